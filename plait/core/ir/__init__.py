@@ -1,0 +1,1 @@
+"""The graph IR: dtypes, nodes, op records, canonical graphs, their text form and verifier."""

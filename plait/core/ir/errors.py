@@ -1,0 +1,36 @@
+"""Errors that users see: they name the op, what it received, and the user's own line."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
+
+
+def user_location(depth: int = 1) -> str:
+    """``file:line in function`` of the innermost frame outside Plait; empty if there is none."""
+    frame = sys._getframe(depth)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(_PACKAGE) and not name.startswith("<frozen"):
+            return f"{name}:{frame.f_lineno} in {frame.f_code.co_name}"
+        frame = frame.f_back
+    return ""
+
+
+def error(kind: type[Exception], message: str, location: str | None = None) -> Exception:
+    """An exception of type `kind` whose text ends with the user's line.
+
+    `location` is given when the fault was recorded at an earlier line than the one that found it.
+    """
+    where = user_location(2) if location is None else location
+    return kind(f"{message}\n  at {where}" if where else message)
+
+
+class ShapeError(RuntimeError):
+    """Shapes that do not fit an operation."""
+
+
+class DTypeError(RuntimeError):
+    """Element types that an operation does not take."""

@@ -1,0 +1,5 @@
+"""The operations: one record each, by family. Importing this package defines them all."""
+
+from plait.core.ops import elementwise, math, reduce, source, view
+
+__all__ = ["elementwise", "math", "reduce", "source", "view"]

@@ -1,0 +1,128 @@
+"""Reductions. Folded axes stay with extent 1, so that a result broadcasts back by itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plait.core.ir import dtypes
+from plait.core.ir.errors import ShapeError
+from plait.core.ir.op import Lowering, Op, elements
+from plait.core.ops.elementwise import CAST, DIV, EQ, MUL, WHERE, cast
+from plait.core.ops.families import ORDERED, reduced_shape, reduction, require_kind
+from plait.core.ops.families import test_dtypes as dtypes_of_kinds
+from plait.core.ops.source import constant
+
+
+def _spread(g: Any, x: Any) -> Any:
+    from plait.core.ops.view import broadcast  # view needs SUM for its own rules
+
+    return broadcast(g, x.shape)
+
+
+def _sum(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
+
+
+SUM = reduction("sum", _sum, vjp=lambda g, y, x, *, axes: _spread(g, x))
+
+
+def count_of(x: Any, axes: tuple[int, ...]) -> int:
+    """How many elements are folded into each result."""
+    return elements(tuple([x.shape[axis] for axis in axes]))
+
+
+def _mean_body(x: Any, *, axes: tuple[int, ...]) -> Any:
+    total = SUM(x, axes=axes)
+    return DIV(total, constant(count_of(x, axes), total))
+
+
+def _mean_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    return _spread(DIV(g, constant(count_of(x, axes), g)), x)
+
+
+MEAN = reduction(
+    "mean",
+    lambda x, *, axes: np.mean(x, axis=axes, keepdims=True, dtype=x.dtype),
+    vjp=_mean_vjp,
+    body=_mean_body,
+    kinds="fc",
+)
+
+
+def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    """d prod / d x_i = the product of the others, right also where some x are 0.
+
+    With no zero: y / x_i. With one zero, only its place gets the product of the rest. With more, nothing.
+    """
+    zero, one = constant(0, x), constant(1, x)
+    is_zero = EQ(x, zero)
+    filled = WHERE(is_zero, one, x)
+    rest = PROD(filled, axes=axes)
+    zeros = SUM(cast(is_zero, x.dtype), axes=axes)
+    total = _spread(MUL(g, rest), x)
+    several = _spread(zeros, x)
+    without = DIV(total, filled)
+    alone = WHERE(is_zero, total, zero)
+    return WHERE(EQ(several, zero), without, WHERE(EQ(several, one), alone, zero))
+
+
+PROD = reduction(
+    "prod",
+    lambda x, *, axes: np.prod(x, axis=axes, keepdims=True, dtype=x.dtype),
+    vjp=_prod_vjp,
+    saves=(0,),
+)
+
+
+def _extremum_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    """Equal extrema share the gradient evenly, as in PyTorch's amax and amin."""
+    winners = CAST(EQ(x, _spread(y, x)), dtype=x.dtype)
+    share = DIV(g, SUM(winners, axes=axes))
+    return MUL(_spread(share, x), winners)
+
+
+MAX = reduction(
+    "max",
+    lambda x, *, axes: np.max(x, axis=axes, keepdims=True),
+    vjp=_extremum_vjp,
+    saves=(0, "y"),
+    kinds=ORDERED,
+    empty=False,
+)
+MIN = reduction(
+    "min",
+    lambda x, *, axes: np.min(x, axis=axes, keepdims=True),
+    vjp=_extremum_vjp,
+    saves=(0, "y"),
+    kinds=ORDERED,
+    empty=False,
+)
+ALL = reduction("all", lambda x, *, axes: np.all(x, axis=axes, keepdims=True), kinds="b")
+ANY = reduction("any", lambda x, *, axes: np.any(x, axis=axes, keepdims=True), kinds="b")
+
+
+def _arg_reduction(name: str, reference: Any) -> Op:
+    def infer(x: Any, *, axis: int) -> tuple[Any, Any]:
+        """The position of the first extremum along one axis; nan counts as the extremum."""
+        require_kind(name, x.dtype, ORDERED)
+        shape = reduced_shape(name, x.shape, (axis,))
+        if x.shape[axis] == 0:
+            raise ShapeError(
+                f"{name}: expected a reduction over at least one element, received shape "
+                f"{list(x.shape)} and axis {axis}"
+            )
+        return shape, dtypes.int64
+
+    return Op(
+        name,
+        infer=infer,
+        lowering=Lowering.REDUCE,
+        reference=lambda x, *, axis: np.expand_dims(reference(x, axis), axis),
+        dtypes=dtypes_of_kinds(ORDERED),
+    )
+
+
+ARGMAX = _arg_reduction("argmax", np.argmax)
+ARGMIN = _arg_reduction("argmin", np.argmin)

@@ -1,0 +1,1 @@
+"""Executor of graphs on NumPy: the oracle of every other executor."""
