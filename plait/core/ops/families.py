@@ -62,7 +62,7 @@ def unary(
     flops: int = 1,
     domain: tuple[float, float] = (-3.0, 3.0),
 ) -> Op:
-    """An elementwise op of one operand; `result` is its dtype where it differs from the operand's."""
+    """An elementwise op of one operand; `result` is its dtype where that is another."""
 
     def infer(x: Any, **attrs: Any) -> tuple[Any, Any]:
         require_kind(name, x.dtype, kinds)

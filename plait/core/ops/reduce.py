@@ -54,7 +54,8 @@ MEAN = reduction(
 def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     """d prod / d x_i = the product of the others, right also where some x are 0.
 
-    With no zero: y / x_i. With one zero, only its place gets the product of the rest. With more, nothing.
+    With no zero: y / x_i. With one zero, only its place gets the product of the rest. With more,
+    nothing.
     """
     zero, one = constant(0, x), constant(1, x)
     is_zero = EQ(x, zero)

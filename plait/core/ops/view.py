@@ -150,7 +150,7 @@ def _slice_extent(start: int, stop: int, step: int) -> int:
 def _infer_slice(
     x: Any, *, starts: tuple[int, ...], stops: tuple[int, ...], steps: tuple[int, ...]
 ) -> tuple[Any, Any]:
-    """Every `step`-th element from `start` up to `stop` along each axis; all are given, none negative."""
+    """Every `step`-th element from `start` up to `stop` along each axis; none is negative."""
     if not len(starts) == len(stops) == len(steps) == len(x.shape) or any(
         not (0 <= a <= b <= n and s > 0) for a, b, s, n in zip(starts, stops, steps, x.shape)
     ):
@@ -297,7 +297,7 @@ def _infer_concat(*values: Any, axis: int) -> tuple[Any, Any]:
                 f"{', '.join(str(list(v.shape)) for v in values)}"
             )
     extent = sum(value.shape[axis] for value in values)
-    return first.shape[:axis] + (extent,) + first.shape[axis + 1 :], first.dtype
+    return (*first.shape[:axis], extent, *first.shape[axis + 1 :]), first.dtype
 
 
 def _concat_vjp(g: Any, y: Any, *values: Any, axis: int) -> tuple[Any, ...]:

@@ -1,8 +1,8 @@
 """The reference executor: runs any graph on NumPy, one op after another.
 
-It is the oracle of every other executor and needs no compiler. A value is freed after its last use.
-16-bit floats are widened to float32 for each op that computes and rounded once to the result's dtype;
-BLAS runs on one thread, so that results do not depend on the number of threads.
+It is the oracle of every other executor and needs no compiler. A value is freed after its last
+use. 16-bit floats are widened to float32 for each op that computes and rounded once to the result's
+dtype; BLAS runs on one thread, so that results do not depend on the number of threads.
 """
 
 from __future__ import annotations
