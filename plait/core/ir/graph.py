@@ -1,8 +1,8 @@
 """The canonical graph of a captured region: interned, common sub-expressions merged.
 
 `capture` walks recorded nodes without recursion and gives a `Graph`: inputs, instructions in an
-order in which operands come first, and outputs. Two regions that compute the same thing in the same order
-have equal `key`s: the identity by which programs are cached.
+order in which operands come first, and outputs. Two regions that compute the same thing in the
+same order have equal `key`s: the identity by which programs are cached.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The node: one recorded operation, or one value.
 
 A node is `(op, inputs, attrs) -> shape, dtype`, made once and never changed, save for one fact:
-when it has been computed, `value` holds the result and the inputs are let go, so that lifetime is by
-reference count alone. An op with several outputs makes one node whose `shape` and `dtype` are
+when it has been computed, `value` holds the result and the inputs are let go, so that lifetime is
+by reference count alone. An op with several outputs makes one node whose `shape` and `dtype` are
 tuples; `item` nodes pick its parts.
 """
 

@@ -1,8 +1,8 @@
 """The operation record: all that Plait knows of one op, in one place.
 
 An `Op` is called to record it: on nodes it gives a node; on richer values (lazy tensors, tracers)
-it hands itself to their `bind`, so that one derivative rule, written once with op calls, serves plain
-and higher-order differentiation alike.
+it hands itself to their `bind`, so that one derivative rule, written once with op calls, serves
+plain and higher-order differentiation alike.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class Op:
     """One operation.
 
     infer(*inputs, **attrs) -> (shape, dtype): inputs are anything with `.shape` and `.dtype`;
-        raises ShapeError / DTypeError naming the op and what it received. With `outputs` > 1: (tuple of
-        shapes, tuple of dtypes).
+        raises ShapeError / DTypeError naming the op and what it received. With `outputs` > 1:
+        (tuple of shapes, tuple of dtypes).
     reference(*arrays, **attrs) -> array (or tuple of arrays): NumPy. 16-bit floats are widened to
         float32 before and rounded once after by the executor unless `moves_only`. None for a
         composite that is run through its body.
@@ -52,8 +52,8 @@ class Op:
     saves: what `vjp` reads besides shapes and dtypes: input positions, and "y" for the outputs.
     jvp(tangents, y, *inputs, **attrs), batch(size, axes, *inputs, **attrs): None means derived.
     check(*arrays, **attrs): raises IndexError, ValueError or ZeroDivisionError for bad values; run
-        before anything is written, and at recording time where the values are already there. `checks` lists the input
-        positions it reads: the other arguments are given as None.
+        before anything is written, and at recording time where the values are already there.
+        `checks` lists the input positions it reads: the other arguments are given as None.
     flops(*inputs, **attrs) -> int, bytes(...) -> int: work and compulsory traffic.
     differentiable: which inputs a gradient may flow to (None: all floating ones).
     dtypes: the element types that tests try; domain: open interval of test values.

@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.ops.elementwise import ADD, DIV, GT, LOG, MUL, NEG, SUB, WHERE
+from plait.core.ops.elementwise import ADD, DIV, GT, MUL, NEG, SUB, WHERE
 from plait.core.ops.families import REAL, unary
 from plait.core.ops.source import constant
-
-__all__ = ["LOG"]
 
 
 def scaled(x: Any, factor: float) -> Any:
