@@ -186,16 +186,16 @@ class LazyTensor:
         seen = apply_to_array(array, self._steps)
         if np.shares_memory(seen, array) or seen.size == 0:
             return seen
-        layout = self.layout()
+        memory = self.memory()
         return np.lib.stride_tricks.as_strided(
-            array.reshape(-1)[layout.offset :],
+            array.reshape(-1)[memory.offset :],
             self._shape,
-            [s * array.itemsize for s in layout.strides],
+            [s * array.itemsize for s in memory.strides],
         )
 
     # -- memory layout ------------------------------------------------------------------------
 
-    def layout(self) -> Layout:
+    def memory(self) -> Layout:
         """Strides and offset in the storage, in elements."""
         if self._layout is not None:
             return self._layout
@@ -267,7 +267,7 @@ class LazyTensor:
         view = self.plain.of_cell(base._cell, shape, dtype)
         view._base = base
         view._steps = (*self._steps, step)
-        view._layout = layout or step_layout(step, self._shape, self.layout(), shape)
+        view._layout = layout or step_layout(step, self._shape, self.memory(), shape)
         if view._layout is None:
             view._layout = Layout(contiguous_strides(shape), 0)
         return view
