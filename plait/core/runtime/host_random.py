@@ -113,7 +113,7 @@ def integers(
         words = gen.words32(count).astype(np.uint64)
     if span < 1 << 64:
         words %= np.uint64(span)
-    words += np.uint64(low & 0xFFFF_FFFF_FFFF_FFFF)  # wraps as two's complement does
+        words += np.uint64(low & 0xFFFF_FFFF_FFFF_FFFF)  # wraps as two's complement does
     return words.view(np.int64).astype(dtype).reshape(shape)
 
 
@@ -305,8 +305,9 @@ def _check_multinomial(weights: np.ndarray, samples: int, replacement: bool) -> 
 
 
 def _search_cumulated(gen: Generator, rows: np.ndarray, samples: int) -> np.ndarray:
-    """Draw with replacement; the weights are summed one by one in their own precision."""
-    cumulated = np.cumsum(rows, axis=1, dtype=rows.dtype)
+    """Draw with replacement; the weights are summed one by one, 16-bit ones in float32."""
+    precision = np.float64 if rows.dtype == np.float64 else np.float32
+    cumulated = np.cumsum(rows.astype(precision), axis=1)
     cumulated = cumulated / cumulated[:, -1:]
     draws = _unit64(gen, len(rows) * samples).reshape(len(rows), samples)
     picked = [np.searchsorted(c.astype(np.float64), d) for c, d in zip(cumulated, draws)]
