@@ -90,9 +90,7 @@ def test_whole_int64():
     assert_same(hr.integers(gen, -(2**63), 2**63, 100), theirs, gen, tgen)
 
 
-@pytest.mark.parametrize(
-    "name", ["bool", "uint8", "int8", "int16", "int32", "int64", *FLOATS]
-)
+@pytest.mark.parametrize("name", ["bool", "uint8", "int8", "int16", "int32", "int64", *FLOATS])
 def test_random_without_bounds(name):
     dtype = BF16 if name == "bfloat16" else np.dtype(name)
     gen, tgen = pair(8)

@@ -7,20 +7,21 @@ sum.
 """
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 _SPLITTER = float(2**27 + 1)  # halves a 53-bit significand
 _TAIL_BITS = np.int64((1 << 29) - 1)  # significand bits float64 has beyond float32
 _MIDPOINT = np.int64(1 << 28)  # those bits when a double lies between two floats
 
 
-def fma32(a: np.ndarray, b: np.ndarray | float, c: np.ndarray | float) -> np.ndarray:
+def fma32(a: ArrayLike, b: ArrayLike, c: ArrayLike) -> np.ndarray:
     """`a * b + c` in float32, rounded once; operands hold float32 values, in any float dtype.
 
     The product is exact in float64. The sum rounds there and again to float32; that second rounding
     errs only on a tie that the first one made, which is undone. Exact for normal results.
     """
     product = np.multiply(a, b, dtype=np.float64)
-    total = product + c
+    total = np.asarray(product + np.asarray(c))
     ties = (total.view(np.int64) & _TAIL_BITS) == _MIDPOINT
     if ties.any():
         total = np.where(ties, _toward(total, _sum_error(product, c, total)), total)

@@ -149,14 +149,15 @@ class Generator:
         """The whole state as 5056 bytes, uint8, in PyTorch's layout (see the module's text)."""
         state = np.zeros((), dtype=_STATE_LAYOUT)
         with self._lock:
-            _, words, position = self._twister().get_state()[:3]
+            twister = self._twister().get_state(legacy=False)["state"]
+            position = int(twister["pos"])
             fresh = self._untouched
             state["initial_seed"] = self._seed
             # A fresh block and one used up differ only in `next`; both refill at the next draw.
             state["left"] = 1 if fresh else _WORDS + 1 - position
             state["seeded"] = 1
             state["next"] = 0 if fresh else position
-            state["words"] = words
+            state["words"] = twister["key"]
             state["philox_offset"] = self._philox_offset
             if self._cached_normal is not None:
                 state["normal_y"] = self._cached_normal
@@ -189,7 +190,9 @@ class Generator:
                 f"next={position}; these bytes are not the state of a CPU generator"
             )
         engine = np.random.RandomState(0)
-        engine.set_state(("MT19937", words.astype(np.uint32), _WORDS if left == 1 else position))
+        start = _WORDS if left == 1 else position
+        # The last two are NumPy's own kept normal: none.
+        engine.set_state(("MT19937", words.astype(np.uint32), start, 0, 0.0))
         with self._lock:
             self._engine = engine
             self._untouched = left == 1 and position == 0

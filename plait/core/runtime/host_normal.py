@@ -57,9 +57,7 @@ def scalar_normals(gen: Generator, count: int) -> list[float]:
     return values
 
 
-def fill_normal(
-    gen: Generator, count: int, dtype: np.dtype, mean: float, std: float
-) -> np.ndarray:
+def fill_normal(gen: Generator, count: int, dtype: np.dtype, mean: float, std: float) -> np.ndarray:
     """`count` normals of `mean` and `std` in `dtype`, a floating one, as PyTorch fills a tensor."""
     if count < BLOCK:
         values = np.array(scalar_normals(gen, count), dtype=np.float64)

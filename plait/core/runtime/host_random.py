@@ -1,8 +1,8 @@
 """Random arrays on the host, with the values of PyTorch's CPU generator.
 
 Each function takes a `Generator` and gives an ndarray with the values, bit for bit, that PyTorch
-returns from the same generator state, and leaves the generator in PyTorch's state. Exceptions, where
-the two use different mathematical functions on the same uniforms: `exponential`, `cauchy` and
+returns from the same generator state, and leaves the generator in PyTorch's state. Exceptions,
+where the two use different mathematical functions on the same uniforms: `exponential`, `cauchy` and
 `log_normal` (a few units in the last place in float64, mostly equal in float32), `normal` of 16
 float64 values or more (see `host_normal`), and `multinomial` without replacement in the rare case
 where such a difference reorders two categories. PyTorch means its build for x86-64 with AVX2 or
@@ -340,7 +340,7 @@ def _floating(name: str, dtype: np.dtype | type) -> np.dtype:
 
 
 def _largest(dtype: np.dtype) -> float:
-    """The largest finite value of a floating dtype; bfloat16's, unknown to `np.finfo`, spelt out."""
+    """The largest finite value of a floating dtype; `np.finfo` does not know bfloat16."""
     if dtype.name == "bfloat16":
         return (2 - 2.0**-7) * 2.0**127
     return float(np.finfo(dtype).max)
