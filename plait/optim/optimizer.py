@@ -1,7 +1,7 @@
 """The base of all optimizers: parameter groups, state, hooks, saving and loading.
 
-Takes parameters (tensors, named pairs, or dicts of options per group) and default options; gives the
-PyTorch interface on them. An optimizer proper subclasses it and writes `step`.
+Takes parameters (tensors, named pairs, or dicts of options per group) and default options; gives
+the PyTorch interface on them. An optimizer proper subclasses it and writes `step`.
 """
 
 import functools
@@ -73,7 +73,8 @@ def _tensor_type() -> Any:
 
 
 def _type_name(value: Any) -> str:
-    """The name PyTorch's messages give a value's type: `torch.FloatTensor`, `int`, `numpy.ndarray`."""
+    """The name PyTorch's messages give a value's type: `torch.FloatTensor`, `int`,
+    `numpy.ndarray`."""
     if isinstance(value, _tensor_type()):
         return value.type()
     cls = type(value)
@@ -82,7 +83,8 @@ def _type_name(value: Any) -> str:
 
 
 def _to_scalar(value: Any) -> Any:
-    """A one-element tensor as one of shape (), so that `fill_` takes it; other values as they are."""
+    """A one-element tensor as one of shape (), so that `fill_` takes it; other values as they
+    are."""
     if isinstance(value, _tensor_type()) and value.dim() != 0:
         return value.squeeze()
     return value
@@ -122,8 +124,8 @@ class Optimizer:
 
     params: an iterable of tensors, of (name, tensor) pairs, or of dicts with key `params` and
     options that hold for that group. defaults: options of groups that do not give their own.
-    Raises TypeError for a bare tensor or a non-tensor, ValueError for an empty list, a tensor that is
-    not a leaf, or one that occurs in two groups.
+    Raises TypeError for a bare tensor or a non-tensor, ValueError for an empty list, a tensor that
+    is not a leaf, or one that occurs in two groups.
     """
 
     _optimizer_step_pre_hooks: OrderedDict[int, Callable]
@@ -153,7 +155,8 @@ class Optimizer:
             self.add_param_group(group)
 
     def _ensure_hooks(self) -> None:
-        """Hook tables where they lack (also after unpickling), and `step` wrapped once per class."""
+        """Hook tables where they lack (also after unpickling), and `step` wrapped once per
+        class."""
         for table in _HOOK_TABLES:
             self.__dict__.setdefault(table, OrderedDict())
         cls = type(self)
@@ -353,9 +356,7 @@ def _normalise_params(param_group: dict[str, Any]) -> None:
         raise ValueError(
             "all optimizer params should be with/without names. Some param names are missing"
         )
-    param_group["params"] = [
-        entry[1] if isinstance(entry, tuple) else entry for entry in params
-    ]
+    param_group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
     if names:
         param_group["param_names"] = names
 

@@ -110,8 +110,8 @@ class TreeSpec:
         leaves = list(leaves)
         if len(leaves) != self.num_leaves:
             raise ValueError(
-                f"treespec.unflatten(leaves): `leaves` has length {len(leaves)} but the spec refers "
-                f"to a pytree that holds {self.num_leaves} items ({self})."
+                f"treespec.unflatten(leaves): `leaves` has length {len(leaves)} but the spec "
+                f"refers to a pytree that holds {self.num_leaves} items ({self})."
             )
         return _build(self, iter(leaves))
 
@@ -219,7 +219,8 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeSpec
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
-    """The inverse of `tree_flatten`; TypeError if `treespec` is none, ValueError on a wrong count."""
+    """The inverse of `tree_flatten`; TypeError if `treespec` is none, ValueError on a wrong
+    count."""
     if not isinstance(treespec, TreeSpec):
         raise TypeError(
             f"Expected `treespec` to be an instance of TreeSpec but got item of type "
@@ -260,7 +261,8 @@ def tree_map_(func: Callable, tree: Any, *rests: Any, is_leaf: IsLeaf = None) ->
 
 
 def tree_map_only(types: Any, func: Callable, tree: Any, is_leaf: IsLeaf = None) -> Any:
-    """`tree_map` on leaves that are instances of `types` (a type, a tuple) or satisfy the predicate."""
+    """`tree_map` on leaves that are instances of `types` (a type, a tuple) or satisfy the
+    predicate."""
     if isinstance(types, type | tuple):
         wanted = lambda leaf: isinstance(leaf, types)  # noqa: E731 (one of two tests, chosen once)
     else:

@@ -1,6 +1,7 @@
 """Handles that take a registered hook away again.
 
-Takes the dictionary a hook was put in; gives a `RemovableHandle` whose `id` is the hook's key there.
+Takes the dictionary a hook was put in; gives a `RemovableHandle` whose `id` is the hook's key
+there.
 """
 
 import itertools
@@ -16,8 +17,8 @@ class RemovableHandle:
 
     The dictionary (an `OrderedDict`, which can be weakly referenced) is not kept alive by the
     handle: a handle that outlives its module does nothing. Used as a context manager, it removes
-    the hook on exit. `extra_dict` names one dictionary, or a list of them, that hold facts about the
-    same hook under the same key; they lose that key together with the hook.
+    the hook on exit. `extra_dict` names one dictionary, or a list of them, that hold facts about
+    the same hook under the same key; they lose that key together with the hook.
     """
 
     id: int

@@ -83,15 +83,16 @@ def warn_if_verbose(verbose: Any) -> None:
 
 
 def callable_state(function: Any) -> dict[str, Any] | None:
-    """What a state dict holds of a user's callable: an object's attributes, nothing of a function."""
+    """What a state dict holds of a user's callable: an object's attributes, nothing of a
+    function."""
     return None if isinstance(function, types.FunctionType) else function.__dict__.copy()
 
 
 class LRScheduler:
     """Base class of schedules: counts steps, writes rates, checks the order of the calls.
 
-    optimizer: the `Optimizer` to steer. last_epoch: -1 to begin, else the epoch to resume after (its
-    groups must then have `initial_lr`; KeyError if not).
+    optimizer: the `Optimizer` to steer. last_epoch: -1 to begin, else the epoch to resume after
+    (its groups must then have `initial_lr`; KeyError if not).
     """
 
     _get_lr_called_within_step: bool = False

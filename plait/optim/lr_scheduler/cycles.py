@@ -164,9 +164,7 @@ class CyclicLR(LRScheduler):
             self.base_momentums = per_group("base_momentum", optimizer, base_momentum)
             self.max_momentums = per_group("max_momentum", optimizer, max_momentum)
             if last_epoch == -1:
-                _begin_momentum(
-                    optimizer, self.max_momentums, self.base_momentums, self.use_beta1
-                )
+                _begin_momentum(optimizer, self.max_momentums, self.base_momentums, self.use_beta1)
         super().__init__(optimizer, last_epoch, verbose)
         self.base_lrs = base_lrs
 
@@ -263,8 +261,9 @@ _ANNEAL = {"cos": _annealing_cos, "linear": _annealing_linear}
 class OneCycleLR(LRScheduler):
     """One rise from `max_lr / div_factor` to `max_lr` and one fall far below the beginning.
 
-    The length is `total_steps`, or `epochs * steps_per_epoch`; the rise takes `pct_start` of it. The
-    fall ends at the first rate over `final_div_factor`. Stepping past the end raises ValueError.
+    The length is `total_steps`, or `epochs * steps_per_epoch`; the rise takes `pct_start` of it.
+    The fall ends at the first rate over `final_div_factor`. Stepping past the end raises
+    ValueError.
     """
 
     def __init__(
@@ -293,8 +292,7 @@ class OneCycleLR(LRScheduler):
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in _ANNEAL:
             raise ValueError(
-                "anneal_strategy must be one of 'cos' or 'linear', instead got "
-                f"{anneal_strategy}"
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
             )
         self._anneal_func_type = anneal_strategy
 

@@ -151,9 +151,7 @@ class ConstantLR(LRScheduler):
         verbose: Any = "deprecated",
     ) -> None:
         if not 0 <= factor <= 1.0:
-            raise ValueError(
-                "Constant multiplicative factor expected to be between 0 and 1."
-            )
+            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch, verbose)
@@ -210,7 +208,9 @@ class LinearLR(LRScheduler):
     def _get_closed_form_lr(self) -> list[Any]:
         epoch = min(self.total_iters, self.last_epoch)
         rise = self.end_factor - self.start_factor
-        return [base * (self.start_factor + rise * epoch / self.total_iters) for base in self.base_lrs]
+        return [
+            base * (self.start_factor + rise * epoch / self.total_iters) for base in self.base_lrs
+        ]
 
 
 class ExponentialLR(LRScheduler):

@@ -20,7 +20,8 @@ class ReduceLROnPlateau(LRScheduler):
     """The rate times `factor` after more than `patience` steps without a better measure.
 
     mode: `min` or `max` says which measure is better. threshold: by how much, relatively
-    (`threshold_mode="rel"`) or absolutely (`"abs"`). cooldown: steps after a fall that do not count.
+    (`threshold_mode="rel"`) or absolutely (`"abs"`). cooldown: steps after a fall that do not
+    count.
     min_lr: floor, one or per group. eps: smaller falls are not made.
     """
 

@@ -1,17 +1,17 @@
 """The loader: batches of a dataset, in this process or by worker processes.
 
-`DataLoader(dataset, batch_size, shuffle, ...)` is iterated once an epoch and gives collated batches.
-With the same `manual_seed` it gives PyTorch's order, and its workers have PyTorch's seeds.
+`DataLoader(dataset, batch_size, shuffle, ...)` is iterated once an epoch and gives collated
+batches. With the same `manual_seed` it gives PyTorch's order, and its workers have PyTorch's seeds.
 
 Workers (`num_workers > 0`) fetch ahead of the loop. On Linux they are forked unless
-`multiprocessing_context` or `multiprocessing.set_start_method` says otherwise: a forked worker does not
-run the script again, so scripts without `if __name__ == "__main__":` work, and datasets need not be
-pickled, both as with PyTorch there. What must not cross a fork (thread pool, LLVM) the runtime discards
-in the child. Elsewhere the platform's start method (spawn, forkserver) is used; then the script is
-imported again by each worker, and one without the guard gets an error that says so, from Python in the
-worker and from the loader. Batches cross as described in `_utils.transport`. A worker that dies, hangs
-past `timeout` or raises ends the loop by an exception here; leaving the loop in any way ends the
-workers.
+`multiprocessing_context` or `multiprocessing.set_start_method` says otherwise: a forked worker does
+not run the script again, so scripts without `if __name__ == "__main__":` work, and datasets need
+not be pickled, both as with PyTorch there. What must not cross a fork (thread pool, LLVM) the
+runtime discards in the child. Elsewhere the platform's start method (spawn, forkserver) is used;
+then the script is imported again by each worker, and one without the guard gets an error that says
+so, from Python in the worker and from the loader. Batches cross as described in `_utils.transport`.
+A worker that dies, hangs past `timeout` or raises ends the loop by an exception here; leaving the
+loop in any way ends the workers.
 """
 
 import multiprocessing
@@ -55,12 +55,13 @@ class DataLoader(Generic[T_co]):
 
     dataset: map-style (`__getitem__`, `__len__`) or an `IterableDataset`.
     batch_size: items a batch; None for no batching. drop_last: leave out a short last batch.
-    shuffle: a new random order each epoch; else sampler (any iterable of indices) or batch_sampler (of
-    lists of indices) says the order.
+    shuffle: a new random order each epoch; else sampler (any iterable of indices) or batch_sampler
+    (of lists of indices) says the order.
     collate_fn: list of items -> batch (`default_collate`; `default_convert` without batching).
-    num_workers, prefetch_factor: processes, and batches each keeps ahead (2). persistent_workers: keep
-    them between epochs. worker_init_fn: called with the worker's number at its start. timeout: seconds
-    to wait for a batch, 0 for no limit. in_order: give batches in order though later ones are ready.
+    num_workers, prefetch_factor: processes, and batches each keeps ahead (2). persistent_workers:
+    keep them between epochs. worker_init_fn: called with the worker's number at its start. timeout:
+    seconds to wait for a batch, 0 for no limit. in_order: give batches in order though later ones
+    are ready.
     multiprocessing_context: name of a start method, or a context.
     generator: the `Generator` of `shuffle` and of the workers' base seed.
     pin_memory, pin_memory_device: nothing is pinned, and a warning says so, as in PyTorch on a CPU.

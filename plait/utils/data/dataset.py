@@ -26,7 +26,8 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Base of map-style datasets: subclasses write `__getitem__`, and `__len__` if they have one."""
+    """Base of map-style datasets: subclasses write `__getitem__`, and `__len__` if they have
+    one."""
 
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
@@ -72,8 +73,7 @@ def _items(dataset: Any, indices: list) -> list:
         items = dataset.__getitems__(indices)
         if len(items) != len(indices):
             raise ValueError(
-                "Nested dataset's output size mismatch. "
-                f"Expected {len(indices)}, got {len(items)}"
+                f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
             )
         return items
     return [dataset[index] for index in indices]
@@ -239,8 +239,8 @@ def random_split(
 ) -> list[Subset]:
     """Split a dataset at random into parts of the given lengths, or fractions that sum to 1.
 
-    generator: the `Generator` of the permutation; None for the default one. Raises ValueError if the
-    lengths do not sum to the dataset's. The parts are PyTorch's for the same seed.
+    generator: the `Generator` of the permutation; None for the default one. Raises ValueError if
+    the lengths do not sum to the dataset's. The parts are PyTorch's for the same seed.
     """
     import plait  # not at the top: the face imports this module
 
@@ -251,6 +251,5 @@ def random_split(
     indices = plait.randperm(int(sum(lengths)), generator=generator).tolist()
     ends = itertools.accumulate(lengths)
     return [
-        Subset(dataset, indices[int(end - length) : int(end)])
-        for end, length in zip(ends, lengths)
+        Subset(dataset, indices[int(end - length) : int(end)]) for end, length in zip(ends, lengths)
     ]

@@ -6,7 +6,6 @@ one the sampler serves the single process that there is.
 
 import math
 from collections.abc import Iterator, Sized
-from typing import Any
 
 from .sampler import Sampler
 
@@ -25,9 +24,9 @@ def _group_size_and_rank() -> tuple[int, int]:
 class DistributedSampler(Sampler[int]):
     """Every `num_replicas`-th index, from `rank` on, of an order that all processes agree on.
 
-    shuffle: a random order by `seed` and the epoch (`set_epoch`), else the dataset's own. drop_last:
-    leave out the tail that does not divide evenly; otherwise the first indices fill it up.
-    Raises ValueError if `rank` is not one of the processes.
+    shuffle: a random order by `seed` and the epoch (`set_epoch`), else the dataset's own.
+    drop_last: leave out the tail that does not divide evenly; otherwise the first indices fill it
+    up. Raises ValueError if `rank` is not one of the processes.
     """
 
     def __init__(

@@ -150,8 +150,7 @@ class WeightedRandomSampler(Sampler[int]):
 
         if not _is_positive_int(num_samples):
             raise ValueError(
-                "num_samples should be a positive integer value, but got "
-                f"num_samples={num_samples}"
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
             )
         if not isinstance(replacement, bool):
             raise ValueError(
@@ -188,8 +187,7 @@ class BatchSampler(Sampler[list[int]]):
     ) -> None:
         if not _is_positive_int(batch_size):
             raise ValueError(
-                "batch_size should be a positive integer value, but got "
-                f"batch_size={batch_size}"
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}"
             )
         if not isinstance(drop_last, bool):
             raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")

@@ -173,8 +173,8 @@ default_collate_fn_map: CollateMap = {
 def default_collate(batch: Any) -> Any:
     """A list of items as one batch, by `default_collate_fn_map`; see the module.
 
-    batch: list of n items; tensors of shape (...) give one of (n, ...). Raises TypeError for items of
-    other types, RuntimeError for sizes that differ, IndexError for an empty list.
+    batch: list of n items; tensors of shape (...) give one of (n, ...). Raises TypeError for items
+    of other types, RuntimeError for sizes that differ, IndexError for an empty list.
     """
     import plait  # not at the top: the face imports this module
 

@@ -19,7 +19,9 @@ class ExceptionWrapper:
     def __init__(self, where: str = "in background") -> None:
         exc_type, exc_value, exc_traceback = sys.exc_info()
         if exc_type is None:
-            raise RuntimeError("ExceptionWrapper is made while an exception is handled; there is none")
+            raise RuntimeError(
+                "ExceptionWrapper is made while an exception is handled; there is none"
+            )
         self.exc_type: type[BaseException] = exc_type
         self.type_name = exc_type.__name__
         self.exc_msg = "".join(traceback.format_exception(exc_type, exc_value, exc_traceback))

@@ -33,10 +33,10 @@ def _rows_at_once(dataset: Any, indices: Any) -> list | None:
     """The default-collated batch of a TensorDataset in one gather a tensor, or None.
 
     Item-wise, entry i is `tensor[i]` and the batch their stack. One gather gives the same values in
-    fresh memory, but only if nobody changed what an item is: so for exactly TensorDataset (a subclass
-    may override `__getitem__`), also under exactly Subset, which does nothing but rename indices; for
-    plain tensors (a stack of a gradient's views would be another graph); and for indices that are
-    all ints (a slice, a list or a tensor selects more than a row).
+    fresh memory, but only if nobody changed what an item is: so for exactly TensorDataset (a
+    subclass may override `__getitem__`), also under exactly Subset, which does nothing but rename
+    indices; for plain tensors (a stack of a gradient's views would be another graph); and for
+    indices that are all ints (a slice, a list or a tensor selects more than a row).
     """
     while type(dataset) is Subset:
         if not all(type(index) is int for index in indices):

@@ -71,8 +71,8 @@ class _BaseDataLoaderIter:
         )
         if self._num_workers > 0:
             message += (
-                "For multiprocessing data-loading, this could be caused by not properly configuring "
-                "the IterableDataset replica at each worker. Please see "
+                "For multiprocessing data-loading, this could be caused by not properly "
+                "configuring the IterableDataset replica at each worker. Please see "
                 "https://pytorch.org/docs/stable/data.html#torch.utils.data.IterableDataset for "
                 "examples."
             )
@@ -213,7 +213,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
     def _receive(self) -> tuple[int, Any]:
         """The next reply of this epoch: in order of the tasks, or of any worker that has one."""
         if self._in_order:
-            # A worker replies in the order of its tasks: the oldest task's worker is the one to ask.
+            # A worker replies in the order of its tasks: the oldest task's worker is the one to
+            # ask.
             workers = {next(iter(self._assigned.values()))}
         else:
             workers = set(self._assigned.values())

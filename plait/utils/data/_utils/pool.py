@@ -19,7 +19,8 @@ _KILL_SECONDS = 1.0
 def default_context() -> Any:
     """The multiprocessing context to start workers by where the user names none.
 
-    What the user set by `multiprocessing.set_start_method`, else fork on Linux, else the platform's.
+    What the user set by `multiprocessing.set_start_method`, else fork on Linux, else the
+    platform's.
     """
     chosen = multiprocessing.get_start_method(allow_none=True)
     if chosen is None and sys.platform.startswith("linux"):
@@ -106,8 +107,8 @@ class WorkerPool:
         hint = ""
         if self._method != "fork":
             hint = (
-                f". Workers are started by {self._method!r}, which runs the main script again in each"
-                " of them: what the script does must stand under `if __name__ == '__main__':`"
+                f". Workers are started by {self._method!r}, which runs the main script again in "
+                "each of them: what the script does must stand under `if __name__ == '__main__':`"
             )
         self.close()
         return RuntimeError(

@@ -1,10 +1,10 @@
 """Sending objects with tensors and arrays in them between the loader and its workers.
 
-`send` and `recv` move one object over a duplex `multiprocessing` connection. Arrays and plain tensors
-leave the pickle (protocol 5, out of band). Where they are large and the system has anonymous memory
-files (Linux), they are written once into such a file whose descriptor crosses: the receiver maps it,
-nothing is copied again, and since the file has no name nothing is left behind by a process that dies.
-Else they follow over the connection.
+`send` and `recv` move one object over a duplex `multiprocessing` connection. Arrays and plain
+tensors leave the pickle (protocol 5, out of band). Where they are large and the system has
+anonymous memory files (Linux), they are written once into such a file whose descriptor crosses: the
+receiver maps it, nothing is copied again, and since the file has no name nothing is left behind by
+a process that dies. Else they follow over the connection.
 """
 
 import io

@@ -1,8 +1,9 @@
 """A worker process of the loader: takes indices over its connection, gives batches back.
 
 Messages to a worker: `Task`, `Resume` (the next epoch of persistent workers), or None (end). Each
-task of the current epoch gets exactly one `Reply`. A thread of the worker reads the messages, so that
-the main process never waits to send one; the same thread notices that the main process has died.
+task of the current epoch gets exactly one `Reply`. A thread of the worker reads the messages, so
+that the main process never waits to send one; the same thread notices that the main process has
+died.
 """
 
 import os
@@ -26,7 +27,8 @@ _PARENT_CHECK_SECONDS = 2.0
 
 
 class WorkerInfo:
-    """What `get_worker_info` gives in a worker: `id`, `num_workers`, `seed`, `dataset` (its copy)."""
+    """What `get_worker_info` gives in a worker: `id`, `num_workers`, `seed`, `dataset` (its
+    copy)."""
 
     id: int
     num_workers: int
@@ -82,7 +84,8 @@ class EndOfData:
 class WorkerSetup:
     """All a worker needs. Under fork it is inherited; otherwise it is pickled.
 
-    When it is unpickled, the names that `plait run` gave to Plait are put in place before the dataset
+    When it is unpickled, the names that `plait run` gave to Plait are put in place before the
+    dataset
     is: its module may say `import torch`.
     """
 
@@ -110,7 +113,8 @@ class WorkerSetup:
 
 
 class _Inbox:
-    """Reads messages in a thread; `epoch` and `stopping` are known before the queue comes to them."""
+    """Reads messages in a thread; `epoch` and `stopping` are known before the queue comes to
+    them."""
 
     def __init__(self, connection: Connection, setup: WorkerSetup) -> None:
         self.connection = connection
