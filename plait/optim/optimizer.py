@@ -73,8 +73,7 @@ def _tensor_type() -> Any:
 
 
 def _type_name(value: Any) -> str:
-    """The name PyTorch's messages give a value's type: `torch.FloatTensor`, `int`,
-    `numpy.ndarray`."""
+    """A value's type as PyTorch's messages name it: `torch.FloatTensor`, `numpy.ndarray`."""
     if isinstance(value, _tensor_type()):
         return value.type()
     cls = type(value)
@@ -83,8 +82,7 @@ def _type_name(value: Any) -> str:
 
 
 def _to_scalar(value: Any) -> Any:
-    """A one-element tensor as one of shape (), so that `fill_` takes it; other values as they
-    are."""
+    """A one-element tensor as one of shape (), so that `fill_` takes it; else `value` itself."""
     if isinstance(value, _tensor_type()) and value.dim() != 0:
         return value.squeeze()
     return value
@@ -155,8 +153,7 @@ class Optimizer:
             self.add_param_group(group)
 
     def _ensure_hooks(self) -> None:
-        """Hook tables where they lack (also after unpickling), and `step` wrapped once per
-        class."""
+        """Make hook tables where they lack (unpickled objects), wrap `step` once per class."""
         for table in _HOOK_TABLES:
             self.__dict__.setdefault(table, OrderedDict())
         cls = type(self)

@@ -8,6 +8,7 @@ tree. `None` is a leaf, as in PyTorch. Dicts keep their own order.
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 __all__ = [
@@ -219,8 +220,7 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeSpec
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
-    """The inverse of `tree_flatten`; TypeError if `treespec` is none, ValueError on a wrong
-    count."""
+    """The inverse of `tree_flatten`; TypeError if `treespec` is none, ValueError if too few or many."""
     if not isinstance(treespec, TreeSpec):
         raise TypeError(
             f"Expected `treespec` to be an instance of TreeSpec but got item of type "
@@ -260,11 +260,14 @@ def tree_map_(func: Callable, tree: Any, *rests: Any, is_leaf: IsLeaf = None) ->
     return tree
 
 
+def _is_instance(types: Any, leaf: Any) -> bool:
+    return isinstance(leaf, types)
+
+
 def tree_map_only(types: Any, func: Callable, tree: Any, is_leaf: IsLeaf = None) -> Any:
-    """`tree_map` on leaves that are instances of `types` (a type, a tuple) or satisfy the
-    predicate."""
+    """`tree_map` on leaves that are of `types` (a type, a tuple) or satisfy that predicate."""
     if isinstance(types, type | tuple):
-        wanted = lambda leaf: isinstance(leaf, types)  # noqa: E731 (one of two tests, chosen once)
+        wanted = partial(_is_instance, types)
     else:
         wanted = types
     return tree_map(lambda leaf: func(leaf) if wanted(leaf) else leaf, tree, is_leaf=is_leaf)

@@ -83,8 +83,7 @@ def warn_if_verbose(verbose: Any) -> None:
 
 
 def callable_state(function: Any) -> dict[str, Any] | None:
-    """What a state dict holds of a user's callable: an object's attributes, nothing of a
-    function."""
+    """What a state dict holds of a user's callable: an object's attributes, or nothing."""
     return None if isinstance(function, types.FunctionType) else function.__dict__.copy()
 
 

@@ -26,8 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Dataset(Generic[T_co]):
-    """Base of map-style datasets: subclasses write `__getitem__`, and `__len__` if they have
-    one."""
+    """Base of map-style datasets: subclasses write `__getitem__`, perhaps `__len__`."""
 
     def __getitem__(self, index: Any) -> T_co:
         raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")

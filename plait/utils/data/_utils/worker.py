@@ -27,8 +27,7 @@ _PARENT_CHECK_SECONDS = 2.0
 
 
 class WorkerInfo:
-    """What `get_worker_info` gives in a worker: `id`, `num_workers`, `seed`, `dataset` (its
-    copy)."""
+    """What `get_worker_info` gives in a worker: `id`, `num_workers`, `seed`, `dataset`."""
 
     id: int
     num_workers: int
@@ -113,8 +112,7 @@ class WorkerSetup:
 
 
 class _Inbox:
-    """Reads messages in a thread; `epoch` and `stopping` are known before the queue comes to
-    them."""
+    """Reads messages in a thread; `epoch` and `stopping` run ahead of the queue."""
 
     def __init__(self, connection: Connection, setup: WorkerSetup) -> None:
         self.connection = connection
