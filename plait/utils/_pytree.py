@@ -220,7 +220,7 @@ def tree_flatten(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[Any], TreeSpec
 
 
 def tree_unflatten(leaves: Iterable[Any], treespec: TreeSpec) -> Any:
-    """The inverse of `tree_flatten`; TypeError if `treespec` is none, ValueError if too few or many."""
+    """The inverse of `tree_flatten`; ValueError unless there are `num_leaves` leaves."""
     if not isinstance(treespec, TreeSpec):
         raise TypeError(
             f"Expected `treespec` to be an instance of TreeSpec but got item of type "

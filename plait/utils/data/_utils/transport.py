@@ -81,8 +81,8 @@ def send(connection: Connection, obj: Any) -> None:
     sizes = [view.nbytes for view in views]
     shared = _HAS_MEMORY_FILES and sum(sizes) >= _SHARE_FROM_BYTES
 
-    connection.send((sizes, shared))
-    connection.send_bytes(file.getvalue())
+    # One message for all but the buffers: an interrupt cannot leave half a task behind.
+    connection.send((sizes, shared, file.getvalue()))
     if shared:
         _send_as_file(connection, views, sizes)
     else:
@@ -92,8 +92,7 @@ def send(connection: Connection, obj: Any) -> None:
 
 def recv(connection: Connection) -> Any:
     """Receive one object; EOFError if the other side is gone."""
-    sizes, shared = connection.recv()
-    payload = connection.recv_bytes()
+    sizes, shared, payload = connection.recv()
     if shared:
         views: list[Any] = _recv_as_file(connection, sizes)
     else:

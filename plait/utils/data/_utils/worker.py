@@ -137,8 +137,9 @@ class _Inbox:
                 self.messages.put(message)
         except (EOFError, OSError):
             pass  # the main process has closed its end: the same as None
-        self.stopping = True
-        self.messages.put(None)
+        finally:
+            self.stopping = True
+            self.messages.put(None)
 
     def _parent_lives(self) -> bool:
         if self.setup.forked:
