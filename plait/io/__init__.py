@@ -5,7 +5,7 @@ manage what a restricted load may build. Nothing here needs a tensor library bes
 contact with Plait's tensors is in `tensor_bridge`.
 """
 
-from plait.io.safe_globals import (
+from plait.io.allowlist import (
     add_safe_globals,
     clear_safe_globals,
     get_safe_globals,

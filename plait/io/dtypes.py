@@ -44,14 +44,14 @@ def numpy_dtype(dtype_name: str) -> np.dtype:
     """The NumPy type of `dtype_name` ("float32", "bfloat16", ...); ValueError if unknown."""
     _check_known(dtype_name)
     if dtype_name == "bfloat16":
-        import ml_dtypes
+        import ml_dtypes  # here, because import plait must stay light
 
         return np.dtype(ml_dtypes.bfloat16)
     return np.dtype(dtype_name)
 
 
 def storage_class(dtype_name: str) -> str | None:
-    """PyTorch's storage class of a dtype, e.g. "FloatStorage"; None where only raw bytes will do."""
+    """PyTorch's storage class of a dtype ("FloatStorage"); None where only raw bytes will do."""
     _check_known(dtype_name)
     return _CLASS_OF_DTYPE.get(dtype_name)
 

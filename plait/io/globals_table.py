@@ -11,15 +11,15 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from plait.io import names
+from plait.io.allowlist import user_globals
 from plait.io.rebuild import STORAGE_TYPES, UNTYPED, Rebuilder, StorageType
-from plait.io.safe_globals import user_globals
 from plait.io.unpickler import BUILTIN_GLOBALS, GlobalTable
 
 Entry = tuple[Any, Callable[..., Any] | None]
 
 
 def restricted_table(bridge: Any) -> GlobalTable:
-    """The allow-list: containers, rebuild functions, dtypes, Size, device, and the user's globals."""
+    """The allow-list: containers, rebuild functions, dtypes, Size, device, the user's globals."""
     fixed: dict[str, Entry] = dict(BUILTIN_GLOBALS)
     for full_name, function in Rebuilder(bridge).functions.items():
         fixed[full_name] = (function, function)
@@ -29,7 +29,7 @@ def restricted_table(bridge: Any) -> GlobalTable:
 
 
 def _torch_value(bridge: Any, module: str, name: str) -> Entry | None:
-    """Names of PyTorch that are data and cannot be called: storage classes, dtypes, tensor classes."""
+    """PyTorch's names that are data, not to be called: storage classes, dtypes, tensor classes."""
     storage_type = _storage_type(module, name)
     if storage_type is not None:
         return storage_type, None

@@ -236,19 +236,20 @@ def _lookup(module: str, qualname: str) -> Any:
 def _pickler_class(pickle_module: Any) -> type:
     """A pickler with PyTorch's naming, on top of the module's own; TypeError if it cannot be."""
     # The C pickler looks every global up under its own name; only the Python one lets us rename.
-    base = pickle._Pickler if pickle_module is pickle else pickle_module.Pickler
-    if not issubclass(base, pickle._Pickler):
+    standard: Any = pickle._Pickler
+    base: Any = standard if pickle_module is pickle else pickle_module.Pickler
+    if not issubclass(base, standard):
         raise TypeError(
             f"pickle_module {getattr(pickle_module, '__name__', pickle_module)!r} has a Pickler "
             "that is not derived from the standard library's Python pickler; use pickle or dill"
         )
-    dispatch = dict(base.dispatch)
+    dispatch: dict[type, Any] = dict(base.dispatch)
     dispatch[GlobalName] = _TorchNaming.save_global_name
     dispatch[_Call] = _TorchNaming.save_call
     dispatch[bytes] = _TorchNaming.save_empty_bytes
     # The table holds functions, not names: entries for save_global must be pointed at ours.
     for kind, function in list(dispatch.items()):
-        if function is pickle._Pickler.save_global:
+        if function is standard.save_global:
             dispatch[kind] = _TorchNaming.save_global
     return type("TorchPickler", (_TorchNaming, base), {"dispatch": dispatch})
 

@@ -33,6 +33,13 @@ class _InertTable(GlobalTable):
 class _Scanner(RestrictedUnpickler):
     """The machine with every container operation on a stand-in ignored."""
 
+    def load_persistent(self) -> None:
+        # Old files also give ids to modules; those are passed by.
+        saved_id = self.stack.pop()
+        if type(saved_id) is tuple and saved_id[:1] == ("storage",):
+            self.persistent_load(saved_id)
+        self.stack.append(Named())
+
     def new_object(self) -> None:
         del self.stack[-2:]
         self.stack.append(Named())

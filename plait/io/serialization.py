@@ -83,7 +83,7 @@ def _write_archive(file: BinaryIO, root: str, data: bytes, storages: dict[str, n
         archive.write("byteorder", sys.byteorder.encode("ascii"))
         for key, flat in storages.items():
             array = np.ascontiguousarray(flat).reshape(-1)
-            archive.write(f"data/{key}", memoryview(array.view(np.uint8)))
+            archive.write(f"data/{key}", array.view(np.uint8).data)
         archive.write("version", b"3\n")
 
 
@@ -301,7 +301,7 @@ class _ArchiveStorages:
 
 
 def get_unsafe_globals_in_checkpoint(f: FileLike) -> list[str]:
-    """The names in a zip checkpoint that a restricted load would refuse, sorted; nothing is built."""
+    """Names in a zip checkpoint that a restricted load would refuse, sorted; builds nothing."""
     if isinstance(f, (str, os.PathLike)):
         with open(f, "rb") as file:
             data = ArchiveReader(file, os.fspath(f)).read("data.pkl")

@@ -2,8 +2,7 @@
 
 The rest of `plait.io` works on the parts of a tensor: a flat storage, and offset, size, stride (in
 elements), dtype name and flags. Every function here either takes a tensor apart or puts one
-together; tests replace this module by a double. Imports of the face happen inside functions, since
-the face imports `plait.io`.
+together; tests replace this module by a double.
 """
 
 from __future__ import annotations
@@ -21,18 +20,19 @@ from plait.io.storage import Storage
 Parts = tuple[Hashable, np.ndarray, int, tuple[int, ...], tuple[int, ...], str, bool]
 
 
+def _face() -> Any:
+    """The package `plait`, looked up late because it imports this one."""
+    return importlib.import_module("plait")
+
+
 def is_tensor(obj: Any) -> bool:
     """Whether `obj` is a tensor or parameter of Plait."""
-    import plait
-
-    return isinstance(obj, plait.Tensor)
+    return isinstance(obj, _face().Tensor)
 
 
 def is_parameter(obj: Any) -> bool:
     """Whether `obj` is an `nn.Parameter`."""
-    import plait
-
-    return isinstance(obj, plait.nn.Parameter)
+    return isinstance(obj, _face().nn.Parameter)
 
 
 def storage_parts(tensor: Any) -> Parts:
@@ -63,15 +63,14 @@ def rebuild(
 
     The view has been checked to lie within the storage.
     """
-    import plait
-    from plait.core.lazy import tensor_from_numpy
+    lazy: Any = importlib.import_module("plait.core.lazy")
 
     if storage.base is None:
         storage.base = {}
     base = storage.base.get(dtype_name)
     if base is None:
-        base = storage.base[dtype_name] = tensor_from_numpy(storage.array(dtype_name))
-    tensor = plait.as_strided(base, size, stride, offset).detach()
+        base = storage.base[dtype_name] = lazy.tensor_from_numpy(storage.array(dtype_name))
+    tensor = _face().as_strided(base, size, stride, offset).detach()
     if requires_grad:
         tensor.requires_grad_(True)
     return tensor
@@ -79,9 +78,7 @@ def rebuild(
 
 def make_parameter(tensor: Any, requires_grad: bool) -> Any:
     """`nn.Parameter` over the tensor's memory."""
-    import plait
-
-    return plait.nn.Parameter(tensor, requires_grad)
+    return _face().nn.Parameter(tensor, requires_grad)
 
 
 def attributes(tensor: Any) -> dict[str, Any]:
@@ -97,69 +94,55 @@ def set_attributes(tensor: Any, state: dict[str, Any]) -> None:
 
 def dtype_name(obj: Any) -> str | None:
     """The name of a dtype object ("float32"), None for anything else."""
-    import plait
-
-    return obj.name if isinstance(obj, plait.dtype) else None
+    return obj.name if isinstance(obj, _face().dtype) else None
 
 
 def is_size(obj: Any) -> bool:
     """Whether `obj` is a `Size`."""
-    import plait
-
-    return isinstance(obj, plait.Size)
+    return isinstance(obj, _face().Size)
 
 
 def make_size(items: Any = ()) -> Any:
     """`Size` of a tuple or list of ints."""
-    import plait
-
     if not isinstance(items, (tuple, list)) or not all(type(n) is int for n in items):
         raise TypeError(f"Size() needs a tuple of ints in a checkpoint, got {items!r:.80}")
-    return plait.Size(items)
+    return _face().Size(items)
 
 
 def device_parts(obj: Any) -> tuple[Any, ...] | None:
     """("cpu",) or ("cuda", 0) for a device object, None for anything else."""
-    import plait
-
-    if not isinstance(obj, plait.device):
+    if not isinstance(obj, _face().device):
         return None
     return (obj.type,) if obj.index is None else (obj.type, obj.index)
 
 
 def make_device(kind: Any = None, index: Any = None) -> Any:
     """A device object from its stored parts."""
-    import plait
-
     if type(kind) is not str or not (index is None or type(index) is int):
         raise TypeError("device() needs a name and an index in a checkpoint")
-    return plait.device(kind) if index is None else plait.device(kind, index)
+    return _face().device(kind) if index is None else _face().device(kind, index)
 
 
 def torch_global(obj: Any) -> tuple[str, str] | None:
     """PyTorch's (module, name) of a class whose module in Plait is not the mirror of PyTorch's."""
-    import plait
-
     special = {
-        id(plait.Tensor): ("torch", "Tensor"),
-        id(plait.nn.Parameter): ("torch.nn.parameter", "Parameter"),
-        id(plait.Size): ("torch", "Size"),
-        id(plait.device): ("torch", "device"),
-        id(plait.dtype): ("torch", "dtype"),
+        id(_face().Tensor): ("torch", "Tensor"),
+        id(_face().nn.Parameter): ("torch.nn.parameter", "Parameter"),
+        id(_face().Size): ("torch", "Size"),
+        id(_face().device): ("torch", "device"),
+        id(_face().dtype): ("torch", "dtype"),
     }
     return special.get(id(obj))
 
 
 def value_global(name: str) -> Any:
     """What `torch.<name>` means as plain data in a restricted load: a dtype or a class; or None."""
-    import plait
-
     if name in DTYPE_NAMES:
-        return getattr(plait, name, None)
+        return getattr(_face(), name, None)
     if name == "Tensor":
-        return plait.Tensor
+        return _face().Tensor
     if name == "Parameter":
-        return plait.nn.Parameter
+        return _face().nn.Parameter
     return None
 
 

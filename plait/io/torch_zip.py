@@ -1,9 +1,9 @@
 """The container of a PyTorch checkpoint: a zip archive of stored, aligned records.
 
 `ArchiveWriter` writes records as PyTorch 2.x lays them out (one root folder, no compression, every
-payload at a multiple of 64 bytes). `ArchiveReader` reads them and trusts nothing: sizes against the
-file, compression ratio, checksums. Both take a binary file object; the reader raises RuntimeError in
-the words of PyTorch's own reader.
+payload at a multiple of 64 bytes). `ArchiveReader` reads them and trusts nothing: sizes against
+the file, compression ratio, checksums. Both take a binary file object; the reader raises
+RuntimeError in the words of PyTorch's own reader.
 """
 
 from __future__ import annotations
@@ -165,11 +165,11 @@ class ArchiveReader:
         if info.compress_type == zipfile.ZIP_STORED:
             array = np.empty(info.file_size, dtype=np.uint8)
             self._file.seek(self.payload_offset(name))
-            if info.file_size and _read_into(self._file, memoryview(array)) != info.file_size:
+            if info.file_size and _read_into(self._file, array.data) != info.file_size:
                 raise self._error(f"record {name!r} is cut short")
         else:
             array = np.frombuffer(self._inflate(name, info), dtype=np.uint8).copy()
-        if array.size != info.file_size or zlib.crc32(array) != info.CRC:
+        if array.size != info.file_size or zlib.crc32(array.data) != info.CRC:
             raise self._error(f"the checksum of record {name!r} does not match its data")
         return array
 

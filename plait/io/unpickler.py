@@ -104,7 +104,7 @@ BUILTIN_GLOBALS: dict[str, tuple[Any, Callable[..., Any]]] = {
 
 
 def check_key(key: Any) -> None:
-    """Raise UnpicklingError if hashing `key` could cost more than a moment or overflow the stack."""
+    """Raise UnpicklingError if hashing `key` could take long or overflow the stack."""
     pending, seen = [key], 0
     while pending:
         part = pending.pop()
