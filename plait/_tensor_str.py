@@ -137,8 +137,8 @@ class _ComplexFormat:
     """Real and imaginary parts, each with a format of its own."""
 
     def __init__(self, values: np.ndarray) -> None:
-        self._real = _NumberFormat(values.real)
-        self._imag = _NumberFormat(values.imag)
+        self._real = _NumberFormat(np.real(values))
+        self._imag = _NumberFormat(np.imag(values))
         self.width = self._real.width + self._imag.width + 1  # the j
 
     def __call__(self, value: complex) -> str:
@@ -213,11 +213,11 @@ def _ends(array: np.ndarray) -> np.ndarray:
     if not edge:
         # As PyTorch has it: no element of a matrix decides its format, but all of a vector do.
         return array if array.ndim == 1 else array[(slice(0, 0),) * array.ndim]
-    for axis, size in enumerate(array.shape):
-        if size > 2 * edge:
-            picked = np.r_[:edge, size - edge : size]
-            array = array.take(picked, axis=axis)
-    return array
+    picked = [
+        np.r_[:edge, size - edge : size] if size > 2 * edge else np.arange(size)
+        for size in array.shape
+    ]
+    return array[np.ix_(*picked)]
 
 
 def _nested(array: np.ndarray, indent: int, summarize: bool, form: _Format) -> str:
