@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from plait.io.bounded_repr import short
 from plait.io.dtypes import STORAGE_CLASS_DTYPES, item_size, numpy_dtype
 from plait.io.rebuild import StorageType, TypedStorage
 from plait.io.scan import Named, storages_of
@@ -70,7 +71,7 @@ def _check_head(file: BinaryIO, label: str) -> None:
     if magic != MAGIC_NUMBER:
         raise RuntimeError(f"Invalid magic number; corrupt file? ({label})")
     if version != PROTOCOL_VERSION:
-        raise RuntimeError(f"Invalid protocol version: {version!r:.80} ({label})")
+        raise RuntimeError(f"Invalid protocol version: {short(version)} ({label})")
     if type(system) is not dict or system.get("little_endian", True) is not True:
         raise RuntimeError(f"{label} was written on a big-endian machine, which is not supported")
 
@@ -79,10 +80,10 @@ def _types_of(ids: list[tuple[Any, ...]]) -> dict[str, StorageType]:
     types: dict[str, StorageType] = {}
     for saved_id in ids:
         if len(saved_id) != 6 or type(saved_id[2]) is not str or type(saved_id[1]) is not Named:
-            raise pickle.UnpicklingError(f"malformed storage id: {saved_id!r:.200}")
+            raise pickle.UnpicklingError(f"malformed storage id: {short(saved_id)}")
         name = saved_id[1].name
         if name not in STORAGE_CLASS_DTYPES:
-            raise pickle.UnpicklingError(f"unknown storage class {name!r:.80}")
+            raise pickle.UnpicklingError(f"unknown storage class {short(name)}")
         storage_type = StorageType(name, STORAGE_CLASS_DTYPES[name])
         if types.setdefault(saved_id[2], storage_type).name != name:
             raise pickle.UnpicklingError(f"storage {saved_id[2]!r} is used as two different types")
@@ -98,16 +99,16 @@ def _read_storages(
     storages: dict[str, TypedStorage] = {}
     for key in keys:
         if key not in types or key in storages:
-            raise pickle.UnpicklingError(f"storage {key!r:.80} belongs to no tensor of {label}")
+            raise pickle.UnpicklingError(f"storage {short(key)} belongs to no tensor of {label}")
         head = file.read(8)
         count = struct.unpack("<q", head)[0] if len(head) == 8 else -1
         nbytes = count * size_of(types[key])
         left -= 8 + nbytes
         if count < 0 or left < 0:
-            raise RuntimeError(f"{label} is truncated: storage {key!r} is not whole")
+            raise RuntimeError(f"{label} is truncated: storage {short(key)} is not whole")
         raw = np.frombuffer(file.read(nbytes), dtype=np.uint8).copy()
         if raw.size != nbytes:
-            raise RuntimeError(f"{label} is truncated: storage {key!r} is not whole")
+            raise RuntimeError(f"{label} is truncated: storage {short(key)} is not whole")
         raw = to_native(raw, types[key], swap=False)
         storages[key] = TypedStorage(Storage(raw), types[key].dtype_name)
     return storages
@@ -125,17 +126,21 @@ class _Storages:
         if type(saved_id) is tuple and saved_id[:1] == ("module",) and len(saved_id) > 1:
             return saved_id[1]  # a module's class with its source, which is not checked
         if type(saved_id) is not tuple or len(saved_id) != 6:
-            raise pickle.UnpicklingError(f"malformed storage id: {saved_id!r:.200}")
+            raise pickle.UnpicklingError(f"malformed storage id: {short(saved_id)}")
         _, _, key, location, count, view = saved_id
+        if type(key) is not str:
+            raise pickle.UnpicklingError(f"malformed storage id: {short(saved_id)}")
         typed = self._placed.get(key) or self._place(key, location)
         itemsize = item_size(typed.dtype_name or "uint8")
         if count != typed.storage.nbytes() // itemsize:
-            raise pickle.UnpicklingError(f"storage {key!r} has not the size its tensors expect")
+            raise pickle.UnpicklingError(
+                f"storage {short(key)} has not the size its tensors expect"
+            )
         return typed if view is None else self._view(typed, itemsize, view)
 
     def _place(self, key: Any, location: Any) -> TypedStorage:
         if key not in self._storages or type(location) is not str:
-            raise pickle.UnpicklingError(f"storage {key!r:.80} is not in the file")
+            raise pickle.UnpicklingError(f"storage {short(key)} is not in the file")
         typed = self._storages[key]
         typed.storage.location = location
         moved = TypedStorage(self._relocate(typed.storage), typed.dtype_name)
@@ -145,13 +150,15 @@ class _Storages:
     def _view(self, typed: TypedStorage, itemsize: int, view: Any) -> TypedStorage:
         """A part of a storage that old files treat as a storage of its own."""
         if type(view) is not tuple or len(view) != 3 or type(view[0]) is not str:
-            raise pickle.UnpicklingError(f"malformed view of a storage: {view!r:.80}")
+            raise pickle.UnpicklingError(f"malformed view of a storage: {short(view)}")
         key, offset, count = view
         if type(offset) is not int or type(count) is not int or offset < 0 or count < 0:
-            raise pickle.UnpicklingError(f"malformed view of a storage: {view!r:.80}")
+            raise pickle.UnpicklingError(f"malformed view of a storage: {short(view)}")
         begin, end = offset * itemsize, (offset + count) * itemsize
         if end > typed.storage.nbytes():
-            raise pickle.UnpicklingError(f"a view reaches past the end of its storage: {view!r}")
+            raise pickle.UnpicklingError(
+                f"a view reaches past the end of its storage: {short(view)}"
+            )
         if key not in self._placed:
             self._placed[key] = TypedStorage(
                 Storage(typed.storage.raw[begin:end], "cpu"), typed.dtype_name

@@ -13,9 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from plait.io.bounded_repr import short
 from plait.io.dtypes import DTYPE_NAMES, STORAGE_CLASS_DTYPES, item_size
 from plait.io.storage import Storage
 
+_FROM_TYPE = "torch._tensor._rebuild_from_type_v2"
 _MAX_DIMS = 64
 _MAX_BYTES = 1 << 62
 
@@ -58,7 +60,7 @@ class Rebuilder:
             "torch._utils._rebuild_tensor_v3": self.tensor_v3,
             "torch._utils._rebuild_parameter": self.parameter,
             "torch._utils._rebuild_parameter_with_state": self.parameter_with_state,
-            "torch._tensor._rebuild_from_type_v2": self.from_type,
+            _FROM_TYPE: self.from_type,
         }
 
     def tensor_v1(self, storage: Any, offset: Any, size: Any, stride: Any) -> Any:
@@ -95,7 +97,7 @@ class Rebuilder:
         _check_storage(storage)
         dtype_name = self._bridge.dtype_name(dtype)
         if dtype_name not in DTYPE_NAMES:
-            raise TypeError(f"_rebuild_tensor_v3: not a dtype that Plait can load: {dtype!r}")
+            raise TypeError(f"_rebuild_tensor_v3: not a dtype that Plait can load: {short(dtype)}")
         return self._tensor(storage, dtype_name, offset, size, stride, requires_grad, metadata)
 
     def parameter(self, data: Any, requires_grad: Any, backward_hooks: Any) -> Any:
@@ -112,13 +114,13 @@ class Rebuilder:
 
     def from_type(self, function: Any, kind: Any, arguments: Any, state: Any) -> Any:
         """A tensor with attributes: `function(*arguments)` and then its state."""
-        known = [f for f in self.functions.values() if f != self.from_type]
-        if function not in known or type(arguments) is not tuple:
+        known = [f for name, f in self.functions.items() if name != _FROM_TYPE]
+        if not any(function is f for f in known) or type(arguments) is not tuple:
             raise TypeError("_rebuild_from_type_v2: expected a rebuild function and its arguments")
         tensor = function(*arguments)
         if not isinstance(kind, type) or not isinstance(tensor, kind):
             raise TypeError(
-                f"_rebuild_from_type_v2: tensors of {kind!r} cannot be rebuilt, only plain tensors "
+                f"_rebuild_from_type_v2: tensors of {short(kind)} cannot be rebuilt, only plain tensors "
                 "and parameters"
             )
         return self._with_attributes(tensor, state)
@@ -133,7 +135,7 @@ class Rebuilder:
             raise TypeError("the attributes of a stored tensor must be a dict with string keys")
         for key in state:
             if hasattr(type(tensor), key):
-                raise TypeError(f"a stored tensor cannot replace the tensor attribute {key!r}")
+                raise TypeError(f"a stored tensor cannot replace the tensor attribute {short(key)}")
         self._bridge.set_attributes(tensor, state)
         return tensor
 
@@ -166,7 +168,7 @@ def check_view(
 
     All counts are in elements. Zero strides (expanded tensors) are allowed, negative ones are not.
     """
-    view = f"offset {offset!r}, size {size}, stride {stride}, storage of {numel} elements"
+    view = f"offset {short(offset)}, size {size}, stride {stride}, storage of {numel} elements"
     if type(offset) is not int or offset < 0:
         raise RuntimeError(f"a stored tensor has a wrong storage offset ({view})")
     if len(size) != len(stride) or len(size) > _MAX_DIMS:
@@ -187,23 +189,27 @@ def _check_storage(storage: Any) -> None:
 
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
-        raise TypeError(f"requires_grad of a stored tensor must be a bool, got {value!r}")
+        raise TypeError(f"requires_grad of a stored tensor must be a bool, got {short(value)}")
     return value
 
 
 def _ints(value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not all(type(n) is int for n in value):
-        raise TypeError(f"the {what} of a stored tensor must be a tuple of ints, got {value!r:.80}")
+        raise TypeError(
+            f"the {what} of a stored tensor must be a tuple of ints, got {short(value)}"
+        )
     return tuple(value)
 
 
 def _resolved(storage: Storage, dtype_name: str, metadata: Any) -> Storage:
     """A copy of the storage with PyTorch's lazy conjugation and negation bits applied."""
     if type(metadata) is not dict or not set(metadata) <= {"conj", "neg"}:
-        raise TypeError(f"unknown metadata of a stored tensor: {metadata!r:.80}")
+        raise TypeError(f"unknown metadata of a stored tensor: {short(metadata)}")
     array = storage.array(dtype_name)
-    if metadata.get("conj"):
-        array = np.conj(array)
-    if metadata.get("neg"):
-        array = np.negative(array)
-    return Storage(np.ascontiguousarray(array).view(np.uint8).copy(), storage.location)
+    wanted = (dtype_name, bool(metadata.get("conj")), bool(metadata.get("neg")))
+    known = storage.resolved.get(wanted)
+    if known is None:
+        array = np.conj(array) if wanted[1] else array
+        array = np.negative(array) if wanted[2] else array
+        known = storage.resolved[wanted] = Storage(array.copy().view(np.uint8), storage.location)
+    return known

@@ -17,11 +17,12 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from plait.io import legacy, tensor_bridge
+from plait.io.bounded_repr import short
 from plait.io.globals_table import make_trusting_unpickler, restricted_table
 from plait.io.pickler import dump
 from plait.io.rebuild import StorageType, TypedStorage
 from plait.io.scan import globals_of
-from plait.io.storage import MapLocation, Relocation, Storage
+from plait.io.storage import MapLocation, MapLocationError, Relocation, Storage
 from plait.io.torch_zip import ALIGNMENT, LOCAL_MAGIC, ArchiveReader, ArchiveWriter
 from plait.io.unpickler import BoundedReader, RestrictedUnpickler
 
@@ -151,7 +152,8 @@ def load(
             return _load_file(file, path, session, path if mmap else None)
     if mmap:
         raise ValueError("f must be a file path in order to use the mmap argument")
-    return _load_file(_seekable(f), repr(getattr(f, "name", type(f).__name__)), session, None)
+    label = str(getattr(f, "name", type(f).__name__))
+    return _load_file(_seekable(f), label, session, None)
 
 
 def _seekable(file: Any) -> BinaryIO:
@@ -182,6 +184,12 @@ class _Session:
 
     def unpickle(self, file: BinaryIO, persistent_load: Any) -> Any:
         """The object pickled in `file`, its storages made by `persistent_load`."""
+        try:
+            return self._unpickle(file, persistent_load)
+        except MapLocationError as error:
+            raise error.reason from None
+
+    def _unpickle(self, file: BinaryIO, persistent_load: Any) -> Any:
         if not self.weights_only:
             return make_trusting_unpickler(
                 self.pickle_module, file, tensor_bridge, persistent_load, **self.pickle_args
@@ -215,7 +223,8 @@ def _load_file(file: BinaryIO, label: str, session: _Session, map_path: str | No
     magic = file.read(len(LOCAL_MAGIC))
     file.seek(start)
     if not magic:
-        raise EOFError(f"Ran out of input: {label} is empty")
+        at_end = f" after position {start}; use seek(0) to read from the start" if start else ""
+        raise EOFError(f"Ran out of input: nothing in {label}{at_end}")
     if magic == LOCAL_MAGIC:
         return _load_archive(ArchiveReader(file, label), session, map_path)
     if map_path is not None:
@@ -272,13 +281,13 @@ class _ArchiveStorages:
     @staticmethod
     def _checked(saved_id: Any) -> tuple[StorageType, str, str, int]:
         if type(saved_id) is not tuple or len(saved_id) != 5 or saved_id[0] != "storage":
-            raise pickle.UnpicklingError(f"malformed storage id: {saved_id!r:.200}")
+            raise pickle.UnpicklingError(f"malformed storage id: {short(saved_id)}")
         _, storage_type, key, location, count = saved_id
         if isinstance(location, bytes):
             location = location.decode("ascii")
         types = (type(storage_type), type(key), type(location), type(count))
         if types != (StorageType, str, str, int) or count < 0:
-            raise pickle.UnpicklingError(f"malformed storage id: {saved_id!r:.200}")
+            raise pickle.UnpicklingError(f"malformed storage id: {short(saved_id)}")
         return storage_type, key, location, count
 
     def _read(

@@ -18,15 +18,17 @@ class Storage:
     """The whole memory behind some tensors.
 
     `raw` is 1-D uint8 and writable; `location` is the device tag of the file ("cpu", "cuda:0");
-    `base` belongs to the tensor bridge, which keeps there the tensor that all views share.
+    `base` belongs to the tensor bridge, which keeps there the tensor that all views share;
+    `resolved` holds copies with conjugation or negation carried out, made once per kind.
     """
 
-    __slots__ = ("base", "location", "raw")
+    __slots__ = ("base", "location", "raw", "resolved")
 
     def __init__(self, raw: np.ndarray, location: str = "cpu") -> None:
         self.raw = raw
         self.location = location
         self.base: Any = None
+        self.resolved: dict[tuple[str, bool, bool], Storage] = {}
 
     def array(self, dtype_name: str) -> np.ndarray:
         """The storage as a 1-D array of `dtype_name`, sharing memory; ValueError on a remainder."""
@@ -54,6 +56,14 @@ class Storage:
 
     def __repr__(self) -> str:
         return f"Storage({self.nbytes()} bytes, location={self.location!r})"
+
+
+class MapLocationError(Exception):
+    """Carries an exception of the user's `map_location` past the handlers of a broken pickle."""
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 MapLocation = str | bytes | Mapping[str, str] | Callable[[Storage, str], Any] | Any | None
@@ -90,14 +100,9 @@ class Relocation:
         """`storage` at its place."""
         tag = storage.location
         if self._callable is not None:
-            moved = self._callable(storage, tag)
-            if isinstance(moved, Storage):
-                return moved
+            moved = self._place(storage, tag, self._callable)
             if moved is not None:
-                raise TypeError(
-                    "a map_location callable must return the storage or None, got "
-                    f"{type(moved).__name__}"
-                )
+                return moved
         elif self._fixed is not None:
             tag = self._fixed
         else:
@@ -105,6 +110,17 @@ class Relocation:
         check_device(tag)
         storage.location = "cpu"
         return storage
+
+    @staticmethod
+    def _place(storage: Storage, tag: str, place: Callable[[Storage, str], Any]) -> Storage | None:
+        try:
+            moved = place(storage, tag)
+        except Exception as error:
+            raise MapLocationError(error) from error
+        if moved is None or isinstance(moved, Storage):
+            return moved
+        reason = "a map_location callable must return the storage or None, got "
+        raise MapLocationError(TypeError(reason + type(moved).__name__))
 
 
 def check_device(tag: str) -> None:

@@ -117,6 +117,8 @@ class ArchiveReader:
     def _check_sizes(self, infos: list[zipfile.ZipInfo]) -> None:
         stored = 0
         for info in infos:
+            if info.header_offset < 0:
+                raise self._error(f"record {info.filename!r} begins before the file")
             if info.flag_bits & _FLAG_ENCRYPTED:
                 raise self._error(f"record {info.filename!r} is encrypted")
             if info.compress_type == zipfile.ZIP_STORED:

@@ -2,9 +2,9 @@
 
 It interprets the opcodes that checkpoints use and knows no other way to make an object than the
 table it is given: containers, numbers, strings, PyTorch's rebuild functions, and what the user has
-allowed. Names in the file are looked up in that table, never imported. Every read is bounded by the
-file, and keys of dicts are checked before they are hashed, so that a hostile file can neither
-execute, nor exhaust memory, nor overflow the stack. Raises pickle.UnpicklingError.
+allowed. Names in the file are looked up in that table, never imported. Reads are bounded by the
+file, lengths in it allocate nothing, and keys of dicts are checked before they are hashed: a hostile
+file can neither execute code nor crash the process. Raises pickle.UnpicklingError.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from plait.io import names
+from plait.io.bounded_repr import short
 
 # Modules from which nothing is ever taken, even if a user asks for it.
 BLOCKED_MODULES = ("sys", "os", "posix", "nt")
@@ -204,7 +205,7 @@ class GlobalTable:
         entry = self._calls.get(id(function))
         if entry is None or entry[0] is not function or entry[1] is None:
             raise pickle.UnpicklingError(
-                f"Trying to call reduce for unrecognized function {function!r:.200}"
+                f"Trying to call reduce for unrecognized function {short(function)}"
             )
         if type(args) is not tuple:
             raise pickle.UnpicklingError("the arguments of a call are not a tuple")
@@ -308,14 +309,14 @@ class RestrictedUnpickler:
 
     def new_object(self) -> None:
         args, kind = self.stack.pop(), self.stack.pop()
-        if kind in (OrderedDict, Counter) and args == ():
+        if (kind is OrderedDict or kind is Counter) and args == ():
             self.stack.append(kind())
         elif self.table.is_user_class(kind) and type(args) is tuple:
             self.stack.append(kind.__new__(kind, *args))
         else:
             raise pickle.UnpicklingError(
                 "Can only create new object for nn.Parameter or classes allowlisted via "
-                f"`add_safe_globals` but got {kind!r:.200}"
+                f"`add_safe_globals` but got {short(kind)}"
             )
 
     def build(self) -> None:
@@ -338,7 +339,7 @@ class RestrictedUnpickler:
             )
         if saved_id[0] not in ("storage", b"storage"):
             raise pickle.UnpicklingError(
-                f"Only persistent_load of storage is allowed, but got {saved_id[0]!r:.80}"
+                f"Only persistent_load of storage is allowed, but got {short(saved_id[0])}"
             )
         self.stack.append(self.persistent_load(saved_id))
 
@@ -386,7 +387,7 @@ def _set_attributes(target: Any, state: Any) -> None:
         raise pickle.UnpicklingError("the state of an OrderedDict must be a dict of attributes")
     for key in state:
         if hasattr(type(target), key):
-            raise pickle.UnpicklingError(f"the state of an OrderedDict replaces its {key!r}")
+            raise pickle.UnpicklingError(f"the state of an OrderedDict replaces its {short(key)}")
     target.__dict__.update(state)
 
 

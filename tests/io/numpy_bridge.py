@@ -142,6 +142,8 @@ def value_global(name):
 
 
 def find_global(module, name):
+    if module == "torch" and name in ("Size", "device"):
+        return {"Size": Size, "device": Device}[name]
     target: Any = importlib.import_module(names.from_torch(module))
     for part in name.split("."):
         target = getattr(target, part)
