@@ -133,9 +133,7 @@ class _Storages:
         typed = self._placed.get(key) or self._place(key, location)
         itemsize = item_size(typed.dtype_name or "uint8")
         if count != typed.storage.nbytes() // itemsize:
-            raise pickle.UnpicklingError(
-                f"storage {short(key)} has not the size its tensors expect"
-            )
+            raise pickle.UnpicklingError(f"storage {short(key)} is not of its tensors' size")
         return typed if view is None else self._view(typed, itemsize, view)
 
     def _place(self, key: Any, location: Any) -> TypedStorage:
@@ -156,9 +154,7 @@ class _Storages:
             raise pickle.UnpicklingError(f"malformed view of a storage: {short(view)}")
         begin, end = offset * itemsize, (offset + count) * itemsize
         if end > typed.storage.nbytes():
-            raise pickle.UnpicklingError(
-                f"a view reaches past the end of its storage: {short(view)}"
-            )
+            raise pickle.UnpicklingError(f"a view reaches past its storage: {short(view)}")
         if key not in self._placed:
             self._placed[key] = TypedStorage(
                 Storage(typed.storage.raw[begin:end], "cpu"), typed.dtype_name

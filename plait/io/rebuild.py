@@ -120,8 +120,8 @@ class Rebuilder:
         tensor = function(*arguments)
         if not isinstance(kind, type) or not isinstance(tensor, kind):
             raise TypeError(
-                f"_rebuild_from_type_v2: tensors of {short(kind)} cannot be rebuilt, only plain tensors "
-                "and parameters"
+                f"_rebuild_from_type_v2: tensors of {short(kind)} cannot be rebuilt, only plain "
+                "tensors and parameters"
             )
         return self._with_attributes(tensor, state)
 
@@ -195,9 +195,7 @@ def _flag(value: Any) -> bool:
 
 def _ints(value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not all(type(n) is int for n in value):
-        raise TypeError(
-            f"the {what} of a stored tensor must be a tuple of ints, got {short(value)}"
-        )
+        raise TypeError(f"the {what} of a stored tensor must be ints, got {short(value)}")
     return tuple(value)
 
 

@@ -6,7 +6,6 @@ import io
 import os
 import pickle
 import re
-import secrets
 import stat
 import sys
 import warnings
@@ -101,7 +100,7 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
         with open(target, "wb") as device:  # a pipe or /dev/null cannot be replaced
             yield device
         return
-    temporary = f"{target}.{secrets.token_hex(6)}.tmp"
+    temporary = f"{target}.{os.urandom(6).hex()}.tmp"
     try:
         with open(temporary, "xb") as file:
             yield file

@@ -8,6 +8,7 @@ together; tests replace this module by a double.
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Hashable
 from typing import Any
 
@@ -63,17 +64,29 @@ def rebuild(
 
     The view has been checked to lie within the storage.
     """
-    lazy: Any = importlib.import_module("plait.core.lazy")
-
-    if storage.base is None:
-        storage.base = {}
-    base = storage.base.get(dtype_name)
-    if base is None:
-        base = storage.base[dtype_name] = lazy.tensor_from_numpy(storage.array(dtype_name))
-    tensor = _face().as_strided(base, size, stride, offset).detach()
+    bases: dict[str, Any] = {} if storage.base is None else storage.base
+    storage.base = bases
+    if dtype_name not in bases:
+        array = storage.array(dtype_name)
+        # Nearly every tensor is all of its storage: it is given its own shape at once, and only
+        # others that look at the same memory become strided views.
+        whole = offset == 0 and array.size == math.prod(size) and stride == _dense(size)
+        lazy: Any = importlib.import_module("plait.core.lazy")
+        bases[dtype_name] = lazy.tensor_from_numpy(array.reshape(size) if whole else array)
+    base = bases[dtype_name]
+    if tuple(base.shape) == size and offset == 0 and stride == _dense(size):
+        tensor = base.detach()
+    else:
+        tensor = _face().as_strided(base, size, stride, offset).detach()
     if requires_grad:
         tensor.requires_grad_(True)
     return tensor
+
+
+def _dense(size: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides, in elements, of a contiguous tensor; empty axes count as one, as in PyTorch."""
+    extents = [max(n, 1) for n in size]
+    return tuple(math.prod(extents[axis + 1 :]) for axis in range(len(extents)))
 
 
 def make_parameter(tensor: Any, requires_grad: bool) -> Any:

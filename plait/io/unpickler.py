@@ -3,8 +3,8 @@
 It interprets the opcodes that checkpoints use and knows no other way to make an object than the
 table it is given: containers, numbers, strings, PyTorch's rebuild functions, and what the user has
 allowed. Names in the file are looked up in that table, never imported. Reads are bounded by the
-file, lengths in it allocate nothing, and keys of dicts are checked before they are hashed: a hostile
-file can neither execute code nor crash the process. Raises pickle.UnpicklingError.
+file, lengths in it allocate nothing, and keys of dicts are checked before they are hashed: a
+hostile file can neither execute code nor crash the process. Raises pickle.UnpicklingError.
 """
 
 from __future__ import annotations

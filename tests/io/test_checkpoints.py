@@ -363,7 +363,7 @@ def test_broken_old_files(files):
         (old_file(data=struct.pack("<q", -1)), RuntimeError, "truncated"),
         (old_file(keys=("2",)), pickle.UnpicklingError, "belongs to no tensor"),
         (old_file(keys=()), pickle.UnpicklingError, "not in the file"),
-        (old_file(count=b"K\x05"), pickle.UnpicklingError, "not the size"),
+        (old_file(count=b"K\x05"), pickle.UnpicklingError, "not of its tensors' size"),
         (io.BytesIO(pickle.dumps(5, 2)), RuntimeError, "Invalid magic number"),
         (io.BytesIO(b"hello world"), pickle.UnpicklingError, "not a checkpoint"),
         (io.BytesIO(b""), EOFError, "Ran out of input"),
