@@ -121,9 +121,7 @@ def _bytes_of(infer: Any) -> Any:
 
 def _conv_reference(x: Any, w: Any, *, strides: Any, padding: Any, dilation: Any, **rest: Any):
     extents = window_extents("conv", x.shape[2:], w.shape[2:], strides, padding, dilation)
-    return numeric.conv(
-        x, w, extents, strides=strides, padding=padding, dilation=dilation, **rest
-    )
+    return numeric.conv(x, w, extents, strides=strides, padding=padding, dilation=dilation, **rest)
 
 
 def _conv_vjp(g: Any, y: Any, x: Any, w: Any, **attrs: Any) -> tuple[Any, Any]:
