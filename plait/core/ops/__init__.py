@@ -1,5 +1,27 @@
 """The operations: one record each, by family. Importing this package defines them all."""
 
-from plait.core.ops import elementwise, index, math, random, reduce, scan, sort, source, view
+from plait.core.ops import (
+    control,
+    elementwise,
+    index,
+    math,
+    random,
+    reduce,
+    scan,
+    sort,
+    source,
+    view,
+)
 
-__all__ = ["elementwise", "index", "math", "random", "reduce", "scan", "sort", "source", "view"]
+__all__ = [
+    "control",
+    "elementwise",
+    "index",
+    "math",
+    "random",
+    "reduce",
+    "scan",
+    "sort",
+    "source",
+    "view",
+]
