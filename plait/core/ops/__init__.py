@@ -10,6 +10,7 @@ from plait.core.ops import (
     scan,
     sort,
     source,
+    special,
     view,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "scan",
     "sort",
     "source",
+    "special",
     "view",
 ]
