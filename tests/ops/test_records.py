@@ -18,6 +18,7 @@ from plait.core.reference.executor import body_graph
 from tests.executors import EXECUTORS, selected
 from tests.ops.one_op import (
     MAKERS,
+    differentiable_outputs,
     dtypes_under_test,
     float_inputs,
     forward_graph,
@@ -124,14 +125,18 @@ def test_half_is_float32_rounded_once(name: str, dtype: DType) -> None:
     run = EXECUTORS["reference"]
     for sample in samples_of(name, dtype):
         wide = Sample(
-            tuple(
-                x.astype(np.float32) if dtype_of(x.dtype).is_half else x for x in sample.inputs
-            ),
+            tuple(x.astype(np.float32) if dtype_of(x.dtype).is_half else x for x in sample.inputs),
             sample.attrs,
         )
         results = run(forward_graph(op, sample), sample.inputs)
         for result, exact in zip(results, run(forward_graph(op, wide), wide.inputs)):
-            np.testing.assert_array_equal(result, exact.astype(result.dtype), err_msg=name)
+            if not dtype_of(result.dtype).is_half:
+                np.testing.assert_array_equal(result, exact, err_msg=name)
+                continue
+            # Compared as float32: NumPy does not know a bfloat16 nan.
+            with np.errstate(over="ignore"):
+                once = exact.astype(result.dtype).astype(np.float32)
+            np.testing.assert_array_equal(result.astype(np.float32), once, err_msg=name)
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES, ids=_label)
@@ -163,9 +168,7 @@ def assert_differentiates(
 ) -> None:
     """`second`, the vjp of `first` with respect to `wrt`, against differences of `first`."""
     rng = np.random.default_rng(20)
-    outputs = [
-        i for i, v in enumerate(first.outputs) if first.type_of(v).dtype.is_differentiable
-    ]
+    outputs = differentiable_outputs(first)
     seeds = [rng.normal(size=first.type_of(first.outputs[i]).shape) for i in outputs]
     grads = run(second, [*inputs, *seeds])
 
@@ -180,8 +183,8 @@ def assert_differentiates(
         for _ in range(2):
             direction = rng.normal(size=grad.shape)
             up, down = list(inputs), list(inputs)
-            up[place] = inputs[place] + STEP * direction
-            down[place] = inputs[place] - STEP * direction
+            up[place] = np.asarray(inputs[place] + STEP * direction)
+            down[place] = np.asarray(inputs[place] - STEP * direction)
             (high, size), (low, _) = loss(up), loss(down)
             slope = float(np.sum(grad * direction))
             scale = 1.0 + size + float(np.sum(np.abs(grad * direction)))
@@ -232,6 +235,8 @@ def test_saves_is_what_the_rule_reads(name: str) -> None:
     read: set[int] = set()
     operands = 0
     for sample in samples_of(name, dtypes.float64):
+        if not differentiable_outputs(forward_graph(op, sample)):
+            continue
         hidden = rule_graph(op, sample, hide=True)
         assert hidden == rule_graph(op, sample, hide=False)
         operands = max(operands, len(sample.inputs))

@@ -29,6 +29,10 @@ class Sample:
     attrs: dict[str, Any] = field(default_factory=dict)
     grad: bool = True  # smooth enough at these points for finite differences
 
+    def __post_init__(self) -> None:
+        # NumPy gives scalars where an operation's result has no axes.
+        self.inputs = tuple(np.asarray(x) for x in self.inputs)
+
 
 SampleMaker = Callable[[np.random.Generator, DType], list[Sample]]
 
