@@ -34,6 +34,7 @@ DIFFERENTIABLE = [
     if op_by_name(name).differentiable != ()
 ]
 NO_KERNEL = ("not implemented", "not supported", "does not support")
+HALVES = (torch.float16, torch.bfloat16)
 RUN = EXECUTORS["reference"]
 
 
@@ -75,7 +76,11 @@ def call(name: str, tensors: list[Any], attrs: dict[str, Any]) -> list[Any] | No
 def test_value_equals_torch(name: str, dtype: DType) -> None:
     op = op_by_name(name)
     for number, sample in enumerate(samples_of(name, dtype)):
-        expected = call(name, [to_torch(x) for x in sample.inputs], sample.attrs)
+        tensors = [to_torch(x) for x in sample.inputs]
+        if op.body is not None:
+            # PyTorch rounds 16-bit values along the way; a composite of ours rounds once.
+            tensors = [x.float() if x.dtype in HALVES else x for x in tensors]
+        expected = call(name, tensors, sample.attrs)
         if expected is None:
             continue
         results = RUN(forward_graph(op, sample), sample.inputs)
