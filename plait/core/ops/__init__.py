@@ -1,15 +1,21 @@
 """The operations: one record each, by family. Importing this package defines them all."""
 
 from plait.core.ops import (
+    activation,
+    attention,
     contract,
     control,
     conv,
     elementwise,
     index,
+    loss,
     math,
+    norm,
     random,
     reduce,
+    rows,
     scan,
+    softmax,
     sort,
     source,
     special,
@@ -18,15 +24,21 @@ from plait.core.ops import (
 )
 
 __all__ = [
+    "activation",
+    "attention",
     "contract",
     "control",
     "conv",
     "elementwise",
     "index",
+    "loss",
     "math",
+    "norm",
     "random",
     "reduce",
+    "rows",
     "scan",
+    "softmax",
     "sort",
     "source",
     "special",
