@@ -1,15 +1,18 @@
 """Let `import torch` mean Plait, in this process and in the workers it starts.
 
-`install_as("torch", "torchvision")` puts a finder at the head of `sys.meta_path`. From then on `torch.x.y` is *the same
-module object* as `plait.x.y`: `sys.modules["torch.nn"] is plait.nn`, so `isinstance`, pickles and patched attributes agree,
-and the module keeps its own `__name__` and `__spec__`. An installed PyTorch is not touched; it is only not looked at.
+`install_as("torch", "torchvision")` puts a finder at the head of `sys.meta_path`. From then on
+`torch.x.y` is *the same module object* as `plait.x.y`: `sys.modules["torch.nn"] is plait.nn`, so
+`isinstance`, pickles and patched attributes agree, and the module keeps its own `__name__` and
+`__spec__`. An installed PyTorch is not touched; it is only not looked at.
 
-Worker processes. A forked child inherits the finder. A child of the spawn or forkserver method starts as a fresh
-interpreter and imports the user's main module *before* it unpickles anything of the user's, so an entry point under
-`plait.` would come too late. Hence two things are left for it: the environment variable PLAIT_ALIASES names the aliases,
-and the "preparation data" that `multiprocessing` sends ahead of everything else carries an object whose unpickling runs
-`worker_start.py`, which installs them. Pools, `concurrent.futures` and DataLoader workers all pass through there.
-Process launchers that do not use `multiprocessing` can call `install_from_environment()` themselves.
+Worker processes. A forked child inherits the finder. A child of the spawn or forkserver method
+starts as a fresh interpreter and imports the user's main module *before* it unpickles anything of
+the user's, so an entry point under `plait.` would come too late. Hence two things are left for
+it: the environment variable PLAIT_ALIASES names the aliases, and the "preparation data" that
+`multiprocessing` sends ahead of everything else carries an object whose unpickling runs
+`worker_start.py`, which installs them. Pools, `concurrent.futures` and DataLoader workers all
+pass through there. Process launchers that do not use `multiprocessing` can call
+`install_from_environment()` themselves.
 """
 
 from __future__ import annotations
@@ -48,12 +51,14 @@ class _AliasLoader(importlib.abc.Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has just written the alias's spec into the module; the module has run already.
+        # The import system has just written the alias's spec into the module; the module has run
+        # already.
         module.__spec__ = self._spec_of_real
 
 
 class _AliasDistribution(importlib.metadata.Distribution):
-    """Answers `importlib.metadata.version("torch")` with the version whose interface is followed."""
+    """Answers `importlib.metadata.version("torch")` with the version whose interface is
+    followed."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -94,7 +99,8 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
     def find_distributions(
         self, context: importlib.metadata.DistributionFinder.Context | None = None
     ) -> Iterator[importlib.metadata.Distribution]:
-        # Only for a question about one name: a listing of what is installed stays what the disk says.
+        # Only for a question about one name: a listing of what is installed stays what the disk
+        # says.
         name = context.name if context is not None else None
         if name in self.active:
             yield _AliasDistribution(str(name))
@@ -120,7 +126,8 @@ def _look_up(real: str) -> tuple[bool, bool, str | None]:
 def _asked_by_import_statement() -> bool:
     """True when an import runs, False for `importlib.util.find_spec`, which must answer None.
 
-    The import system calls finders through one function of its own; the caller of that tells the two apart.
+    The import system calls finders through one function of its own; the caller of that tells the
+    two apart.
     """
     try:
         caller = sys._getframe(3)
@@ -132,7 +139,8 @@ def _asked_by_import_statement() -> bool:
 def install_as(*names: str) -> None:
     """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision").
 
-    Holds for this process and for the `multiprocessing` workers it starts; calling it again is harmless.
+    Holds for this process and for the `multiprocessing` workers it starts; calling it again is
+    harmless.
 
     Raises:
         ValueError: a name that Plait has no dialect for.
@@ -147,9 +155,9 @@ def install_as(*names: str) -> None:
         if loaded is not None and loaded is not sys.modules.get(target):
             where = getattr(loaded, "__file__", None) or "an unknown place"
             raise RuntimeError(
-                f"plait.install_as({name!r}): {name!r} has been imported already, from {where}; two packages "
-                f"cannot share a name in one process. Call install_as before the first `import {name}`, or "
-                "start the program with `plait run`."
+                f"plait.install_as({name!r}): {name!r} has been imported already, from {where}; "
+                "two packages cannot share a name in one process. Call install_as before the "
+                f"first `import {name}`, or start the program with `plait run`."
             )
     for name in names:
         _FINDER.active[name] = TARGETS[name]
@@ -160,10 +168,11 @@ def install_as(*names: str) -> None:
 
 
 def install_from_environment() -> None:
-    """Install the aliases that a parent process left in PLAIT_ALIASES; nothing when it is unset or empty.
+    """Install the aliases that a parent process left in PLAIT_ALIASES; nothing when it is unset
+    or empty.
 
-    For the entry points of worker processes. Names that this version does not know are an error of the parent's
-    making and raise `ValueError` as `install_as` does.
+    For the entry points of worker processes. Names that this version does not know are an error
+    of the parent's making and raise `ValueError` as `install_as` does.
     """
     names = [name for name in os.environ.get(ENVIRONMENT, "").split(",") if name]
     if names:
@@ -178,8 +187,8 @@ def installed() -> dict[str, str]:
 class _StartWorker:
     """Unpickling this in a fresh process runs `worker_start.py` there.
 
-    It is pickled as a call of the standard library's `runpy.run_path`, so that the child needs to find Plait on no
-    path: at that moment it has not yet been given its parent's `sys.path`.
+    It is pickled as a call of the standard library's `runpy.run_path`, so that the child needs to
+    find Plait on no path: at that moment it has not yet been given its parent's `sys.path`.
     """
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
@@ -187,7 +196,8 @@ class _StartWorker:
 
 
 def _hook_multiprocessing() -> None:
-    """Have `multiprocessing` send a `_StartWorker` ahead of the user's objects (spawn and forkserver)."""
+    """Have `multiprocessing` send a `_StartWorker` ahead of the user's objects (spawn and
+    forkserver)."""
     from multiprocessing import spawn
 
     plain = spawn.get_preparation_data
@@ -197,8 +207,9 @@ def _hook_multiprocessing() -> None:
     def get_preparation_data(name: str) -> dict[str, Any]:
         data = plain(name)
         if name == "ignore":
-            # The forkserver itself asks under this name. It must not import the user's main module: it never
-            # unpickles preparation data, hence has no aliases. Its children import it, with aliases.
+            # The forkserver itself asks under this name. It must not import the user's main
+            # module: it never unpickles preparation data, hence has no aliases. Its children
+            # import it, with aliases.
             data.pop("main_path", None)
             data.pop("init_main_from_path", None)
         else:

@@ -1,7 +1,8 @@
 """First thing that a `multiprocessing` child of an aliased process runs (see `plait.aliasing`).
 
-It is run as a file, by `runpy.run_path`, before the child has its parent's `sys.path`; so it sees to it that the `plait`
-package beside it can be imported, and installs the aliases that the environment names.
+It is run as a file, by `runpy.run_path`, before the child has its parent's `sys.path`; so it sees
+to it that the `plait` package beside it can be imported, and installs the aliases that the
+environment names.
 """
 
 import sys

@@ -45,7 +45,8 @@ def report() -> str:
 
 
 def cgroup_cores(root: Path = CGROUP, own: Path = Path("/proc/self/cgroup")) -> float | None:
-    """CPU quota of this process in cores, the least of its cgroup and all above it; None without a quota.
+    """CPU quota of this process in cores, the least of its cgroup and all above it; None without
+    a quota.
 
     Reads cgroup v2 (`cpu.max`) and v1 (`cpu.cfs_quota_us`, `cpu.cfs_period_us`).
     """

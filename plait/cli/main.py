@@ -17,7 +17,8 @@ from plait.version import TORCH_INTERFACE, __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: `sys.argv[1:]`) and return the exit status.
 
-    `plait run` does not return where the script ends in an exception or `SystemExit`: these pass through.
+    `plait run` does not return where the script ends in an exception or `SystemExit`: these pass
+    through.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments, script_arguments = _split_at_script(arguments)
@@ -36,7 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _split_at_script(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Cut `run script.py ...` after the script: what follows is the script's, whatever it looks like."""
+    """Cut `run script.py ...` after the script: what follows is the script's, whatever it looks
+    like."""
     if not arguments or arguments[0] != "run":
         return arguments, []
     for position, argument in enumerate(arguments[1:], start=1):

@@ -1,7 +1,9 @@
-"""`plait run script.py args`: what `python script.py args` does, with torch and torchvision meaning Plait.
+"""`plait run script.py args`: what `python script.py args` does, with torch and torchvision
+meaning Plait.
 
-The script runs as the module `__main__` of this process, and stays it until the interpreter ends, so that pickles,
-`atexit` functions and `multiprocessing` find it. Its exceptions are reported without the frames of this file.
+The script runs as the module `__main__` of this process, and stays it until the interpreter ends,
+so that pickles, `atexit` functions and `multiprocessing` find it. Its exceptions are reported
+without the frames of this file.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ EXIT_CANNOT_OPEN = 2  # as python itself does for a script it cannot read
 def run_script(path: str, arguments: Sequence[str]) -> int:
     """Run the script at `path` with `sys.argv == [path, *arguments]`; 0 when it ends by itself.
 
-    `SystemExit` and every other exception of the script pass through; the latter are reported here first, through
-    `sys.excepthook`, with a traceback that begins in the script.
+    `SystemExit` and every other exception of the script pass through; the latter are reported
+    here first, through `sys.excepthook`, with a traceback that begins in the script.
     """
     full_path = os.path.abspath(path)
     try:
@@ -69,9 +71,11 @@ def _execute(code: CodeType, module: ModuleType) -> None:
 
 
 def _report(error: BaseException) -> None:
-    """Show the exception as python would, then keep the interpreter from showing it again on its way out.
+    """Show the exception as python would, then keep the interpreter from showing it again on its
+    way out.
 
-    Letting it travel on keeps the exit status (and, for Ctrl-C, death by SIGINT) in the interpreter's hands.
+    Letting it travel on keeps the exit status (and, for Ctrl-C, death by SIGINT) in the
+    interpreter's hands.
     """
     error.__traceback__ = _without_own_frames(error.__traceback__)
     sys.excepthook(type(error), error, error.__traceback__)

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def python(tmp_path, text, *command):
-    """Run `text` as a script with `command` before it (default: plain python) and return its output lines."""
+    """Run `text` as a script with `command` before it (default: plain python) and return its
+    output lines."""
     path = tmp_path / "main.py"
     path.write_text(text)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -41,8 +42,9 @@ def test_alias_is_the_same_module_object(tmp_path):
         "before = plait.__spec__\n"
         "import torch, torch.version\n"
         "import plait.version\n"
-        "print(torch is plait, torch.version is plait.version, sys.modules['torch.version'] is plait.version)\n"
-        "print(torch.__name__, torch.version.__name__, torch.__spec__.name, torch.version.__spec__.name)\n"
+        "version = plait.version\n"
+        "print(torch is plait, torch.version is version, sys.modules['torch.version'] is version)\n"
+        "print(torch.__name__, version.__name__, torch.__spec__.name, version.__spec__.name)\n"
         "print(plait.__spec__ is before)\n"
         "from torch.aliasing import installed\n"
         "print(installed())\n",
@@ -59,14 +61,16 @@ def test_find_spec_and_metadata(tmp_path):
     lines = plait_run(
         tmp_path,
         "import importlib.util as u, importlib.metadata as m, sys\n"
-        "print(u.find_spec('torch').name, 'torch' in sys.modules, u.find_spec('torch.version').name)\n"
+        "print(u.find_spec('torch').name, 'torch' in sys.modules)\n"
+        "print(u.find_spec('torch.version').name)\n"
         "print(u.find_spec('torch.no_such_part'), u.find_spec('torchaudio'))\n"
         "print(m.version('torch'), m.version('torchvision'), m.metadata('torch')['Name'])\n",
     )
     from plait.version import TORCH_INTERFACE, VISION_INTERFACE
 
     assert lines == [
-        "torch False torch.version",
+        "torch False",
+        "torch.version",
         "None None",
         f"{TORCH_INTERFACE} {VISION_INTERFACE} torch",
     ]

@@ -1,4 +1,5 @@
-"""`plait run`: a script sees what `python script.py` would show it, and its way of ending passes through."""
+"""`plait run`: a script sees what `python script.py` would show it, and its way of ending passes
+through."""
 
 import os
 import signal
@@ -93,10 +94,14 @@ def test_keyboard_interrupt_ends_as_in_python(tmp_path):
 def test_own_excepthook_of_the_script_is_called_once(tmp_path):
     script(
         tmp_path,
-        "import sys\nsys.excepthook = lambda kind, error, tb: print('hook', kind.__name__)\n1 / 0\n",
+        "import sys\nsys.excepthook = lambda kind, error, tb: print('hook', kind)\n1 / 0\n",
     )
     done = run(["run", "script.py"], tmp_path)
-    assert (done.stdout, done.stderr, done.returncode) == ("hook ZeroDivisionError\n", "", 1)
+    assert (done.stdout, done.stderr, done.returncode) == (
+        "hook <class 'ZeroDivisionError'>\n",
+        "",
+        1,
+    )
 
 
 def test_missing_script(tmp_path):
