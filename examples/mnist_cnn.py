@@ -23,19 +23,21 @@ from torchvision import datasets, transforms
 
 
 class Net(nn.Module):
-    """Two convolutions with pooling, then two linear layers: about 21,000 weights."""
+    """Two convolutions with batch norm and pooling, two linear layers: about 52,000 weights."""
 
     def __init__(self):
         super().__init__()
         self.conv1 = nn.Conv2d(1, 8, kernel_size=3, padding=1)
         self.conv2 = nn.Conv2d(8, 16, kernel_size=3, padding=1)
-        self.dropout = nn.Dropout(0.25)
+        self.norm1 = nn.BatchNorm2d(8)
+        self.norm2 = nn.BatchNorm2d(16)
+        self.dropout = nn.Dropout(0.4)
         self.fc1 = nn.Linear(16 * 7 * 7, 64)
         self.fc2 = nn.Linear(64, 10)
 
     def forward(self, x):
-        x = F.max_pool2d(F.relu(self.conv1(x)), 2)  # (N, 8, 14, 14)
-        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 7, 7)
+        x = F.max_pool2d(F.relu(self.norm1(self.conv1(x))), 2)  # (N, 8, 14, 14)
+        x = F.max_pool2d(F.relu(self.norm2(self.conv2(x))), 2)  # (N, 16, 7, 7)
         x = self.dropout(torch.flatten(x, 1))
         x = F.relu(self.fc1(x))
         return F.log_softmax(self.fc2(x), dim=1)
@@ -43,9 +45,9 @@ class Net(nn.Module):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Train a small CNN on MNIST digits.")
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--batch-size", type=int, default=64)
-    parser.add_argument("--lr", type=float, default=2e-3)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--train-digits", type=int, default=4000, help="digits to train on")
     parser.add_argument("--test-digits", type=int, default=1000, help="digits to test on")
@@ -157,10 +159,12 @@ def main():
 
     model = Net()
     optimizer = optim.Adam(model.parameters(), lr=arguments.lr)
+    scheduler = optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
     losses = []
     started = time.perf_counter()
     for epoch in range(1, arguments.epochs + 1):
         train(model, train_loader, optimizer, epoch, losses)
+        scheduler.step()
         test_loss, accuracy = test(model, test_loader)
         print(
             f"epoch {epoch}/{arguments.epochs}: training loss {losses[-1]:.4f}, "
