@@ -13,32 +13,26 @@ it: the environment variable PLAIT_ALIASES names the aliases, and the "preparati
 `worker_start.py`, which installs them. Pools, `concurrent.futures` and DataLoader workers all
 pass through there. Process launchers that do not use `multiprocessing` can call
 `install_from_environment()` themselves.
+
+Everything heavy is imported where it is used: `import plait` brings this module in.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
-import importlib.metadata
 import importlib.util
 import os
-import runpy
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from plait.version import TORCH_INTERFACE, VISION_INTERFACE
-
 ENVIRONMENT = "PLAIT_ALIASES"
 TARGETS = {"torch": "plait", "torchvision": "plait.vision"}
-# What `importlib.metadata.version(name)` answers: the version whose interface is followed.
-INTERFACE_VERSIONS = {"torch": TORCH_INTERFACE, "torchvision": VISION_INTERFACE}
 
 
-class _AliasLoader(importlib.abc.Loader):
+class _AliasLoader:
     """Hands out the module `real` under another name, leaving the module as it was."""
 
     def __init__(self, real: str) -> None:
@@ -56,24 +50,7 @@ class _AliasLoader(importlib.abc.Loader):
         module.__spec__ = self._spec_of_real
 
 
-class _AliasDistribution(importlib.metadata.Distribution):
-    """Answers `importlib.metadata.version("torch")` with the version whose interface is
-    followed."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def read_text(self, filename: str) -> str | None:
-        if filename == "METADATA":
-            version = INTERFACE_VERSIONS[self._name]
-            return f"Metadata-Version: 2.1\nName: {self._name}\nVersion: {version}\n"
-        return None
-
-    def locate_file(self, path: Any) -> Path:
-        return _package_root() / path
-
-
-class _AliasFinder(importlib.abc.MetaPathFinder):
+class _AliasFinder:
     """Meta-path finder for the names in `active` and everything under them."""
 
     def __init__(self) -> None:
@@ -91,19 +68,23 @@ class _AliasFinder(importlib.abc.MetaPathFinder):
             if _asked_by_import_statement():
                 raise ModuleNotFoundError(f"{fullname} is not built in Plait yet", name=fullname)
             return None
-        loader = _AliasLoader(real)
+        loader: Any = _AliasLoader(real)  # has the methods of a Loader, not the base
         return importlib.machinery.ModuleSpec(
             fullname, loader, origin=origin, is_package=is_package
         )
 
-    def find_distributions(
-        self, context: importlib.metadata.DistributionFinder.Context | None = None
-    ) -> Iterator[importlib.metadata.Distribution]:
+    def find_distributions(self, context: Any = None) -> Iterator[Any]:
+        """For `importlib.metadata`: answers with the version whose interface is followed."""
         # Only for a question about one name: a listing of what is installed stays what the disk
         # says.
         name = context.name if context is not None else None
         if name in self.active:
-            yield _AliasDistribution(str(name))
+            from plait.aliasing_metadata import AliasDistribution
+
+            yield AliasDistribution(name)
+
+    def invalidate_caches(self) -> None:
+        """Nothing is cached."""
 
 
 _FINDER = _AliasFinder()
@@ -192,7 +173,9 @@ class _StartWorker:
     """
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
-        return runpy.run_path, (str(Path(__file__).with_name("worker_start.py")),)
+        import runpy
+
+        return runpy.run_path, (os.path.join(os.path.dirname(__file__), "worker_start.py"),)
 
 
 def _hook_multiprocessing() -> None:
@@ -218,8 +201,3 @@ def _hook_multiprocessing() -> None:
 
     get_preparation_data._starts_plait_workers = True  # type: ignore[attr-defined]  # marks our wrapper
     spawn.get_preparation_data = get_preparation_data
-
-
-def _package_root() -> Path:
-    """The folder that holds the `plait` package."""
-    return Path(__file__).resolve().parent.parent
