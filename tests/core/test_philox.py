@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plait.core.reference.philox import philox4x32, philox_bits
+from plait.core.ops.numeric.philox import philox4x32, philox_bits
 
 # (counter, key, output), from the known-answer tests of Random123 (Salmon et al., SC11).
 KNOWN = [

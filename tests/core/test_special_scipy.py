@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from plait.core.reference import special
+from plait.core.ops.numeric import special
 
 scipy_special = pytest.importorskip("scipy.special")
 
