@@ -115,7 +115,8 @@ def averaging_matrix(source: int, target: int, real: np.dtype) -> np.ndarray:
 def adaptive_places(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndarray:
     """Plane positions in each range of adaptive pooling: int64 (prod(sizes), longest range).
 
-    The array is read-only and shared. Ranges are in row-major order; shorter ones repeat their last position.
+    Ranges are in row-major order; shorter ones repeat their last position. The array is read-only
+    and shared.
     """
     flat = np.zeros((1, 1), np.int64)
     valid = np.ones((1, 1), bool)
