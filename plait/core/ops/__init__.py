@@ -1,5 +1,47 @@
 """The operations: one record each, by family. Importing this package defines them all."""
 
-from plait.core.ops import contract, conv, elementwise, math, reduce, source, view, window
+from plait.core.ops import (
+    activation,
+    attention,
+    contract,
+    control,
+    conv,
+    elementwise,
+    index,
+    loss,
+    math,
+    norm,
+    random,
+    reduce,
+    rows,
+    scan,
+    softmax,
+    sort,
+    source,
+    special,
+    view,
+    window,
+)
 
-__all__ = ["contract", "conv", "elementwise", "math", "reduce", "source", "view", "window"]
+__all__ = [
+    "activation",
+    "attention",
+    "contract",
+    "control",
+    "conv",
+    "elementwise",
+    "index",
+    "loss",
+    "math",
+    "norm",
+    "random",
+    "reduce",
+    "rows",
+    "scan",
+    "softmax",
+    "sort",
+    "source",
+    "special",
+    "view",
+    "window",
+]
