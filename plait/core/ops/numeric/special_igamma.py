@@ -3,8 +3,8 @@
 By region of (a, x): the power series of P (Abramowitz & Stegun 6.5.29) below x = a + 1, the
 continued fraction of Q (6.5.31, by Lentz's method) above; for a < 1 and small x a series for Q that
 does not cancel; and Gauss-Legendre quadrature of the density for a >= 100, where the others need
-many terms. The complement is taken of whichever is the smaller, so that both stay accurate:
-relative errors near 1e-13, and 1e-12 for a beyond 1e6.
+many terms. Relative errors stay near 1e-13 for a below 1e5 and grow with sqrt(a) beyond, as the
+rounding of x itself makes them.
 """
 
 import functools
