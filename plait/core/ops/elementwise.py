@@ -62,6 +62,8 @@ def cast(x: Any, dtype: Any) -> Any:
     return x if x.dtype is dtype else CAST(x, dtype=dtype)
 
 
+ALIAS = unary("alias", lambda x: x, vjp=lambda g, y, x: g, kinds=ANY)
+
 # -- arithmetic -------------------------------------------------------------------------------
 
 ADD = binary("add", np.add, vjp=lambda g, y, a, b: (g, g), kinds=ANY)

@@ -19,7 +19,7 @@ def dot_general(a: np.ndarray, b: np.ndarray, *, contract: Any, batch: Any) -> n
     Both operands are first laid out in row-major order, because BLAS rounds differently for other
     layouts and a result must depend on the values alone.
     """
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    a, b = np.asarray(a, order="C"), np.asarray(b, order="C")
     free_a = free_axes(a.ndim, contract[0], batch[0])
     free_b = free_axes(b.ndim, contract[1], batch[1])
     shape_batch = [a.shape[i] for i in batch[0]]
@@ -35,4 +35,4 @@ def dot_general(a: np.ndarray, b: np.ndarray, *, contract: Any, batch: Any) -> n
         product = np.matmul(left[0], right[0])
     else:
         product = np.matmul(left, right)
-    return product.reshape(*shape_batch, *shape_a, *shape_b)
+    return product.reshape((*shape_batch, *shape_a, *shape_b))

@@ -14,7 +14,7 @@ import numpy as np
 
 
 def pad_spatial(x: np.ndarray, padding: Any, value: Any = 0) -> np.ndarray:
-    """`x` surrounded by `value` on its last len(padding) axes; `x` itself where nothing is added."""
+    """`x` with `value` around its last len(padding) axes; `x` itself where nothing is added."""
     if not any(low or high for low, high in padding):
         return x
     lead = x.ndim - len(padding)
