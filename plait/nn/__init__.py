@@ -1,6 +1,6 @@
 """Modules, parameters, their functions (`functional`), initialisers (`init`), helpers (`utils`)."""
 
-from plait.nn import functional, init, modules, parameter, utils
+from plait.nn import functional, init, modules, parallel, parameter, utils
 from plait.nn.modules import (
     CELU,
     ELU,
@@ -157,6 +157,7 @@ from plait.nn.modules import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from plait.nn.parallel import DataParallel
 from plait.nn.parameter import Buffer, Parameter, UninitializedParameter
 
 __all__ = [
@@ -203,6 +204,7 @@ __all__ = [
     "CosineEmbeddingLoss",
     "CosineSimilarity",
     "CrossEntropyLoss",
+    "DataParallel",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -320,6 +322,7 @@ __all__ = [
     "functional",
     "init",
     "modules",
+    "parallel",
     "parameter",
     "utils",
 ]

@@ -50,6 +50,10 @@ __all__ = [
 ]
 
 
+# Pickles name the class where PyTorch's users find it.
+MultiheadAttention.__module__ = __name__
+
+
 class _Inplace(Module):
     """An activation whose only option is to overwrite its input."""
 

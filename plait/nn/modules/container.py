@@ -15,6 +15,11 @@ from plait.nn.modules.parameter_container import ParameterDict, ParameterList
 __all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 
+# Pickles name the classes where PyTorch's users find them.
+ParameterList.__module__ = __name__
+ParameterDict.__module__ = __name__
+
+
 class Container(Module):
     """The oldest container: modules by keyword."""
 
