@@ -1,4 +1,4 @@
-"""Special functions at points known by hand, and their derivatives where formulas divide by zero."""
+"""Special functions at points known by hand; derivatives where their formulas divide by zero."""
 
 from __future__ import annotations
 
