@@ -32,7 +32,6 @@ SAMPLES: dict[str, SampleMaker] = {
     "leaky_relu": _activation({"slope": 0.01}, {"slope": 0.3}),
     # At infinity PyTorch's own kernels differ: nan or infinity by dtype and length.
     "gelu": _activation({"approximate": "none"}, {"approximate": "tanh"}, infinite=False),
-    "erf": _activation({}),
 }
 
 
@@ -46,5 +45,4 @@ TORCH = {
     "elu": _f("elu"),
     "leaky_relu": lambda torch, x, *, slope: torch.nn.functional.leaky_relu(x, slope),
     "gelu": _f("gelu"),
-    "erf": lambda torch, x: torch.erf(x),
 }
