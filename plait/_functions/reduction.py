@@ -142,7 +142,7 @@ def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
             _require_elements(name, input, axes)
             return folded(whole, input, axes, False)
         keepdim = kwargs.get("keepdim", args[1] if len(args) > 1 else False)
-        return kind(*_with_index(input, arg, dim, keepdim, name))
+        return kind(_with_index(input, arg, dim, keepdim, name))
 
     extremum.__name__ = name
     extremum.__doc__ = (
@@ -183,7 +183,7 @@ argmin = _arg("argmin", red.ARGMIN)
 def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
     """The smallest and the largest element."""
     axes = () if dim is None else (dim,)
-    return return_types.aminmax(amin(input, axes, keepdim), amax(input, axes, keepdim))
+    return return_types.aminmax((amin(input, axes, keepdim), amax(input, axes, keepdim)))
 
 
 # -- truth ------------------------------------------------------------------------------------
