@@ -32,7 +32,9 @@ from tests.ops.tolerance import assert_close
 
 #: `item` and `leaf` are parts of the graph itself, met in every other test.
 STRUCTURAL = ("item", "leaf")
-OPS = [op for op in all_ops() if op.name not in STRUCTURAL]
+#: Ops that tests define for themselves begin with this.
+FOR_TESTS = "test_"
+OPS = [op for op in all_ops() if op.name not in STRUCTURAL and not op.name.startswith(FOR_TESTS)]
 SAMPLED = [op for op in OPS if op.name in MAKERS]
 CASES = [(op.name, d) for op in SAMPLED for d in dtypes_under_test(op)]
 HALF_CASES = [(name, d) for name, d in CASES if d.is_half and not op_by_name(name).moves_only]

@@ -115,4 +115,8 @@ def test_gradient_equals_torch(name: str) -> None:
         grads = RUN(gradient_graph(forward, wrt), [*sample.inputs, *seeds])
         for place, grad, wanted in zip(wrt, grads, expected):
             wanted = np.zeros_like(grad) if wanted is None else to_numpy(wanted)
-            assert_close(grad, wanted, f"{name} sample {number} operand {place}")
+            # Some of PyTorch's derivatives (of digamma) are good to ten digits only; the
+            # differences in test_records are the finer test of size, this one is of choices.
+            scale = 1 + np.abs(wanted[np.isfinite(wanted)]).max(initial=0.0)
+            what = f"{name} sample {number} operand {place}"
+            np.testing.assert_allclose(grad, wanted, 1e-8, 1e-8 * scale, err_msg=what)

@@ -55,7 +55,7 @@ def test_layer_norm_of_two_values() -> None:
 def test_norms_name_what_does_not_fit() -> None:
     with pytest.raises(ShapeError, match=r"layer_norm: .* shape \[4\] .* \[2, 4\], received \[3\]"):
         LAYER_NORM.infer(spec(2, 4), spec(3), axes=(1,), eps=1e-5)
-    with pytest.raises(ShapeError, match="axes .0,. are not the last axes"):
+    with pytest.raises(ShapeError, match=r"axes .0,. are not the last axes"):
         LAYER_NORM.infer(spec(2, 4), axes=(0,), eps=1e-5)
     with pytest.raises(ShapeError, match="C divisible by 4 groups"):
         GROUP_NORM.infer(spec(2, 6), groups=4, eps=1e-5)

@@ -35,7 +35,7 @@ def _infer_cast(x: Any, *, dtype: Any) -> tuple[Any, Any]:
 
 def _cast(x: np.ndarray, *, dtype: Any) -> np.ndarray:
     if x.dtype.kind == "c" and dtype.kind != "c":
-        x = x.real
+        x = np.real(x)
     if dtype.kind in "iu" and x.dtype.kind not in "biu":
         # Out-of-range values wrap as they do on x86-64: by way of int64.
         return x.astype(np.float64).astype(np.int64).astype(dtype.numpy)

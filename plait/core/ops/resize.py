@@ -84,8 +84,8 @@ def resize(
     wide, real = _compute_type(x)
     y = cast(x, wide)
     for i, (source, target, scale) in enumerate(zip(x.shape[2:], sizes, factors)):
-        indices, weights = numeric.resize_taps(source, target, kind, align_corners, scale, real)
-        y = _contract_axis(y, 2 + i, numeric.dense(indices, weights, source))
+        matrix = numeric.resize_matrix(source, target, kind, align_corners, scale, real)
+        y = _contract_axis(y, 2 + i, matrix)
     return cast(y, x.dtype)
 
 

@@ -17,7 +17,7 @@ UNARY = (
     "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "not", "isnan", "isinf", "isfinite",
     "log", "exp", "exp2", "expm1", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "sin",
     "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-    "sigmoid", "relu",
+    "sigmoid", "relu", "alias",
 )  # fmt: skip
 BINARY = (
     "add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "eq", "ne", "lt", "le",
@@ -130,6 +130,7 @@ def _sub(torch: Any, a: Any, b: Any) -> Any:
 TORCH = {
     **{name: _named(name) for name in (*UNARY, *BINARY)},
     "sub": _sub,
+    "alias": lambda torch, x: x.clone(),
     "not": _named("bitwise_not"),
     "and": _named("bitwise_and"),
     "or": _named("bitwise_or"),

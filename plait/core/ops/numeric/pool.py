@@ -31,7 +31,9 @@ def max_pool(
         return _max_pool_2x2(x, extents)
     padded = pad_spatial(x, padding, lowest(x.dtype))
     best: Any = None
-    chosen = np.zeros((*x.shape[: x.ndim - len(window)], *extents), np.int64)
+    # Place numbers in the narrowest type: they are rewritten once per place of the window.
+    number_type = np.min_scalar_type(math.prod(window) - 1)
+    chosen = np.zeros((*x.shape[: x.ndim - len(window)], *extents), number_type)
     for number, (_, where) in enumerate(taps(window, extents, strides, dilation)):
         candidate = padded[where]
         if best is None:
@@ -40,8 +42,9 @@ def max_pool(
         wins = candidate > best
         if has_nan:
             wins |= np.isnan(candidate)
-        np.copyto(best, candidate, where=wins)
-        np.copyto(chosen, number, where=wins)
+        np.maximum(best, candidate, out=best)
+        # Later places have higher numbers: the highest of those that won is the last winner.
+        np.maximum(chosen, wins.view(np.uint8) * number_type.type(number), out=chosen)
     spatial = x.shape[x.ndim - len(window) :]
     return best, _positions(chosen, spatial, extents, window, strides, padding, dilation)
 
@@ -61,15 +64,16 @@ def _positions(
     the next place inside names the first element that the window meets.
     """
     rank = len(window)
-    places = np.unravel_index(chosen, window)
-    flat = np.zeros_like(chosen)
-    for axis, place in enumerate(places):
+    flat = np.zeros(chosen.shape, np.int64)
+    for axis, place in enumerate(np.indices(window).reshape(rank, -1)):
         shape = [-1 if i == axis else 1 for i in range(rank)]
         start = (np.arange(extents[axis]) * strides[axis] - padding[axis][0]).reshape(shape)
-        at = start + place * dilation[axis]
-        short = np.maximum(-(at // dilation[axis]), 0)
-        at = at + short * dilation[axis]
-        flat = flat * spatial[axis] + np.minimum(at, spatial[axis] - 1)
+        at = start + (place * dilation[axis])[chosen]
+        if padding[axis][0]:
+            short = np.maximum(-(np.minimum(at, 0) // dilation[axis]), 0)
+            at += short * dilation[axis]
+        flat *= spatial[axis]
+        flat += np.minimum(at, spatial[axis] - 1)
     return flat
 
 

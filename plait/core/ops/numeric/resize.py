@@ -6,6 +6,8 @@ neighbour of a position on the border between two depends on its rounding.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 #: Keys' cubic convolution parameter (IEEE Trans. ASSP 29, 1981), as PyTorch and OpenCV choose it.
@@ -80,10 +82,15 @@ def _cubic_weights(part: np.ndarray) -> np.ndarray:
     return np.stack([far(part + 1), near(part), near(1 - part), far(2 - part)], 1)
 
 
-def dense(indices: np.ndarray, weights: np.ndarray, source: int) -> np.ndarray:
-    """The matrix (target, source) with these weights at these indices; repeats add."""
-    matrix = np.zeros((indices.shape[0], source), weights.dtype)
-    np.add.at(matrix, (np.arange(indices.shape[0])[:, None], indices), weights)
+@lru_cache(maxsize=256)
+def resize_matrix(
+    source: int, target: int, mode: str, align_corners: bool, scale: float | None, real: np.dtype
+) -> np.ndarray:
+    """`resize_taps` as a matrix (target, source), read-only; taps at one index add."""
+    indices, weights = resize_taps(source, target, mode, align_corners, scale, real)
+    matrix = np.zeros((target, source), real)
+    np.add.at(matrix, (np.arange(target)[:, None], indices), weights)
+    matrix.flags.writeable = False
     return matrix
 
 
@@ -93,18 +100,23 @@ def adaptive_bounds(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     return at * source // target, -(-(at + 1) * source // target)
 
 
+@lru_cache(maxsize=256)
 def averaging_matrix(source: int, target: int, real: np.dtype) -> np.ndarray:
-    """The matrix (target, source) that averages the range of each result element."""
+    """The matrix (target, source) that averages the range of each result element, read-only."""
     starts, stops = adaptive_bounds(source, target)
     places = np.arange(source)
     inside = (places >= starts[:, None]) & (places < stops[:, None])
-    return (inside / (stops - starts)[:, None]).astype(real)
+    matrix = (inside / (stops - starts)[:, None]).astype(real)
+    matrix.flags.writeable = False
+    return matrix
 
 
+@lru_cache(maxsize=64)
 def adaptive_places(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndarray:
     """Plane positions in each range of adaptive pooling: int64 (prod(sizes), longest range).
 
-    Ranges are in row-major order; shorter ones repeat their last position.
+    Ranges are in row-major order; shorter ones repeat their last position. The array is read-only
+    and shared.
     """
     flat = np.zeros((1, 1), np.int64)
     valid = np.ones((1, 1), bool)
@@ -119,4 +131,6 @@ def adaptive_places(spatial: tuple[int, ...], sizes: tuple[int, ...]) -> np.ndar
     # Stable: the positions inside keep their order, those beyond the range go to the end.
     ranked = np.take_along_axis(flat, np.argsort(~valid, axis=1, kind="stable"), 1)
     last = valid.sum(1)[:, None] - 1
-    return np.take_along_axis(ranked, np.minimum(np.arange(ranked.shape[1]), last), 1)
+    places = np.take_along_axis(ranked, np.minimum(np.arange(ranked.shape[1]), last), 1)
+    places.flags.writeable = False
+    return places
