@@ -149,10 +149,12 @@ def test_graph_is_well_formed(name: str, dtype: DType) -> None:
     op = op_by_name(name)
     for sample in samples_of(name, dtype):
         graph = verify(forward_graph(op, sample))
-        text = to_text(graph)
-        back = from_text(text)
-        assert back == graph, text
-        assert to_text(back) == text
+        if not any(callable(value) for value in sample.attrs.values()):
+            # A user's Python function (the op `call`) has no text that could be read back.
+            text = to_text(graph)
+            back = from_text(text)
+            assert back == graph, text
+            assert to_text(back) == text
         operands = specs_of(sample.inputs)
         for count in (op.flops(*operands, **sample.attrs), op.bytes(*operands, **sample.attrs)):
             assert type(count) is int, f"{name}: work is a number of type {type(count)}"
