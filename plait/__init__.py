@@ -1,7 +1,8 @@
 """Plait: a deep-learning framework in Python, from the tensor to the machine code.
 
 This module is the face that PyTorch's users know: `import plait as torch`. The functions come from
-`plait._functions`; the subpackages (`nn`, `optim`, `utils.data`, ...) load when they are first used.
+`plait._functions`; the subpackages (`nn`, `optim`, `utils.data`, ...) load when they are first
+used.
 """
 
 from __future__ import annotations
@@ -34,8 +35,16 @@ from plait._promotion import (
     set_default_dtype,
 )
 from plait._tensor import Tensor
-from plait._tests_of_kind import is_complex, is_floating_point, is_grad_enabled, is_nonzero
-from plait._tests_of_kind import is_inference_mode_enabled, is_storage, is_tensor, numel
+from plait._tests_of_kind import (
+    is_complex,
+    is_floating_point,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    is_nonzero,
+    is_storage,
+    is_tensor,
+    numel,
+)
 from plait._types import (
     Size,
     channels_last,
@@ -77,9 +86,37 @@ globals().update(_TENSOR_TYPES)
 
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
-    "accelerator amp autograd backends compiler cuda distributed distributions fft func fx hub io jit "
-    "linalg mps multiprocessing nn optim profiler random return_types serialization special testing "
-    "types utils vision xpu".split()
+    [
+        "accelerator",
+        "amp",
+        "autograd",
+        "backends",
+        "compiler",
+        "cuda",
+        "distributed",
+        "distributions",
+        "fft",
+        "func",
+        "fx",
+        "hub",
+        "io",
+        "jit",
+        "linalg",
+        "mps",
+        "multiprocessing",
+        "nn",
+        "optim",
+        "profiler",
+        "random",
+        "return_types",
+        "serialization",
+        "special",
+        "testing",
+        "types",
+        "utils",
+        "vision",
+        "xpu",
+    ]
 )
 
 #: Names that live in a module which loads on first use.
@@ -103,13 +140,57 @@ _LATE = {
 
 #: Functions of `nn.functional` that PyTorch also has at the top.
 _OF_FUNCTIONAL = frozenset(
-    "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d batch_norm "
-    "bilinear celu celu_ channel_shuffle conv1d conv2d conv3d conv_transpose1d conv_transpose2d "
-    "conv_transpose3d cosine_embedding_loss cosine_similarity dropout dropout_ embedding "
-    "embedding_bag feature_alpha_dropout group_norm hardshrink hinge_embedding_loss instance_norm "
-    "kl_div layer_norm log_softmax margin_ranking_loss max_pool1d max_pool2d max_pool3d "
-    "pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu rms_norm rrelu "
-    "rrelu_ selu selu_ softmax threshold threshold_ triplet_margin_loss".split()
+    [
+        "adaptive_avg_pool1d",
+        "adaptive_max_pool1d",
+        "alpha_dropout",
+        "alpha_dropout_",
+        "avg_pool1d",
+        "batch_norm",
+        "bilinear",
+        "celu",
+        "celu_",
+        "channel_shuffle",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+        "cosine_embedding_loss",
+        "cosine_similarity",
+        "dropout",
+        "dropout_",
+        "embedding",
+        "embedding_bag",
+        "feature_alpha_dropout",
+        "group_norm",
+        "hardshrink",
+        "hinge_embedding_loss",
+        "instance_norm",
+        "kl_div",
+        "layer_norm",
+        "log_softmax",
+        "margin_ranking_loss",
+        "max_pool1d",
+        "max_pool2d",
+        "max_pool3d",
+        "pairwise_distance",
+        "pdist",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "poisson_nll_loss",
+        "prelu",
+        "rms_norm",
+        "rrelu",
+        "rrelu_",
+        "selu",
+        "selu_",
+        "softmax",
+        "threshold",
+        "threshold_",
+        "triplet_margin_loss",
+    ]
 )
 
 

@@ -12,9 +12,7 @@ _settings = {"matmul_precision": "highest", "deterministic": False}
 def set_float32_matmul_precision(precision: str) -> None:
     """Accepted for compatibility; float32 products keep full precision."""
     if precision not in ("highest", "high", "medium"):
-        raise error(
-            RuntimeError, f"{precision} is not one of 'highest', 'high', or 'medium'"
-        )
+        raise error(RuntimeError, f"{precision} is not one of 'highest', 'high', or 'medium'")
     _settings["matmul_precision"] = precision
 
 

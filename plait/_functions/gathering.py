@@ -77,9 +77,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     places = reshape(index, (index.numel(),))
     if input.ndim == 0:
         return reshape(index_select(reshape(input, (1,)), 0, places), ())
-    return TAKE(
-        input, checked_index("index_select", places, input._shape[axis], axis), axis=axis
-    )
+    return TAKE(input, checked_index("index_select", places, input._shape[axis], axis), axis=axis)
 
 
 @public
@@ -120,7 +118,14 @@ def _source(name: str, input: Tensor, index: Tensor, value: Any) -> Any:
 def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: str) -> Tensor:
     axis = normal_axis(dim, input.ndim, name)
     if input.ndim == 0:
-        flat = _scatter(name, reshape(input, (1,)), 0, reshape(index, (1,)), reshape(src, (1,)) if isinstance(src, Tensor) else src, mode)
+        flat = _scatter(
+            name,
+            reshape(input, (1,)),
+            0,
+            reshape(index, (1,)),
+            reshape(src, (1,)) if isinstance(src, Tensor) else src,
+            mode,
+        )
         return reshape(flat, ())
     if index.ndim != input.ndim:
         raise error(
@@ -134,7 +139,13 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
 
 @public(inplace=True)
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, reduce: str | None = None, value: Any = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Any = None,
+    *,
+    reduce: str | None = None,
+    value: Any = None,
 ) -> Tensor:
     """A copy with src written where index points to along an axis."""
     modes = {None: "set", "add": "add", "multiply": "mul"}

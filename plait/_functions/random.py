@@ -1,8 +1,8 @@
 """Random numbers.
 
-Host draws (`rand`, `randn`, `randint`, `randperm`, `normal_`, ...) take PyTorch's own mt19937 stream when
-they are recorded, so that programs print the same numbers as under PyTorch. Draws inside programs
-(dropout) are counter-based: see `plait.nn.functional`.
+Host draws (`rand`, `randn`, `randint`, `randperm`, `normal_`, ...) take PyTorch's own mt19937
+stream when they are recorded, so that programs print the same numbers as under PyTorch. Draws
+inside programs (dropout) are counter-based: see `plait.nn.functional`.
 """
 
 from __future__ import annotations
@@ -210,12 +210,14 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     if p is not None:
         return owned(host.bernoulli_scalar(gen, input._shape, float(p), input.dtype.numpy))
     _require_probabilities(input)
-    return owned(host.bernoulli(gen, np.ascontiguousarray(input.compute())).astype(input.dtype.numpy))
+    return owned(
+        host.bernoulli(gen, np.ascontiguousarray(input.compute())).astype(input.dtype.numpy)
+    )
 
 
 def _require_probabilities(input: Tensor) -> None:
     values = input.compute()
-    if values.size and not (0 <= values.min() and values.max() <= 1):
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
         raise error(RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true in bernoulli")
 
 
@@ -232,9 +234,7 @@ def multinomial(
         )
     weights = input.compute()
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise error(
-            RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0"
-        )
+        raise error(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
     if (weights.sum(-1) <= 0).any():
         raise error(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
     if not replacement and num_samples > input._shape[-1]:
@@ -252,7 +252,9 @@ def _write(self: Tensor, array: np.ndarray) -> Tensor:
     return self.assign(leaf_of(np.asarray(array).astype(self.dtype.numpy, copy=False)))
 
 
-def _uniform_(self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **kwargs: Any) -> Tensor:
+def _uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
     """Write uniform draws from [from, to)."""
     low = kwargs.get("from", kwargs.get("a", from_))
     high = kwargs.get("b", to)
