@@ -2,6 +2,7 @@
 
 from plait._functions import (
     creation,
+    cumulative,
     gathering,
     indexing,
     joining,
@@ -10,6 +11,7 @@ from plait._functions import (
     pointwise,
     random,
     reduction,
+    searching,
     shape,
     sorting,
     special,
@@ -17,6 +19,7 @@ from plait._functions import (
 
 __all__ = [
     "creation",
+    "cumulative",
     "gathering",
     "indexing",
     "joining",
@@ -25,6 +28,7 @@ __all__ = [
     "pointwise",
     "random",
     "reduction",
+    "searching",
     "shape",
     "sorting",
     "special",
