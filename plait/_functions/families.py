@@ -3,10 +3,12 @@
 from plait._functions import (
     creation,
     cumulative,
+    decompositions,
     gathering,
     indexing,
     joining,
     matrix,
+    norms,
     operators,
     pointwise,
     random,
@@ -15,15 +17,18 @@ from plait._functions import (
     shape,
     sorting,
     special,
+    triangles,
 )
 
 __all__ = [
     "creation",
     "cumulative",
+    "decompositions",
     "gathering",
     "indexing",
     "joining",
     "matrix",
+    "norms",
     "operators",
     "pointwise",
     "random",
@@ -32,4 +37,5 @@ __all__ = [
     "shape",
     "sorting",
     "special",
+    "triangles",
 ]

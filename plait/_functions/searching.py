@@ -8,7 +8,7 @@ import numpy as np
 
 from plait._functions import pointwise as pw
 from plait._functions.common import operand, public, tensor_argument
-from plait._functions.creation import as_tensor, owned
+from plait._functions.creation import as_tensor, owned, zeros
 from plait._promotion import result_type
 from plait._tensor import Tensor
 from plait.core.functional import search
@@ -128,8 +128,11 @@ def searchsorted(
         )
     line = sorted_sequence if sorter is None else GATHER(sorted_sequence, sorter, axis=rank - 1)
     dtype = result_type(line, value)
+    wanted = dtypes.int32 if out_int32 else dtypes.int64
+    if not line._shape[-1]:
+        return zeros(value._shape, dtype=wanted)
     found = search.searchsorted(cast(line, dtype), cast(value, dtype), right or side == "right")
-    return cast(found, dtypes.int32 if out_int32 else dtypes.int64)
+    return cast(found, wanted)
 
 
 @public(method=False)
@@ -163,7 +166,7 @@ def isin(
             cast(reshape(tests, (tests.numel(),)), dtype), axis=0, descending=False, stable=True
         )
         value = cast(value, dtype)
-        place = search.searchsorted(line, value, right=False)
+        place = search.first_equal(line, value)
         inside = pw.clamp(place, max=tests.numel() - 1)
         found = pw.eq(TAKE(line, inside, axis=0), value)
     return pw.logical_not(found) if invert else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from plait.core.ir import dtypes
@@ -13,9 +14,24 @@ from plait.core.ops.source import full
 def searchsorted(boundaries: Any, values: Any, right: bool) -> Any:
     """Where each value would be inserted to keep the boundaries sorted: int64, shaped as values.
 
-    boundaries: (n,), or (*batch, n) with the batch axes of values (*batch, m). Not `right`: before
-    equal boundaries; `right`: after them. nan goes to the end.
+    boundaries: (n,), or (*batch, n) with the batch axes of values (*batch, m), n > 0. Not `right`:
+    before equal boundaries; `right`: after them. nan goes to the end.
     """
+    beyond = GT if right else GE
+    # A bound is passed unless it is known to be beyond the value: nan passes all.
+    return _bisect(boundaries, values, lambda found: NOT(beyond(found, values)))
+
+
+def first_equal(line: Any, values: Any) -> Any:
+    """The first place in a sorted line (n,) that holds each value, if any does; at most n.
+
+    nan, which sorts last, equals nothing and does not disturb the search for numbers.
+    """
+    return _bisect(line, values, lambda found: LT(found, values))
+
+
+def _bisect(boundaries: Any, values: Any, passes: Callable[[Any], Any]) -> Any:
+    """The number of boundaries that pass, of which none comes after one that does not."""
     size = boundaries.shape[-1]
     shape = values.shape
 
@@ -23,23 +39,17 @@ def searchsorted(boundaries: Any, values: Any, right: bool) -> Any:
         return full(value, shape, dtypes.int64)
 
     low: Any = number(0)
-    if size == 0:
-        return low
     high: Any = number(size)
-    last = number(size - 1)
+    last, one = number(size - 1), number(1)
     flat = len(boundaries.shape) == 1
     for _ in range(size.bit_length()):
-        middle = SHIFT_RIGHT(ADD(low, high), number(1))
+        middle = SHIFT_RIGHT(ADD(low, high), one)
         place = MINIMUM(middle, last)
         if flat:
             found = TAKE(boundaries, place, axis=0)
         else:
             found = GATHER(boundaries, place, axis=len(shape) - 1)
-        # A bound is passed unless it is known to be beyond the value: nan passes all.
-        passed = NOT((GT if right else GE)(found, values))
-        passed = AND(passed, LT(low, high))
-        low, high = (
-            WHERE(passed, ADD(middle, number(1)), low),
-            WHERE(passed, high, MINIMUM(middle, high)),
-        )
+        passed = AND(passes(found), LT(low, high))
+        low = WHERE(passed, ADD(middle, one), low)
+        high = WHERE(passed, high, middle)
     return low
