@@ -113,6 +113,10 @@ class LazyTensor:
     def ndim(self) -> int:
         return len(self._shape)
 
+    def frozen(self) -> Any:
+        """The present value as a tensor of its own, that later writes to this one do not touch."""
+        return self.plain.of_value(*self.value())
+
     @property
     def storage_cell(self) -> Cell:
         """The cell that holds the memory."""
@@ -342,6 +346,8 @@ class LazyTensor:
         base._cell.write(node)
         if recording:
             base._set_edge(edge)
+            if not self._steps and isinstance(edge and edge[0], autograd.GradNode):
+                edge[0].output_moved(result.storage_cell, base._cell)  # type: ignore[index]  # not None
 
     def _write_through(self, base: LazyTensor, result: Any) -> Any:
         """The base's new value after writing `result` through this view."""
