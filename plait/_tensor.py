@@ -219,7 +219,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory.
 
-        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for bfloat16.
+        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
+        bfloat16.
         """
         if force:
             return self.detach().numpy()

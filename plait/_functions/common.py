@@ -76,9 +76,7 @@ def write_out(name: str, out: Any, result: Any) -> Any:
             write_out(name, target, part)
         return out
     if not isinstance(out, Tensor):
-        raise error(
-            TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}"
-        )
+        raise error(TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if out.shape != result.shape:
         out.resize_(result.shape)
     return out.assign_result(name, result)

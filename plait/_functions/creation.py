@@ -17,7 +17,8 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
-from plait.core.ops.source import ARANGE, full as full_node
+from plait.core.ops.source import ARANGE
+from plait.core.ops.source import full as full_node
 
 
 def owned(array: np.ndarray, requires_grad: bool = False) -> Tensor:
@@ -128,7 +129,11 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
         array = np.asarray(data)
         leaves.append(array)
         return array.shape
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (str, bytes, dict)):
+    if (
+        hasattr(data, "__len__")
+        and hasattr(data, "__getitem__")
+        and not isinstance(data, (str, bytes, dict))
+    ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
         leaves.append(data.__index__())
@@ -141,7 +146,10 @@ def _common_dtype(leaves: list[Any]) -> DType:
         return get_default_dtype()
     kinds = {type(x) for x in leaves}
     if np.ndarray in kinds:
-        arrays = [dtypes.dtype_of(x.dtype) if isinstance(x, np.ndarray) else number_dtype(x) for x in leaves]
+        arrays = [
+            dtypes.dtype_of(x.dtype) if isinstance(x, np.ndarray) else number_dtype(x)
+            for x in leaves
+        ]
         found = arrays[0]
         for other in arrays[1:]:
             found = promote_types(found, other)
@@ -491,14 +499,18 @@ def eye(
 
 
 @public(method=False)
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any
+) -> Tensor:
     """Row and column numbers of the lower triangle: (2, count)."""
     found = np.stack(np.tril_indices(row, offset, col))
     return owned(found.astype((dtype or dtypes.int64).numpy))
 
 
 @public(method=False)
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any
+) -> Tensor:
     """Row and column numbers of the upper triangle: (2, count)."""
     found = np.stack(np.triu_indices(row, offset, col))
     return owned(found.astype((dtype or dtypes.int64).numpy))

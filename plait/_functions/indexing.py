@@ -32,8 +32,6 @@ class Gather(NamedTuple):
     indices: tuple[Any, ...]
 
 
-
-
 def _as_index(item: Any) -> Any:
     """One entry of an index expression in canonical form."""
     if isinstance(item, (slice, type(None), type(Ellipsis), bool)):
@@ -71,7 +69,9 @@ def _consumed(item: Any) -> int:
 
 def _expanded(key: Any, rank: int, shape: tuple[int, ...]) -> list[Any]:
     """The entries of an index expression, the ellipsis replaced by full slices."""
-    if isinstance(key, list) and any(isinstance(k, (slice, type(None), type(Ellipsis))) for k in key):
+    if isinstance(key, list) and any(
+        isinstance(k, (slice, type(None), type(Ellipsis))) for k in key
+    ):
         key = tuple(key)
     items = [_as_index(k) for k in (key if isinstance(key, tuple) else (key,))]
     used = sum(_consumed(item) for item in items if item is not Ellipsis)
@@ -318,8 +318,6 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     flat = reshape(broadcast(input, shape), (int(np.prod(shape)),))
     taken = reshape(source, (source.numel(),))[: len(places)]
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
-
-
 
 
 Tensor.__getitem__ = get_item  # type: ignore[attr-defined]  # attached here

@@ -71,8 +71,8 @@ def rebuild(
         # Nearly every tensor is all of its storage: it is given its own shape at once, and only
         # others that look at the same memory become strided views.
         whole = offset == 0 and array.size == math.prod(size) and stride == _dense(size)
-        lazy: Any = importlib.import_module("plait.core.lazy")
-        bases[dtype_name] = lazy.tensor_from_numpy(array.reshape(size) if whole else array)
+        creation: Any = importlib.import_module("plait._functions.creation")
+        bases[dtype_name] = creation.owned(array.reshape(size) if whole else array)
     base = bases[dtype_name]
     if tuple(base.shape) == size and offset == 0 and stride == _dense(size):
         tensor = base.detach()

@@ -1,8 +1,8 @@
 """The record of a differentiable operation, and the walk back over such records.
 
-A `GradNode` keeps of its op what the derivative rule reads and nothing else, so that a forward value lives
-as long as a backward pass may need it. Tensors hold grad nodes; grad nodes hold nodes and the grad
-nodes of their inputs, or the leaf tensors themselves: there are no cycles.
+A `GradNode` keeps of its op what the derivative rule reads and nothing else, so that a forward
+value lives as long as a backward pass may need it. Tensors hold grad nodes; grad nodes hold nodes
+and the grad nodes of their inputs, or the leaf tensors themselves: there are no cycles.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The lazy tensor: a handle on a storage cell, plus the view of it and its place in autograd.
 
-A base tensor holds its cell and, where it requires a gradient, its grad node. A view holds its base and the steps
-that lead from it; its value and grad node are derived from the base whenever the base has changed, so
-that a write through any of them is seen by all. A detached twin is a base of its own over the same
-cell: it shares the memory and nothing else.
+A base tensor holds its cell and, where it requires a gradient, its grad node. A view holds its base
+and the steps that lead from it; its value and grad node are derived from the base whenever the base
+has changed, so that a write through any of them is seen by all. A detached twin is a base of its
+own over the same cell: it shares the memory and nothing else.
 """
 
 from __future__ import annotations
@@ -304,8 +304,8 @@ class LazyTensor:
     def assign(self, result: LazyTensor | Node) -> Self:
         """Write a value of this shape into this tensor's memory, in place.
 
-        The result is cast to this dtype. Autograd follows the write as PyTorch does: the base, and all
-        its views, continue from the written value. Raises RuntimeError for a leaf that requires
+        The result is cast to this dtype. Autograd follows the write as PyTorch does: the base, and
+        all its views, continue from the written value. Raises RuntimeError for a leaf that requires
         a gradient while gradients are recorded.
         """
         base = self if self._base is None else self._base
