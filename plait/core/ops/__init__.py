@@ -3,6 +3,7 @@
 from plait.core.ops import (
     activation,
     attention,
+    bounds,
     contract,
     control,
     conv,
@@ -26,6 +27,7 @@ from plait.core.ops import (
 __all__ = [
     "activation",
     "attention",
+    "bounds",
     "contract",
     "control",
     "conv",
