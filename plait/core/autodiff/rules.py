@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
-from plait.core.ir.graph import order, trace
+from plait.core.ir.graph import Graph, order, trace
 from plait.core.ir.node import Node, Spec
-from plait.core.ir.op import ITEM, Op
+from plait.core.ir.op import ITEM, Lowering, Op
 from plait.core.ops.elementwise import ADD
 from plait.core.ops.source import full
 
@@ -37,6 +38,8 @@ def apply_vjp(op: Op, attrs: dict[str, Any], inputs: Any, output: Any, grads: An
             full(0, y.shape, y.dtype) if g is None and y.dtype.is_differentiable else g
             for g, y in zip(grads, output)
         )
+    if op.lowering is Lowering.CONTROL:
+        attrs = {**attrs, "graph_vjp": graph_vjp}
     result = op.vjp(grads, output, *inputs, **attrs)
     return result if isinstance(result, tuple) else (result,)
 
@@ -135,3 +138,26 @@ def _accumulate_part(grads: dict[int, Any], item: Node, grad: Any) -> None:
     parts = list(grads.get(id(source)) or [None] * len(source.dtype))  # type: ignore[arg-type]  # a tuple for several outputs
     parts[index] = grad if parts[index] is None else ADD(parts[index], grad)
     grads[id(source)] = tuple(parts)
+
+
+@lru_cache(maxsize=256)
+def graph_vjp(graph: Graph) -> Graph:
+    """The graph of a graph's gradients, for the ops that hold graphs.
+
+    Inputs: those of `graph`, then a cotangent for each differentiable output. Outputs: a gradient
+    for each differentiable input, 0 where none arrives.
+    """
+    outputs = [
+        i for i, number in enumerate(graph.outputs) if graph.type_of(number).dtype.is_differentiable
+    ]
+    wanted = [i for i, spec in enumerate(graph.inputs) if spec.dtype.is_differentiable]
+    count = len(graph.inputs)
+
+    def gradients(*values: Node) -> tuple[Node, ...]:
+        made = graph.replay(*values[:count])
+        wrt = [values[i] for i in wanted]
+        found = vjp([made[i] for i in outputs], wrt, list(values[count:]))
+        return tuple([full(0, x.shape, x.dtype) if g is None else g for x, g in zip(wrt, found)])
+
+    cotangents = [graph.type_of(graph.outputs[i]) for i in outputs]
+    return trace(gradients, [*graph.inputs, *cotangents])

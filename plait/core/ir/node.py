@@ -30,7 +30,7 @@ class Node:
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> None:
         self.shape, self.dtype = op.infer(*inputs, **attrs)
         self.op = op
-        self.inputs = inputs
+        self.inputs: tuple[Node, ...] = inputs
         self.attrs = attrs
         self.value: Any = None
         self.source = user_location(2) if op.check is not None else None

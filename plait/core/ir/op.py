@@ -45,10 +45,12 @@ class Op:
         (tuple of shapes, tuple of dtypes).
     reference(*arrays, **attrs) -> array (or tuple of arrays): NumPy. 16-bit floats are widened to
         float32 before and rounded once after by the executor unless `moves_only`. None for a
-        composite that is run through its body.
+        composite that is run through its body. Ops of lowering CONTROL also get `run=`, a function
+        (graph, arrays) -> arrays, from the executor that calls them.
     body(*nodes, **attrs) -> node (or tuple): a composite's meaning in primitive ops.
     vjp(g, y, *inputs, **attrs) -> one gradient, or a tuple with one entry (or None) per input; `g`
         and `y` are tuples with several outputs. None: not differentiable, or derived from the body.
+        Ops of lowering CONTROL also get `graph_vjp=`, a function graph -> graph, from autodiff.
     saves: what `vjp` reads besides shapes and dtypes: input positions, and "y" for the outputs.
     jvp(tangents, y, *inputs, **attrs), batch(size, axes, *inputs, **attrs): None means derived.
     check(*arrays, **attrs): raises IndexError, ValueError or ZeroDivisionError for bad values; run

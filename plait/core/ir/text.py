@@ -6,11 +6,13 @@
       return %3
     }
 
-Attribute values are Python literals, dtypes by name, `inf`/`nan`, and nested graphs.
+Attribute values are Python literals, `complex(real, imaginary)`, dtypes by name, `inf`/`nan`, and
+nested graphs.
 """
 
 from __future__ import annotations
 
+import ast
 import re
 from typing import Any
 
@@ -49,6 +51,8 @@ def _value_text(value: Any, indent: str) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(_value_text(v, indent) for v in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, complex):
+        return f"complex({value.real!r}, {value.imag!r})"
     return repr(value)
 
 
@@ -58,7 +62,7 @@ class ParseError(ValueError):
 
 _TOKEN = re.compile(
     r"\s*(?:(?P<string>'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")"
-    r"|(?P<number>-?(?:\d+\.?\d*(?:e[+-]?\d+)?j?|inf|nan)(?![A-Za-z_]))"
+    r"|(?P<number>-?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|nan)(?![A-Za-z_]))"
     r"|(?P<name>[A-Za-z_][\w.]*)|(?P<value>%\d+)|(?P<mark>[(){}\[\]:,=]))"
 )
 
@@ -168,7 +172,7 @@ class _Reader:
             return tuple(self.listing(")", self.literal))
         kind, text = self.take()
         if kind == "string":
-            return text[1:-1].encode().decode("unicode_escape")
+            return ast.literal_eval(text)
         if kind == "number":
             return _number(text)
         constants = {"True": True, "False": False, "None": None}
@@ -176,12 +180,13 @@ class _Reader:
             return constants[text]
         if text in BY_NAME:
             return BY_NAME[text]
+        if text == "complex":
+            self.take("(")
+            return complex(*self.listing(")", self.literal))
         raise ParseError(f"graph text: {text!r} is not an attribute value")
 
 
-def _number(text: str) -> int | float | complex:
-    if text.endswith("j"):
-        return complex(text)
+def _number(text: str) -> int | float:
     return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
 
 

@@ -34,13 +34,20 @@ def verify(graph: Graph) -> Graph:
             hash(freeze(made.attrs))
         except TypeError as fault:
             raise InvalidGraph(f"{where}: attributes cannot be hashed: {fault}") from None
-        for value in made.attrs.values():
-            if isinstance(value, Graph):
-                verify(value)
+        _verify_nested(tuple(made.attrs.values()))
     for output in graph.outputs:
         if not 0 <= output < first + len(graph.instructions):
             raise InvalidGraph(f"output %{output} is not defined")
     return graph
+
+
+def _verify_nested(values: tuple) -> None:
+    """Verify the graphs among attribute values, in tuples too."""
+    for value in values:
+        if isinstance(value, Graph):
+            verify(value)
+        elif isinstance(value, tuple):
+            _verify_nested(value)
 
 
 def _verify_type(where: str, shape: object, dtype: object) -> None:

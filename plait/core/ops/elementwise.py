@@ -17,6 +17,7 @@ from plait.core.ops.families import (
     REAL,
     binary,
     comparison,
+    contiguous,
     require_kind,
     require_same_dtype,
     require_same_shape,
@@ -34,7 +35,7 @@ def _infer_cast(x: Any, *, dtype: Any) -> tuple[Any, Any]:
 
 def _cast(x: np.ndarray, *, dtype: Any) -> np.ndarray:
     if x.dtype.kind == "c" and dtype.kind != "c":
-        x = x.real
+        x = np.real(x)
     if dtype.kind in "iu" and x.dtype.kind not in "biu":
         # Out-of-range values wrap as they do on x86-64: by way of int64.
         return x.astype(np.float64).astype(np.int64).astype(dtype.numpy)
@@ -60,6 +61,8 @@ def cast(x: Any, dtype: Any) -> Any:
     """`x` in another dtype; `x` itself where it has it already."""
     return x if x.dtype is dtype else CAST(x, dtype=dtype)
 
+
+ALIAS = unary("alias", lambda x: x, vjp=lambda g, y, x: g, kinds=ANY)
 
 # -- arithmetic -------------------------------------------------------------------------------
 
@@ -134,7 +137,7 @@ def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
         flips = np.where(b % 2 == 0, 1, a)
         units = np.where(np.abs(a) == 1, flips, 0)
         return np.where(b < 0, units, power).astype(a.dtype)
-    return np.power(a, b)
+    return np.power(contiguous(a), contiguous(b))
 
 
 def _pow_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
@@ -150,15 +153,15 @@ def _pow_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
 POW = binary("pow", _power, vjp=_pow_vjp, saves=(0, 1, "y"), flops=20, domain=(0.3, 2.5))
 
 
-def _extremum_vjp(wins: Any) -> Any:
-    """The winner takes the gradient; equals share it, as in PyTorch."""
+def _extremum_vjp(loses: Any) -> Any:
+    """The winner takes the gradient, equals share it, both take it at a nan, as in PyTorch."""
 
     def vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
         half, zero = MUL(g, constant(0.5, g)), constant(0, g)
         tie = EQ(a, b)
         return (
-            WHERE(tie, half, WHERE(wins(a, b), g, zero)),
-            WHERE(tie, half, WHERE(wins(b, a), g, zero)),
+            WHERE(tie, half, WHERE(loses(a, b), zero, g)),
+            WHERE(tie, half, WHERE(loses(b, a), zero, g)),
         )
 
     return vjp
@@ -167,29 +170,46 @@ def _extremum_vjp(wins: Any) -> Any:
 MAXIMUM = binary(
     "maximum",
     np.maximum,
-    vjp=_extremum_vjp(lambda a, b: GT(a, b)),
+    vjp=_extremum_vjp(lambda a, b: LT(a, b)),
     saves=(0, 1),
     kinds=ORDERED,
 )
 MINIMUM = binary(
     "minimum",
     np.minimum,
-    vjp=_extremum_vjp(lambda a, b: LT(a, b)),
+    vjp=_extremum_vjp(lambda a, b: GT(a, b)),
     saves=(0, 1),
     kinds=ORDERED,
 )
 
 
 def _atan2_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    scaled = DIV(g, ADD(MUL(a, a), MUL(b, b)))
+    # At the origin the angle has no slope; PyTorch takes 0.
+    norm = ADD(MUL(a, a), MUL(b, b))
+    zero = constant(0, g)
+    scaled = WHERE(EQ(norm, zero), zero, DIV(g, norm))
     return MUL(scaled, b), NEG(MUL(scaled, a))
 
 
-ATAN2 = binary("atan2", np.arctan2, vjp=_atan2_vjp, saves=(0, 1), kinds=REAL, flops=30)
+ATAN2 = binary(
+    "atan2",
+    lambda a, b: np.arctan2(contiguous(a), contiguous(b)),
+    vjp=_atan2_vjp,
+    saves=(0, 1),
+    kinds=REAL,
+    flops=30,
+)
 
 NEG = unary("neg", np.negative, vjp=lambda g, y, x: NEG(g), kinds=NUMBER)
 ABS = unary("abs", np.abs, vjp=lambda g, y, x: MUL(g, SIGN(x)), saves=(0,), kinds="iuf")
-SIGN = unary("sign", np.sign, vjp=lambda g, y, x: constant(0, x), kinds="iuf")
+
+
+def _sign(x: np.ndarray) -> np.ndarray:
+    # The sign of a nan is 0, as in PyTorch; NumPy gives nan.
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
+SIGN = unary("sign", _sign, vjp=lambda g, y, x: constant(0, x), kinds="iuf")
 FLOOR = unary("floor", np.floor, vjp=lambda g, y, x: constant(0, x), kinds=REAL)
 CEIL = unary("ceil", np.ceil, vjp=lambda g, y, x: constant(0, x), kinds=REAL)
 ROUND = unary("round", np.rint, vjp=lambda g, y, x: constant(0, x), kinds=REAL)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import DTypeError, ShapeError
@@ -51,6 +53,16 @@ def test_dtypes(kinds: str) -> tuple[DType, ...]:
     return tuple(d for d in dtypes.COMMON if d.kind in kinds)
 
 
+def contiguous(x: np.ndarray) -> np.ndarray:
+    """`x` in row-major memory: a copy unless it is already.
+
+    NumPy's vector and scalar loops differ in the last bit, and the layout of the operands decides
+    which one runs; so does the order of its sums. On contiguous operands a result depends on values
+    alone.
+    """
+    return x if x.flags.c_contiguous else x.copy(order="C")
+
+
 def unary(
     name: str,
     reference: Callable[..., Any],
@@ -72,7 +84,7 @@ def unary(
         name,
         infer=infer,
         lowering=Lowering.ELEMENTWISE,
-        reference=reference,
+        reference=lambda x, **attrs: reference(contiguous(x), **attrs),
         vjp=vjp,
         saves=saves,
         flops=lambda x, **attrs: flops * elements(x.shape),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.ops.elementwise import ADD, DIV, GT, MUL, NEG, SUB, WHERE
+from plait.core.ops.elementwise import ADD, DIV, LE, MUL, NEG, SUB, WHERE
 from plait.core.ops.families import REAL, unary
 from plait.core.ops.source import constant
 
@@ -167,7 +167,7 @@ SIGMOID = unary(
 RELU = unary(
     "relu",
     lambda x: np.maximum(x, 0),
-    vjp=lambda g, y, x: WHERE(GT(y, constant(0, y)), g, constant(0, g)),
+    vjp=lambda g, y, x: WHERE(LE(y, constant(0, y)), constant(0, g), g),
     saves=("y",),
     kinds="iuf",
 )

@@ -10,7 +10,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError
 from plait.core.ir.op import Lowering, Op, elements
 from plait.core.ops.elementwise import CAST, DIV, EQ, MUL, WHERE, cast
-from plait.core.ops.families import ORDERED, reduced_shape, reduction, require_kind
+from plait.core.ops.families import ORDERED, contiguous, reduced_shape, reduction, require_kind
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
 from plait.core.ops.source import constant
 
@@ -22,7 +22,7 @@ def _spread(g: Any, x: Any) -> Any:
 
 
 def _sum(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
-    return np.sum(x, axis=axes, keepdims=True, dtype=x.dtype)
+    return np.sum(contiguous(x), axis=axes, keepdims=True, dtype=x.dtype)
 
 
 SUM = reduction("sum", _sum, vjp=lambda g, y, x, *, axes: _spread(g, x))
@@ -42,9 +42,14 @@ def _mean_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     return _spread(DIV(g, constant(count_of(x, axes), g)), x)
 
 
+def _mean(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    # Not np.mean, which warns where there is nothing to average; the result is nan.
+    return _sum(x, axes=axes) / x.dtype.type(count_of(x, axes))
+
+
 MEAN = reduction(
     "mean",
-    lambda x, *, axes: np.mean(x, axis=axes, keepdims=True, dtype=x.dtype),
+    _mean,
     vjp=_mean_vjp,
     body=_mean_body,
     kinds="fc",
@@ -71,7 +76,7 @@ def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
 
 PROD = reduction(
     "prod",
-    lambda x, *, axes: np.prod(x, axis=axes, keepdims=True, dtype=x.dtype),
+    lambda x, *, axes: np.prod(contiguous(x), axis=axes, keepdims=True, dtype=x.dtype),
     vjp=_prod_vjp,
     saves=(0,),
 )

@@ -14,7 +14,7 @@ import numpy as np
 
 from plait.core.ir.graph import Graph, Instruction, trace
 from plait.core.ir.node import Spec
-from plait.core.ir.op import ITEM, Op
+from plait.core.ir.op import ITEM, Lowering, Op
 from plait.core.reference.blas import single_threaded
 
 #: Graphs of composite bodies, by op, operand types and attributes.
@@ -89,7 +89,10 @@ def evaluate(op: Op, operands: Sequence[Any], attrs: dict[str, Any], dtype: Any)
     assert op.reference is not None
     if not op.moves_only:
         operands = [_widen(x) for x in operands]
-    result = op.reference(*operands, **attrs)
+    if op.lowering is Lowering.CONTROL:
+        result = op.reference(*operands, **attrs, run=run)
+    else:
+        result = op.reference(*operands, **attrs)
     if isinstance(dtype, tuple):
         return tuple(_as_declared(r, d) for r, d in zip(result, dtype, strict=True))
     return _as_declared(result, dtype)

@@ -1,0 +1,149 @@
+"""What the function families share: argument conversion, `out=`, keyword aliases, registration."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from plait._tensor import Tensor
+from plait.core.functional.broadcasting import Number
+from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import error
+
+#: NumPy's spellings, which PyTorch also takes.
+_ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
+
+#: Functions by name: what `plait` exports, and what becomes a Tensor method.
+FUNCTIONS: dict[str, Callable[..., Any]] = {}
+
+
+def public(
+    function: Callable[..., Any] | None = None,
+    *,
+    method: bool = True,
+    inplace: bool = False,
+    names: Iterable[str] = (),
+) -> Any:
+    """Register a function of the face.
+
+    method: also a Tensor method (first parameter is self). inplace: also `name_`, which writes the
+    result into the first argument. names: further names. `out=` and NumPy's keyword spellings
+    are handled here.
+    """
+    if function is None:
+        return lambda f: public(f, method=method, inplace=inplace, names=names)
+    plain = function
+
+    @functools.wraps(plain)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return plain(*args)
+        out = kwargs.pop("out", None)
+        for alias in _ALIASES.keys() & kwargs.keys():
+            if alias not in _own_names(plain):
+                kwargs[_ALIASES[alias]] = kwargs.pop(alias)
+        result = plain(*args, **kwargs)
+        return result if out is None else write_out(plain.__name__, out, result)
+
+    for name in (plain.__name__, *names):
+        FUNCTIONS[name] = call
+        if method:
+            setattr(Tensor, name, call)
+        if inplace:
+            setattr(Tensor, name + "_", _in_place(plain, name + "_"))
+    return call
+
+
+@functools.cache
+def _own_names(function: Callable[..., Any]) -> frozenset[str]:
+    return frozenset(function.__code__.co_varnames[: function.__code__.co_argcount])
+
+
+def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return self.assign_result(name, function(self, *args, **kwargs))
+
+    write.__name__ = name
+    write.__doc__ = f"In-place version of `{function.__name__}`."
+    return write
+
+
+def write_out(name: str, out: Any, result: Any) -> Any:
+    """Store a result in the caller's `out` tensor (a tuple of them for several results)."""
+    if isinstance(result, tuple):
+        for target, part in zip(out, result, strict=True):
+            write_out(name, target, part)
+        return out
+    if not isinstance(out, Tensor):
+        raise error(TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    if out.shape != result.shape:
+        out.resize_(result.shape)
+    return out.assign_result(name, result)
+
+
+def tensor_argument(name: str, position: str, value: Any) -> Tensor:
+    """The value if it is a tensor. Raises TypeError in PyTorch's wording."""
+    if not isinstance(value, Tensor):
+        raise error(
+            TypeError,
+            f"{name}(): argument '{position}' must be Tensor, not {type(value).__name__}",
+        )
+    return value
+
+
+def operand(name: str, position: str, value: Any) -> Any:
+    """A tensor or a Python number (NumPy scalars and arrays are converted)."""
+    if isinstance(value, (Tensor, *Number)):
+        return value
+    item = getattr(value, "item", None)
+    if item is not None and getattr(value, "shape", None) == ():
+        return item()
+    if hasattr(value, "__array__"):
+        from plait._functions.creation import as_tensor
+
+        return as_tensor(value)
+    raise error(
+        TypeError,
+        f"{name}(): argument '{position}' must be Tensor or Number, not {type(value).__name__}",
+    )
+
+
+def both_operands(name: str, input: Any, other: Any) -> tuple[Any, Any]:
+    """Two operands of which at least one is a tensor."""
+    input, other = operand(name, "input", input), operand(name, "other", other)
+    if isinstance(input, Number) and isinstance(other, Number):
+        raise error(
+            TypeError,
+            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}",
+        )
+    return input, other
+
+
+def shape_argument(name: str, size: tuple[Any, ...]) -> tuple[int, ...]:
+    """Sizes given as several ints or as one sequence."""
+    if len(size) == 1 and not hasattr(size[0], "__index__"):
+        size = tuple(size[0])
+    elif len(size) == 1 and isinstance(size[0], Tensor) and size[0].ndim:
+        size = tuple(size[0].tolist())
+    try:
+        return tuple([s.__index__() for s in size])
+    except (AttributeError, TypeError):
+        kinds = ", ".join(type(s).__name__ for s in size)
+        raise error(
+            TypeError, f"{name}(): argument 'size' must be tuple of ints, but found ({kinds})"
+        ) from None
+
+
+def require_dtype(name: str, value: Any) -> DType | None:
+    """A dtype argument: None or a DType."""
+    if value is None or isinstance(value, DType):
+        return value
+    if value in (float, int, bool, complex):
+        from plait._promotion import number_dtype
+        from plait.core.ir import dtypes
+
+        return dtypes.float64 if value is float else number_dtype(value(0))
+    raise error(
+        TypeError, f"{name}(): argument 'dtype' must be torch.dtype, not {type(value).__name__}"
+    )

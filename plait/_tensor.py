@@ -1,0 +1,697 @@
+"""PyTorch's Tensor: properties, conversions, operators and autograd methods.
+
+The functions that are also methods (`x.sum()`, `x.view(...)`) are attached by their families in
+`plait._functions`; this file holds what only a method can be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, NoReturn
+from weakref import ref
+
+import numpy as np
+
+from plait._promotion import can_cast
+from plait._types import CPU, Size, device, layout, memory_format, require_cpu, strided
+from plait.core.functional.broadcasting import broadcast_shapes
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import DType, dtype_of
+from plait.core.ir.errors import error
+from plait.core.lazy import backward as differentiation
+from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.grad import add_hook
+from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.tensor import LazyTensor
+from plait.core.lazy.views import is_contiguous
+from plait.core.ops.elementwise import ALIAS, cast
+from plait.core.ops.view import broadcast
+
+#: PyTorch's names of element types in messages and of tensor types.
+_SCALAR_TYPES = {
+    "bool": "Bool", "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int",
+    "int64": "Long", "float16": "Half", "bfloat16": "BFloat16", "float32": "Float",
+    "float64": "Double", "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "uint16": "UInt16", "uint32": "UInt32", "uint64": "UInt64",
+}  # fmt: skip
+
+
+def scalar_type(dtype: DType) -> str:
+    """PyTorch's word for an element type: Float, Long, ..."""
+    return _SCALAR_TYPES[dtype.name]
+
+
+class _TensorMeta(type):
+    """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes Tensor(...)."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Tensor:
+            from plait._functions.creation import legacy_tensor
+
+            return legacy_tensor(dtypes.float32, *args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+class Tensor(LazyTensor, metaclass=_TensorMeta):
+    """A multi-dimensional array whose operations are recorded, differentiated and compiled."""
+
+    plain: ClassVar[type[Tensor]]
+    __array_priority__ = 1000
+
+    # -- shape and type -----------------------------------------------------------------------
+
+    @property
+    def shape(self) -> Size:
+        """The extents of the axes."""
+        return Size(self._shape)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or one extent of it."""
+        if dim is None:
+            return Size(self._shape)
+        from plait.core.functional.axes import normal_axis
+
+        return self._shape[normal_axis(dim, self.ndim, "size")]
+
+    def dim(self) -> int:
+        """Number of axes."""
+        return len(self._shape)
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return Size(self._shape).numel()
+
+    nelement = numel
+
+    def __len__(self) -> int:
+        if not self._shape:
+            raise error(TypeError, "len() of a 0-d tensor")
+        return self._shape[0]
+
+    def element_size(self) -> int:
+        """Bytes of one element."""
+        return self._dtype.itemsize
+
+    @property
+    def itemsize(self) -> int:
+        return self._dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel() * self._dtype.itemsize
+
+    @property
+    def device(self) -> device:
+        return CPU
+
+    @property
+    def layout(self) -> layout:  # type: ignore[override]  # PyTorch's name; the core's is memory()
+        return strided
+
+    is_cuda = False
+    is_sparse = False
+    is_quantized = False
+    is_mps = False
+    is_meta = False
+    is_nested = False
+    is_cpu = True
+
+    def get_device(self) -> int:
+        """-1: the CPU."""
+        return -1
+
+    def is_floating_point(self) -> bool:
+        return self._dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        return self._dtype.is_complex
+
+    def is_signed(self) -> bool:
+        return self._dtype.is_signed
+
+    def is_inference(self) -> bool:
+        return False
+
+    def is_pinned(self, device: Any = None) -> bool:
+        return False
+
+    def is_shared(self) -> bool:
+        return False
+
+    # -- memory -------------------------------------------------------------------------------
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps between neighbours along each axis, in elements."""
+        strides = self.memory().strides
+        if dim is None:
+            return strides
+        from plait.core.functional.axes import normal_axis
+
+        return strides[normal_axis(dim, self.ndim, "stride")]
+
+    def storage_offset(self) -> int:
+        """Position of the first element in the storage, in elements."""
+        return self.memory().offset
+
+    def is_contiguous(self, memory_format: memory_format | None = None) -> bool:
+        """Whether the elements lie in row-major order without gaps."""
+        return is_contiguous(self._shape, self.memory().strides)
+
+    def contiguous(self, memory_format: memory_format | None = None) -> Tensor:
+        """Itself if contiguous, else a copy that is."""
+        return self if self.is_contiguous() else self.clone()
+
+    def clone(self, *, memory_format: memory_format | None = None) -> Tensor:
+        """A copy; gradients flow through it."""
+        return ALIAS(self)
+
+    def data_ptr(self) -> int:
+        """The address of the first element; computes the value first."""
+        cell = self.storage_cell
+        return cell.compute().__array_interface__["data"][0] + (
+            self.storage_offset() * self._dtype.itemsize
+        )
+
+    def untyped_storage(self) -> Any:
+        """The memory behind this tensor and its views."""
+        from plait._storage import UntypedStorage
+
+        return UntypedStorage(self.storage_cell)
+
+    def storage(self) -> Any:
+        """The memory behind this tensor, with its element type."""
+        from plait._storage import TypedStorage
+
+        return TypedStorage(self.storage_cell, self._dtype)
+
+    _typed_storage = storage
+
+    def share_memory_(self) -> Tensor:
+        """Itself: worker processes receive copies."""
+        return self
+
+    def pin_memory(self, device: Any = None) -> Tensor:
+        """Itself: there is no device to copy to."""
+        return self
+
+    # -- values -------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number. Raises RuntimeError for more or fewer elements."""
+        if self.numel() != 1:
+            raise error(
+                RuntimeError,
+                f"a Tensor with {self.numel()} elements cannot be converted to Scalar "
+                f"(shape {list(self._shape)})",
+            )
+        value = self.compute().reshape(-1)[0]
+        return float(value) if self._dtype.kind == "f" else value.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        array = self.compute()
+        if self._dtype.is_half:
+            array = array.astype(np.float32)
+        return array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """A NumPy array over the same memory.
+
+        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
+        bfloat16.
+        """
+        if force:
+            return self.detach().numpy()
+        if self.requires_grad:
+            raise error(
+                RuntimeError,
+                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
+                "instead.",
+            )
+        if self._dtype is dtypes.bfloat16:
+            raise error(TypeError, "Got unsupported ScalarType BFloat16")
+        return self.export()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return array if dtype is None else array.astype(dtype, copy=False)
+
+    def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise error(
+                BufferError, "Can't export tensors that require gradient, use tensor.detach()"
+            )
+        return self.export().__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+    def __bool__(self) -> bool:
+        if self.numel() != 1:
+            what = "no values" if self.numel() == 0 else "more than one value"
+            raise error(RuntimeError, f"Boolean value of Tensor with {what} is ambiguous")
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self._dtype.kind not in "biu" or self.numel() != 1:
+            raise error(
+                TypeError,
+                "only integer tensors of a single element can be converted to an index, received "
+                f"dtype {self._dtype} and shape {list(self._shape)}",
+            )
+        return int(self.item())
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self._shape:
+            raise error(TypeError, "iteration over a 0-d tensor")
+        return iter(self.unbind(0))  # type: ignore[attr-defined]  # attached by plait._functions
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any().item())  # type: ignore[attr-defined]  # attached
+
+    def __format__(self, spec: str) -> str:
+        if not self._shape:
+            return format(self.item(), spec)
+        return object.__format__(self, spec)
+
+    def __repr__(self) -> str:
+        from plait._printing import tensor_text
+
+        return tensor_text(self)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __dir__(self) -> list[str]:
+        return sorted(set(object.__dir__(self)))
+
+    # -- conversion ---------------------------------------------------------------------------
+
+    def to(self, *args: Any, **kwargs: Any) -> Tensor:
+        """This tensor in another dtype; itself where nothing changes and `copy` is not asked."""
+        where, dtype, copy = parse_to(args, kwargs)
+        require_cpu(where)
+        if dtype is None or dtype is self._dtype:
+            return self.clone() if copy else self
+        return cast(self, dtype)
+
+    def cpu(self, memory_format: memory_format | None = None) -> Tensor:
+        """Itself."""
+        return self
+
+    def cuda(self, device: Any = None, non_blocking: bool = False, **kwargs: Any) -> NoReturn:
+        """Raises what PyTorch built for the CPU raises."""
+        require_cpu("cuda")
+        raise AssertionError("unreachable")
+
+    def type(self, dtype: Any = None, non_blocking: bool = False, **kwargs: Any) -> Any:
+        """The name of this tensor's type, or this tensor as another type."""
+        if dtype is None:
+            return f"torch.{scalar_type(self._dtype)}Tensor"
+        if isinstance(dtype, str):
+            from plait._legacy import dtype_of_type_name
+
+            dtype = dtype_of_type_name(dtype)
+        return self.to(getattr(dtype, "dtype", dtype) if not isinstance(dtype, DType) else dtype)
+
+    def type_as(self, other: Tensor) -> Tensor:
+        """This tensor in the dtype of another."""
+        return self.to(other.dtype)
+
+    def as_subclass(self, cls: type) -> Any:
+        """This tensor as an instance of a Tensor subclass, over the same memory."""
+        return cls._make_subclass(self, self.requires_grad)  # type: ignore[attr-defined]  # a Tensor class
+
+    @classmethod
+    def _make_subclass(cls, data: Tensor, require_grad: bool = False) -> Any:
+        """An instance of this class over the memory of `data`, detached from its graph."""
+        twin = data.detached()
+        self = object.__new__(cls)
+        for name in LazyTensor.__slots__:
+            if name != "__weakref__":
+                setattr(self, name, getattr(twin, name))
+        if twin._base is None:
+            self._cell = data.storage_cell
+        if require_grad:
+            self.requires_grad_()
+        return self
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def assign_result(self, name: str, result: Tensor) -> Tensor:
+        """Store the result of an operation in this tensor, in place (see `LazyTensor.assign`)."""
+        if not can_cast(result._dtype, self._dtype):
+            raise error(
+                RuntimeError,
+                f"result type {scalar_type(result._dtype)} can't be cast to the desired output type "
+                f"{scalar_type(self._dtype)} (in {name})",
+            )
+        if result._shape != self._shape:
+            raise error(
+                RuntimeError,
+                f"output with shape {list(self._shape)} doesn't match the broadcast shape "
+                f"{list(result._shape)} (in {name})",
+            )
+        return self.assign(result)
+
+    def copy_(self, src: Any, non_blocking: bool = False) -> Tensor:
+        """Write the values of another tensor, broadcast to this shape and cast to this dtype."""
+        if not isinstance(src, Tensor):
+            from plait._functions.creation import as_tensor
+
+            src = as_tensor(src)
+        if broadcast_shapes("copy_", self._shape, src._shape) != self._shape:
+            raise error(
+                RuntimeError,
+                f"The expanded size of the tensor {list(self._shape)} must match the existing size "
+                f"{list(src._shape)} (in copy_)",
+            )
+        return self.assign(broadcast(cast(src, self._dtype), self._shape))
+
+    def set_(self, source: Any = None) -> Tensor:
+        """Share the memory, shape and strides of another tensor."""
+        if source is not None:
+            self.adopt(source)
+        return self
+
+    def resize_(self, *sizes: Any) -> Tensor:
+        """Change the shape in place; kept elements keep their row-major position, new ones are 0."""
+        from plait._functions.common import shape_argument
+        from plait._functions.creation import zeros
+
+        shape = shape_argument("resize_", sizes)
+        flat = self.detach().reshape(-1)  # type: ignore[attr-defined]  # attached
+        wanted = Size(shape).numel()
+        if wanted > flat.numel():
+            from plait._functions.joining import cat
+
+            flat = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
+        self.adopt(flat[:wanted].reshape(shape))
+        return self
+
+    def resize_as_(self, other: Tensor) -> Tensor:
+        """`resize_` to the shape of another tensor."""
+        return self.resize_(other.shape)
+
+    def resize(self, *sizes: Any) -> Tensor:
+        """Deprecated: the elements under another shape."""
+        from plait._functions.common import shape_argument
+
+        return self.reshape(shape_argument("resize", sizes))  # type: ignore[attr-defined]  # attached
+
+    # -- autograd -----------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through this tensor."""
+        return LazyTensor.requires_grad.fget(self)  # type: ignore[attr-defined]  # a property
+
+    @requires_grad.setter
+    def requires_grad(self, required: bool) -> None:
+        self.requires_grad_(required)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Set whether this leaf requires a gradient.
+
+        Raises RuntimeError for integer tensors, and for a result of recorded operations.
+        """
+        if requires_grad and not self._dtype.is_differentiable:
+            raise error(
+                RuntimeError,
+                "only Tensors of floating point and complex dtype can require gradients, received "
+                f"{self._dtype}",
+            )
+        if not requires_grad and not self.is_leaf:
+            raise error(
+                RuntimeError,
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach().",
+            )
+        if self.is_leaf:
+            self.require_grad(requires_grad)
+        return self
+
+    @property
+    def grad(self) -> Any:
+        """The accumulated gradient; None before the first backward pass."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise error(
+                    TypeError,
+                    f"assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}",
+                )
+            if value._shape != self._shape or value._dtype is not self._dtype:
+                raise error(
+                    RuntimeError,
+                    f"assigned grad has data of a different size or type: "
+                    f"{value.dtype}{list(value._shape)} for {self.dtype}{list(self._shape)}",
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside of autograd; writes through it are not noticed."""
+        return self.detached(silent=True)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise error(
+                TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}"
+            )
+        self.adopt(value)
+
+    @property
+    def _version(self) -> int:
+        return self.storage_cell.version
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    @property
+    def output_nr(self) -> int:
+        edge = self.edge()
+        return edge[1] if edge else 0
+
+    def detach(self) -> Tensor:
+        """The same memory outside of autograd."""
+        return self.detached()
+
+    def detach_(self) -> Tensor:
+        """Leave the graph, in place."""
+        if self._base is not None and self._base.requires_grad:
+            raise error(
+                RuntimeError,
+                "Can't detach views in-place. Use detach() instead.",
+            )
+        self._grad_fn = None
+        self._requires_grad = False
+        return self
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Accumulate the gradient of this tensor into the leaves it depends on."""
+        if isinstance(inputs, Tensor):
+            inputs = [inputs]
+        if gradient is not None and not isinstance(gradient, Tensor):
+            from plait._functions.creation import as_tensor
+
+            gradient = as_tensor(gradient)
+        keep = create_graph if retain_graph is None else retain_graph
+        differentiation.backward([self], [gradient], keep, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this non-leaf too."""
+        if not self.requires_grad:
+            raise error(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or getattr(self, "_retains", False):
+            return
+        self._retains = True
+        tensor = ref(self)
+
+        def keep(grad: Tensor) -> None:
+            held = tensor()
+            if held is not None:
+                held._grad = grad if held._grad is None else held._grad + grad
+
+        function, number = self.edge() or (None, 0)
+        add_hook(function, number, keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        return getattr(self, "_retains", False)
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
+        """Call `hook(grad)` whenever a gradient of this tensor is complete; it may replace it."""
+        from plait.utils.hooks import RemovableHandle
+
+        if not self.requires_grad:
+            raise error(
+                RuntimeError, "cannot register a hook on a tensor that doesn't require gradient"
+            )
+        function, number = self.edge() or (None, 0)
+        if function is self:
+            if self._leaf_hooks is None:
+                from collections import OrderedDict
+
+                self._leaf_hooks = OrderedDict()
+            hooks = self._leaf_hooks
+        else:
+            if function.hooks is None:
+                function.hooks = {}
+            from collections import OrderedDict
+
+            hooks = function.hooks.setdefault(number, OrderedDict())
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> Any:
+        """Call `hook(tensor)` after a gradient has been accumulated into this leaf."""
+        from plait.utils.hooks import RemovableHandle
+
+        if not self.is_leaf or not self.requires_grad:
+            raise error(
+                RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        hooks = self.__dict__.setdefault("_post_accumulate_hooks", {})
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
+        super().accumulate_grad(grad, create_graph)
+        hooks = self.__dict__.get("_post_accumulate_hooks")
+        if hooks:
+            for hook in list(hooks.values()):
+                hook(self)
+
+    # -- copying and pickling -----------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) in memo:
+            return memo[id(self)]
+        if not self.is_leaf:
+            raise error(
+                RuntimeError,
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy "
+                "protocol at the moment.",
+            )
+        import copy
+
+        with grad_mode(False):
+            cell = self.storage_cell
+            held = memo.get(id(cell))
+            if held is None:
+                base = self if self._base is None else self._base
+                held = memo[id(cell)] = base.detached().clone()
+            fresh = held if self._base is None else _same_view(held, self)
+        result = type(self)._make_subclass(fresh, False)
+        memo[id(self)] = result
+        if self._requires_grad:
+            result.require_grad(True)
+        if self._grad is not None:
+            result._grad = copy.deepcopy(self._grad, memo)
+        for key, value in self.__dict__.items():
+            result.__dict__[key] = copy.deepcopy(value, memo)
+        return result
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise error(
+                RuntimeError,
+                "cannot pickle a tensor that is a result of recorded operations; pickle its "
+                "detach()",
+            )
+        array = np.ascontiguousarray(self.compute()).reshape(self._shape)
+        # bfloat16 travels as its bits: NumPy's pickle of it would need ml-dtypes on the way in.
+        payload = array.view(np.uint16) if self._dtype is dtypes.bfloat16 else array
+        state = dict(self.__dict__)
+        return (_rebuild, (type(self), payload, self._dtype.name, self._requires_grad, state))
+
+    # -- bridges for files --------------------------------------------------------------------
+
+    def _storage_key(self) -> int:
+        """Identity of the storage: tensors that share memory have the same."""
+        return id(self.storage_cell)
+
+    def _storage_numpy(self) -> np.ndarray:
+        """The whole storage, flat; not to be written."""
+        array = self.storage_cell.compute()
+        return np.ascontiguousarray(array).reshape(-1)
+
+
+Tensor.plain = Tensor
+
+
+def _same_view(base: Tensor, view: Tensor) -> Tensor:
+    """The view of `base` by the steps of another view."""
+    made = base.plain.of_cell(base._cell, view._shape, view._dtype)
+    made._base = base
+    made._steps = view._steps
+    made._layout = view._layout
+    return made
+
+
+def _rebuild(
+    cls: type[Tensor],
+    payload: np.ndarray,
+    dtype_name: str,
+    requires_grad: bool,
+    state: dict[str, Any],
+) -> Any:
+    """Inverse of `Tensor.__reduce_ex__`."""
+    dtype = dtypes.BY_NAME[dtype_name]
+    array = payload.view(dtype.numpy) if payload.dtype != dtype.numpy else payload
+    tensor = Tensor.of_node(leaf_of(array))
+    result = tensor if cls is Tensor else cls._make_subclass(tensor, False)
+    if requires_grad:
+        result.require_grad(True)
+    result.__dict__.update(state)
+    return result
+
+
+def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, DType | None, bool]:
+    """(device, dtype, copy) from the arguments of `Tensor.to` and `Module.to`."""
+    where, dtype = kwargs.get("device"), kwargs.get("dtype")
+    other = kwargs.get("other")
+    for value in args:
+        if isinstance(value, DType):
+            dtype = value
+        elif isinstance(value, (str, device)) or (
+            isinstance(value, int) and not isinstance(value, bool)
+        ):
+            where = value
+        elif isinstance(value, Tensor):
+            other = value
+    if other is not None:
+        dtype = other.dtype
+    if dtype is not None and not isinstance(dtype, DType):
+        dtype = dtype_of(dtype)
+    return where, dtype, bool(kwargs.get("copy", False))

@@ -1,0 +1,209 @@
+"""PyTorch's small value types: Size, device, finfo, iinfo, memory formats, layouts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import error
+
+
+class Size(tuple):
+    """The shape of a tensor: a tuple of ints with `numel`."""
+
+    __slots__ = ()
+
+    def numel(self) -> int:
+        """Number of elements."""
+        count = 1
+        for extent in self:
+            count *= extent
+        return count
+
+    def __repr__(self) -> str:
+        return f"torch.Size({list(self)})"
+
+    def __getitem__(self, key: Any) -> Any:
+        found = tuple.__getitem__(self, key)
+        return Size(found) if isinstance(key, slice) else found
+
+    def __add__(self, other: Any) -> Size:
+        return Size(tuple.__add__(self, tuple(other)))
+
+    def __reduce__(self):
+        return (Size, (tuple(self),))
+
+
+class device:
+    """Where a tensor lives. Plait computes on the CPU; other names exist to be compared with.
+
+    Raises RuntimeError for a string that names no known kind of device.
+    """
+
+    __slots__ = ("index", "type")
+    _KINDS = ("cpu", "cuda", "mps", "meta", "xpu", "npu", "hpu", "xla", "mtia")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
+        if isinstance(type, device):
+            type, index = type.type, type.index if index is None else index
+        if isinstance(type, int):
+            type, index = "cuda", type
+        if not isinstance(type, str):
+            raise error(
+                TypeError,
+                f"device(): argument 'type' must be str, int or device, not {type.__class__.__name__}",
+            )
+        kind, colon, number = type.partition(":")
+        if kind not in device._KINDS or (colon and not number.isdigit()):
+            raise error(
+                RuntimeError,
+                f"Expected one of {', '.join(device._KINDS)} device type at start of device string: "
+                f"{type}",
+            )
+        self.type = kind
+        self.index = int(number) if colon else index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and self.type == other.type and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __str__(self) -> str:
+        return self.type if self.index is None else f"{self.type}:{self.index}"
+
+    def __repr__(self) -> str:
+        if self.index is None:
+            return f"device(type='{self.type}')"
+        return f"device(type='{self.type}', index={self.index})"
+
+    def __reduce__(self):
+        return (device, (self.type, self.index))
+
+    def __enter__(self) -> device:
+        require_cpu(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        return None
+
+
+CPU = device("cpu")
+
+_NO_DEVICE = {
+    "cuda": (AssertionError, "Torch not compiled with CUDA enabled"),
+    "mps": (RuntimeError, "PyTorch is not linked with support for mps devices"),
+}
+
+
+def require_cpu(where: Any) -> device:
+    """The CPU device. Raises what PyTorch built for the CPU raises for any other."""
+    if where is None:
+        return CPU
+    found = where if isinstance(where, device) else device(where)
+    if found.type == "cpu":
+        return CPU
+    if found.type == "meta":
+        raise error(NotImplementedError, "the meta device is not built in Plait yet")
+    kind, text = _NO_DEVICE.get(
+        found.type, (RuntimeError, f"Plait computes on the CPU; device {found} is not available")
+    )
+    raise error(kind, text)
+
+
+class finfo:
+    """Limits of a floating dtype."""
+
+    def __init__(self, type: DType | None = None) -> None:
+        from plait._promotion import get_default_dtype
+
+        dtype = type or get_default_dtype()
+        if dtype.kind not in "fc":
+            raise error(
+                TypeError, f"torch.finfo() requires a floating point input type, got {dtype}"
+            )
+        dtype = dtypes.real_of(dtype)
+        if dtype is dtypes.bfloat16:
+            import ml_dtypes
+
+            info: Any = ml_dtypes.finfo(dtype.numpy)
+        else:
+            info = np.finfo(dtype.numpy)
+        self.dtype = dtype.name
+        self.bits = dtype.itemsize * 8
+        self.eps = float(info.eps)
+        self.max = float(info.max)
+        self.min = float(info.min)
+        self.tiny = float(info.tiny)
+        self.smallest_normal = self.tiny
+        self.resolution = float(info.resolution)
+
+    def __repr__(self) -> str:
+        return (
+            f"finfo(resolution={self.resolution:g}, min={self.min:g}, max={self.max:g}, "
+            f"eps={self.eps:g}, smallest_normal={self.tiny:g}, tiny={self.tiny:g}, "
+            f"dtype={self.dtype})"
+        )
+
+
+class iinfo:
+    """Limits of an integer dtype."""
+
+    def __init__(self, type: DType) -> None:
+        if type.kind not in "iu":
+            raise error(TypeError, f"torch.iinfo() requires an integer input type, got {type}")
+        info = np.iinfo(type.numpy)
+        self.dtype = type.name
+        self.bits = info.bits
+        self.max = int(info.max)
+        self.min = int(info.min)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+class memory_format:
+    """A memory-format name; Plait keeps the row-major order and takes these as hints."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return (_memory_format_by_name, (self.name,))
+
+
+contiguous_format = memory_format("contiguous_format")
+channels_last = memory_format("channels_last")
+channels_last_3d = memory_format("channels_last_3d")
+preserve_format = memory_format("preserve_format")
+
+
+def _memory_format_by_name(name: str) -> memory_format:
+    return globals()[name]
+
+
+class layout:
+    """The layout of a tensor's storage."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return (_layout_by_name, (self.name,))
+
+
+def _layout_by_name(name: str) -> layout:
+    return globals()[name]
+
+
+strided = layout("strided")
+sparse_coo = layout("sparse_coo")

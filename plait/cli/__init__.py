@@ -1,0 +1,1 @@
+"""The `plait` command: `plait run`, `plait doctor`, `plait --version`."""

@@ -1,0 +1,70 @@
+"""Arguments of the `plait` command, and which function answers each.
+
+plait run script.py [args]    run a PyTorch program on Plait
+plait doctor                  what Plait finds on this machine
+plait --version
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from plait.version import TORCH_INTERFACE, __version__
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: `sys.argv[1:]`) and return the exit status.
+
+    `plait run` does not return where the script ends in an exception or `SystemExit`: these pass
+    through.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    arguments, script_arguments = _split_at_script(arguments)
+    options = _parser().parse_args(arguments)
+    if options.command == "run":
+        from plait.cli.run import run_script
+
+        return run_script(options.script, script_arguments)
+    if options.command == "doctor":
+        from plait.cli.doctor import report
+
+        print(report())
+        return 0
+    _parser().print_help()
+    return 2
+
+
+def _split_at_script(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Cut `run script.py ...` after the script: what follows is the script's, whatever it looks
+    like."""
+    if not arguments or arguments[0] != "run":
+        return arguments, []
+    for position, argument in enumerate(arguments[1:], start=1):
+        if not argument.startswith("-"):
+            return arguments[: position + 1], arguments[position + 1 :]
+    return arguments, []
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plait", description="Plait, a deep-learning framework in Python."
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"plait {__version__} (interface of PyTorch {TORCH_INTERFACE})",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    run = commands.add_parser(
+        "run",
+        usage="plait run [-h] script.py [args ...]",
+        help="run a Python script in which torch and torchvision mean Plait",
+        description="Run a Python script as `python script.py` would, with `import torch` and "
+        "`import torchvision` meaning Plait, there and in its worker processes. "
+        "Installed packages of these names stay untouched.",
+    )
+    run.add_argument("script", help="the script; everything after it is passed to it")
+    commands.add_parser("doctor", help="say what Plait finds on this machine")
+    return parser

@@ -1,0 +1,181 @@
+"""The storage cell: the memory that a tensor, its views and its detached twins share.
+
+A cell holds its contents as a node. Memory that something outside Plait can see (a NumPy array
+behind `from_numpy`, one handed out by `.numpy()`) is held as the array itself: reading takes a
+snapshot, writing happens at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from weakref import ref
+
+import numpy as np
+
+from plait.core.ir.dtypes import dtype_of
+from plait.core.ir.node import Node
+from plait.core.ir.op import leaf
+from plait.core.runtime.realize import realize
+
+
+def leaf_of(array: np.ndarray) -> Node:
+    """A node for an array that nobody will write to."""
+    return leaf(array, array.shape, dtype_of(array.dtype))
+
+
+class _Unsettled(threading.local):
+    """The cells of this thread whose present contents wait while `fallback` is kept."""
+
+    def __init__(self) -> None:
+        self.cells: list[ref[Cell]] = []
+        self.trigger = 256
+
+    def note(self, cell: Cell) -> None:
+        self.cells.append(ref(cell))
+        if len(self.cells) > self.trigger:
+            self.cells = [ref(c) for c in self._waiting()]
+            self.trigger = max(256, 2 * len(self.cells))
+
+    def _waiting(self) -> list[Cell]:
+        found = {id(c): c for weak in self.cells if (c := weak()) is not None and c.fallback}
+        return list(found.values())
+
+    def roll_back(self) -> None:
+        """After a failure: put back every cell whose contents can no longer be computed."""
+        waiting, self.cells = self._waiting(), []
+        for cell in waiting:
+            try:
+                realize([cell.node])
+            except Exception:
+                cell.restore()
+            cell.fallback = None
+
+
+_unsettled = _Unsettled()
+
+
+def compute_all(cells: Iterable[Cell]) -> None:
+    """Compute the contents of several cells in one run; a failure changes none of them."""
+    waiting = [cell for cell in cells if cell.shared is None and cell.node.value is None]
+    try:
+        realize([cell.node for cell in waiting])
+    except Exception:
+        _unsettled.roll_back()
+        raise
+    for cell in waiting:
+        cell.fallback = None
+
+
+class Cell:
+    """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
+
+    fallback: the last computed contents, kept while the present ones wait to be computed, so that
+    a failure while computing them leaves the tensor as it was.
+    """
+
+    __slots__ = ("__weakref__", "_node", "fallback", "shared", "version")
+
+    def __init__(self, node: Node | None, shared: np.ndarray | None = None) -> None:
+        self._node = node
+        self.shared = shared
+        self.fallback: Node | None = None
+        self.version = 0
+
+    @property
+    def node(self) -> Node:
+        """The contents as they are now; of shared memory, a snapshot."""
+        if self.shared is not None:
+            self._reclaim()
+            if self.shared is not None:
+                return leaf_of(self.shared.copy())
+        assert self._node is not None
+        return self._node
+
+    def look(self, view: Callable[[np.ndarray], np.ndarray]) -> Node | None:
+        """A snapshot of part of shared memory; None where the cell is not shared."""
+        if self.shared is not None:
+            self._reclaim()
+            if self.shared is not None:
+                return leaf_of(np.array(view(self.shared), order="C", copy=True))
+        return None
+
+    def is_shared(self) -> bool:
+        """Whether something outside can see the memory now."""
+        if self.shared is not None:
+            self._reclaim()
+        return self.shared is not None
+
+    def _reclaim(self) -> None:
+        """Take shared memory back as our own when nobody else holds the array any more."""
+        array = self.shared
+        assert array is not None
+        # References: the slot, the local, the argument of getrefcount.
+        if array.base is None and sys.getrefcount(array) <= _ALONE and array.flags.c_contiguous:
+            self._node = leaf_of(array)
+            self.shared = None
+
+    def write(self, node: Node) -> None:
+        """Replace the contents; into shared memory at once."""
+        if self.is_shared():
+            realize([node])
+            assert self.shared is not None
+            np.copyto(self.shared, node.value)
+            return
+        old = self._node
+        self._node = node
+        if node.value is not None:
+            self.fallback = None
+        elif old is not None and old.value is not None:
+            self.fallback = old
+            _unsettled.note(self)
+
+    def restore(self) -> None:
+        """Go back to the last computed contents."""
+        self._node = self.fallback
+
+    def compute(self) -> np.ndarray:
+        """The contents as an array that must not be written.
+
+        A failure puts the last computed contents back and is raised.
+        """
+        if self.is_shared():
+            assert self.shared is not None
+            return self.shared
+        node = self.node
+        compute_all((self,))
+        return node.value
+
+    def export(self) -> np.ndarray:
+        """The memory itself, from now on visible outside: no copy where nothing else refers to it."""
+        if self.is_shared():
+            assert self.shared is not None
+            return self.shared
+        self.compute()
+        node = self._node
+        self._node = None
+        assert node is not None
+        array = node.value
+        # A lone node: the local and the argument. Its array: the node, the local, the argument.
+        lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= _ALONE
+        if not lone or array.base is not None or not array.flags.writeable:
+            array = array.copy()
+        self.shared = array
+        return array
+
+
+def _probe() -> tuple[int, int]:
+    class Holder:
+        __slots__ = ("slot",)
+
+    holder = Holder()
+    holder.slot = np.empty(0)
+    array = holder.slot
+    alone = sys.getrefcount(array)
+    node = Holder()
+    return alone, sys.getrefcount(node)
+
+
+#: Reference counts of an array held by one slot and one local, and of an object held by one local.
+_ALONE, _LONE_NODE = _probe()

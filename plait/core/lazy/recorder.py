@@ -1,0 +1,69 @@
+"""The bound on what waits: pending nodes and the values they hold on to.
+
+A program that never reads a value would record for ever. Each thread keeps weak references to what
+it recorded; when their number, or the bytes of the values they read, pass a trigger, the dead ones
+are dropped, and if those still waiting pass the bound of `PLAIT_PENDING_NODES` / `_MB` they are
+computed.
+"""
+
+from __future__ import annotations
+
+import threading
+from weakref import ref
+
+from plait.core.ir.node import Node
+from plait.core.runtime.config import flag
+from plait.core.runtime.realize import realize
+
+_SWEEP_NODES = 1024
+_SWEEP_BYTES = 64 << 20
+
+
+class Recorder(threading.local):
+    """What this thread has recorded and not yet seen computed or dropped."""
+
+    def __init__(self) -> None:
+        self.nodes: list[ref[Node]] = []
+        self.bytes = 0
+        self.node_trigger = _SWEEP_NODES
+        self.byte_trigger = _SWEEP_BYTES
+
+    def note(self, node: Node) -> None:
+        """Remember a node that was just recorded."""
+        self.nodes.append(ref(node))
+        for operand in node.inputs:
+            value = operand.value
+            if value is not None and type(value) is not tuple:
+                self.bytes += value.nbytes
+        if len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Forget what is dead or computed; compute what waits where it passes the bound."""
+        alive = self._waiting()
+        pinned = {
+            id(x): x.value.nbytes
+            for node in alive
+            for x in node.inputs
+            if x.value is not None and type(x.value) is not tuple
+        }
+        held = sum(pinned.values())
+        if (
+            len(alive) > int(flag("PLAIT_PENDING_NODES"))
+            or held > int(flag("PLAIT_PENDING_MB")) << 20
+        ):
+            used = {id(operand) for node in alive for operand in node.inputs}
+            realize([node for node in alive if id(node) not in used])
+            alive, held = [], 0
+        self.nodes = [ref(node) for node in alive]
+        self.bytes = 0
+        # Twice what waits: the cost of sweeping stays a constant per recorded node.
+        self.node_trigger = max(_SWEEP_NODES, 2 * len(alive))
+        self.byte_trigger = max(_SWEEP_BYTES, 2 * held)
+
+    def _waiting(self) -> list[Node]:
+        nodes = [weak() for weak in self.nodes]
+        return [node for node in nodes if node is not None and node.value is None]
+
+
+recorder = Recorder()

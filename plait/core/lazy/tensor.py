@@ -1,0 +1,454 @@
+"""The lazy tensor: a handle on a storage cell, plus the view of it and its place in autograd.
+
+A base tensor holds its cell and, where it requires a gradient, its grad node. A view holds its base
+and the steps that lead from it; its value and grad node are derived from the base whenever the base
+has changed, so that a write through any of them is seen by all. A detached twin is a base of its
+own over the same cell: it shares the memory and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
+from plait.core.ir.node import Node, Spec
+from plait.core.ir.op import ITEM, Op
+from plait.core.lazy import grad as autograd
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import Edge
+from plait.core.lazy.modes import modes
+from plait.core.lazy.recorder import recorder
+from plait.core.lazy.views import (
+    Layout,
+    Step,
+    apply_to_array,
+    contiguous_strides,
+    step_layout,
+    write_back,
+)
+from plait.core.ops.elementwise import ADD, ALIAS, cast
+from plait.core.reference import executor
+
+
+class LazyTensor:
+    """A tensor whose operations are recorded and computed when a value is needed.
+
+    Subclasses give it a dialect's names; `plain` is the class that results of operations have.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_base",
+        "_cached",
+        "_cell",
+        "_dtype",
+        "_grad",
+        "_grad_fn",
+        "_layout",
+        "_leaf_hooks",
+        "_output_number",
+        "_requires_grad",
+        "_shape",
+        "_silent",
+        "_steps",
+    )
+
+    plain: ClassVar[type[LazyTensor]]
+
+    # -- making -------------------------------------------------------------------------------
+
+    @classmethod
+    def of_cell(cls, cell: Cell, shape: tuple[int, ...], dtype: DType) -> Self:
+        """A base tensor over a cell."""
+        self = object.__new__(cls)
+        self._cell = cell
+        self._shape = shape
+        self._dtype = dtype
+        self._base = None
+        self._steps = ()
+        self._layout = None
+        self._cached = None
+        self._grad = None
+        self._grad_fn = None
+        self._output_number = 0
+        self._requires_grad = False
+        self._leaf_hooks = None
+        #: Writes through `.data` do not count as in-place changes for autograd.
+        self._silent = False
+        return self
+
+    @classmethod
+    def of_node(cls, node: Node) -> Self:
+        """A base tensor with a cell of its own."""
+        return cls.of_cell(Cell(node), node.shape, node.dtype)
+
+    @classmethod
+    def of_value(cls, node: Node, edge: Edge | None) -> Self:
+        """A tensor for a node whose gradient goes to `edge`."""
+        self = cls.of_node(node)
+        if edge is not None:
+            self._grad_fn, self._output_number = edge
+        return self
+
+    @classmethod
+    def of_array(cls, array: np.ndarray, dtype: DType) -> Self:
+        """A base tensor over memory that stays visible outside."""
+        return cls.of_cell(Cell(None, shared=array), array.shape, dtype)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._shape
+
+    @property
+    def dtype(self) -> DType:
+        return self._dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self._shape)
+
+    @property
+    def storage_cell(self) -> Cell:
+        """The cell that holds the memory."""
+        return self._cell if self._base is None else self._base._cell
+
+    def read(self) -> Node:
+        """The node of the present value."""
+        return self.value()[0]
+
+    def value(self) -> tuple[Node, Edge | None]:
+        """The present node, and where its gradient goes (None: nowhere)."""
+        base = self._base
+        if base is None:
+            if self._grad_fn is not None:
+                return self._cell.node, (self._grad_fn, self._output_number)
+            return self._cell.node, (self, 0) if self._requires_grad else None
+        node, edge = self._derived(base)
+        return node, (self, 0) if edge is None and self._requires_grad else edge
+
+    def edge(self) -> Edge | None:
+        """Where this tensor's gradient goes."""
+        if self._base is None:
+            if self._grad_fn is not None:
+                return self._grad_fn, self._output_number
+            return (self, 0) if self._requires_grad else None
+        if self._base.requires_grad:
+            return self._derived(self._base)[1]
+        return (self, 0) if self._requires_grad else None
+
+    def _derived(self, base: LazyTensor) -> tuple[Node, Edge | None]:
+        """Value and edge of a view, from its base as it is now."""
+        cell = base._cell
+        if cell.is_shared() and not base.requires_grad:
+            snapshot = cell.look(lambda array: apply_to_array(array, self._steps))
+            assert snapshot is not None
+            return snapshot, None
+        node, edge = base.value()
+        cached = self._cached
+        if cached is not None and cached[0] is node and cached[1] is (edge and edge[0]):
+            return cached[2], cached[3]
+        first, first_edge = node, edge
+        for step in self._steps:
+            operand, came_from = node, edge
+            node = Node(step.op, (operand, *step.extra), step.attrs)
+            if came_from is not None:
+                edges = (came_from, *[None for _ in step.extra])
+                made = autograd.record(
+                    step.op, step.attrs, (operand, *step.extra), edges, node, (), self.plain
+                )
+                edge = (made, 0)
+        recorder.note(node)
+        self._cached = (first, first_edge and first_edge[0], node, edge)
+        return node, edge
+
+    def compute(self) -> np.ndarray:
+        """The value as an array that must not be written; computes what it needs."""
+        if self._base is None:
+            return self._cell.compute()
+        cell = self._base._cell
+        if cell.is_shared():
+            return apply_to_array(cell.compute(), self._steps)
+        node = self.read()
+        Cell(node).compute()
+        return node.value
+
+    def export(self) -> np.ndarray:
+        """An array over this tensor's memory: writes to either are seen by the other."""
+        if self._base is None:
+            return self._cell.export()[...]
+        array = self._base._cell.export()
+        seen = apply_to_array(array, self._steps)
+        if np.shares_memory(seen, array) or seen.size == 0:
+            return seen
+        memory = self.memory()
+        return np.lib.stride_tricks.as_strided(
+            array.reshape(-1)[memory.offset :],
+            self._shape,
+            [s * array.itemsize for s in memory.strides],
+        )
+
+    # -- memory layout ------------------------------------------------------------------------
+
+    def memory(self) -> Layout:
+        """Strides and offset in the storage, in elements."""
+        if self._layout is not None:
+            return self._layout
+        shared = self._cell.shared if self._base is None else None
+        if shared is not None and shared.size:
+            return Layout(tuple([s // shared.itemsize for s in shared.strides]), 0)
+        return Layout(contiguous_strides(self._shape), 0)
+
+    # -- recording ----------------------------------------------------------------------------
+
+    def bind(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        """Record an op on tensors (and nodes, taken as constants)."""
+        nodes, edges, cells = [], [], []
+        tracked = False
+        for x in inputs:
+            if type(x) is Node:
+                nodes.append(x)
+                edges.append(None)
+                cells.append(None)
+                continue
+            node, edge = x.value()
+            nodes.append(node)
+            edges.append(edge)
+            cells.append(x.storage_cell)
+            tracked = tracked or edge is not None
+        operands = tuple(nodes)
+        node = self._record(op, operands, attrs)
+        recorder.note(node)
+        plain = self.plain
+        if isinstance(node.dtype, tuple):
+            outputs: Any = tuple([ITEM(node, index=i) for i in range(len(node.dtype))])
+            made = tuple([plain.of_node(part) for part in outputs])
+        else:
+            outputs = node
+            made = plain.of_node(node)
+        if tracked and modes.grad_enabled and op.has_vjp:
+            _track(op, operands, attrs, tuple(edges), outputs, cells, made, plain)
+        return made
+
+    @staticmethod
+    def _record(op: Op, operands: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+        """The node of an op; faults of shape, dtype and ready values name the user's line."""
+        try:
+            node = Node(op, operands, attrs)
+        except (ShapeError, DTypeError) as fault:
+            raise error(type(fault), str(fault)) from None
+        if op.check is not None and all(operands[i].value is not None for i in op.checks):
+            node.source = user_location()
+            try:
+                executor.check(op, [x.value for x in operands], attrs, node.source)
+            except executor.OpFailure as failure:
+                fault = failure.fault
+                raise error(type(fault), str(fault), failure.source) from None
+        return node
+
+    # -- views and twins ----------------------------------------------------------------------
+
+    def view_through(self, op: Op, *extra: Node, layout: Layout | None = None, **attrs: Any) -> Any:
+        """A view of this tensor by one more step."""
+        base = self if self._base is None else self._base
+        if base.requires_grad and not modes.grad_enabled:
+            base = base.detached()
+        step = Step(op, attrs, extra)
+        source = Spec(self._shape, self._dtype)
+        try:
+            shape, dtype = op.infer(source, *extra, **attrs)
+        except (ShapeError, DTypeError) as fault:
+            raise error(type(fault), str(fault)) from None
+        view = self.plain.of_cell(base._cell, shape, dtype)
+        view._base = base
+        view._steps = (*self._steps, step)
+        view._layout = layout or step_layout(step, self._shape, self.memory(), shape)
+        if view._layout is None:
+            view._layout = Layout(contiguous_strides(shape), 0)
+        return view
+
+    def detached(self, silent: bool = False) -> Any:
+        """A tensor over the same memory that needs no gradient."""
+        base = self if self._base is None else self._base
+        twin = self.plain.of_cell(base._cell, base._shape, base._dtype)
+        twin._silent = silent or base._silent
+        twin._layout = base._layout
+        if self._base is None:
+            return twin
+        view = self.plain.of_cell(base._cell, self._shape, self._dtype)
+        view._base = twin
+        view._steps = self._steps
+        view._layout = self._layout
+        return view
+
+    def adopt(self, other: LazyTensor) -> None:
+        """Become a handle on another tensor's memory, keeping identity and autograd state."""
+        if other._base is None:
+            cell = other._cell
+            layout = other._layout
+        else:
+            cell, layout = Cell(other.read()), None
+        self._base, self._steps, self._cached = None, (), None
+        self._cell = cell
+        self._layout = layout
+        self._shape = other._shape
+        self._dtype = other._dtype
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def assign(self, result: LazyTensor | Node) -> Self:
+        """Write a value of this shape into this tensor's memory, in place.
+
+        The result is cast to this dtype. Autograd follows the write as PyTorch does: the base, and
+        all its views, continue from the written value. Raises RuntimeError for a leaf that requires
+        a gradient while gradients are recorded.
+        """
+        base = self if self._base is None else self._base
+        recording = modes.grad_enabled
+        leaf = base._requires_grad and base._grad_fn is None
+        if recording and (leaf or self._requires_grad):
+            what = "a leaf Variable" if self._requires_grad else "a view of a leaf Variable"
+            raise error(
+                RuntimeError,
+                f"{what} that requires grad is being used in an in-place operation.",
+            )
+        result = cast(result, self._dtype)
+        if result.shape != self._shape:
+            raise error(
+                ShapeError,
+                f"in-place write: output with shape {list(self._shape)} doesn't match the "
+                f"broadcast shape {list(result.shape)}",
+            )
+        if self._steps and base._cell.is_shared() and not base.requires_grad:
+            self._write_shared(base._cell, result)
+        else:
+            self._write(base, result, recording)
+        if not base._silent:
+            base._cell.version += 1
+        return self
+
+    def _write(self, base: LazyTensor, result: Any, recording: bool) -> None:
+        if self._steps:
+            result = self._write_through(base, result)
+        if type(result) is Node:
+            node, edge = result, None
+        else:
+            node, edge = result.value()
+        base._cell.write(node)
+        if recording:
+            base._set_edge(edge)
+
+    def _write_through(self, base: LazyTensor, result: Any) -> Any:
+        """The base's new value after writing `result` through this view."""
+        node, edge = base.value()
+        value: Any = self.plain.of_value(node, edge)
+        levels = []
+        for step in self._steps:
+            levels.append(value)
+            value = step.op(value, *step.extra, **step.attrs)
+        for step, before in zip(reversed(self._steps), reversed(levels)):
+            result = write_back(step, before, result)
+        return result
+
+    def _write_shared(self, cell: Cell, result: Any) -> None:
+        """Write through a view into memory that others see."""
+        node = result if type(result) is Node else result.read()
+        value = Cell(node).compute()
+        array = cell.compute()
+        seen = apply_to_array(array, self._steps)
+        if np.shares_memory(seen, array):
+            np.copyto(seen, value)
+            return
+        whole = self._write_through(self.plain.of_cell(cell, array.shape, self._dtype), node)
+        np.copyto(array, Cell(whole if type(whole) is Node else whole.read()).compute())
+
+    def _set_edge(self, edge: Edge | None) -> None:
+        """Continue from a written value's place in autograd."""
+        if edge is None:
+            self._grad_fn = None
+            self._output_number = 0
+            return
+        if isinstance(edge[0], LazyTensor):
+            # A plain copy of a leaf: give it a grad node, so that this tensor is no leaf.
+            node = self._cell.node
+            made = autograd.record(ALIAS, {}, (node,), (edge,), node, (), self.plain)
+            edge = (made, 0)
+        self._grad_fn, self._output_number = edge
+
+    def continue_from(self, grad_fn: Any, number: int) -> None:
+        """Take output `number` of a grad node as this tensor's origin."""
+        base = self if self._base is None else self._base
+        if base is not self:
+            self.adopt(self.plain.of_node(self.read()))
+        if self._dtype.is_differentiable:
+            self._grad_fn, self._output_number = grad_fn, number
+
+    # -- autograd state -----------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through this tensor."""
+        base = self._base
+        if base is not None and base.requires_grad:
+            return True
+        return self._requires_grad or self._grad_fn is not None
+
+    @property
+    def is_leaf(self) -> bool:
+        """Made by the user, not by a recorded operation."""
+        edge = self.edge()
+        return edge is None or edge[0] is self
+
+    @property
+    def grad_fn(self) -> Any:
+        """The grad node that made this tensor; None for a leaf."""
+        edge = self.edge()
+        return None if edge is None or edge[0] is self else edge[0]
+
+    def require_grad(self, required: bool) -> None:
+        """Set whether this leaf requires a gradient."""
+        self._requires_grad = required
+
+    def leaf_hooks(self) -> list[Callable]:
+        """The hooks on a leaf's gradient, in order."""
+        return list(self._leaf_hooks.values()) if self._leaf_hooks else []
+
+    def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
+        """Add a gradient that has arrived at this leaf."""
+        held = self._grad
+        if held is None:
+            self._grad = grad if create_graph else grad.detached()
+        elif create_graph:
+            self._grad = ADD(held, grad)
+        else:
+            held.assign(ADD(held, grad))
+
+
+def _track(
+    op: Op,
+    operands: tuple[Node, ...],
+    attrs: dict[str, Any],
+    edges: tuple[Edge | None, ...],
+    outputs: Any,
+    cells: list[Cell | None],
+    made: Any,
+    plain: type[LazyTensor],
+) -> None:
+    """Give the results of a recorded op their grad node."""
+    if op.differentiable is not None and not any(edges[i] for i in op.differentiable):
+        return
+    results = made if isinstance(made, tuple) else (made,)
+    if not any(result._dtype.is_differentiable for result in results):
+        return
+    grad_node = autograd.record(op, attrs, operands, edges, outputs, cells, plain)
+    for number, result in enumerate(results):
+        if result._dtype.is_differentiable:
+            result._grad_fn = grad_node
+            result._output_number = number
+            if op.saves_output:
+                grad_node.versions.append((result._cell, 0))

@@ -1,0 +1,174 @@
+"""How a view is taken, laid out in memory, and written through.
+
+A view is a chain of steps over its base tensor. Each step is a VIEW op (or a gather by constant
+positions, for `as_strided`), and each has a way back: given the value before the step and a new
+value after it, the value before it that agrees with both.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plait.core.ir.errors import error
+from plait.core.ir.node import Node
+from plait.core.ir.op import Op, elements
+from plait.core.ops.index import PUT_AT, TAKE
+from plait.core.ops.view import (
+    BITCAST,
+    BROADCAST,
+    FLIP,
+    RESHAPE,
+    SLICE,
+    TRANSPOSE,
+    UPDATE_SLICE,
+    inverse_permutation,
+)
+
+EXPANDED = (
+    "unsupported operation: more than one element of the written-to tensor refers to a single "
+    "memory location. Please clone() the tensor before performing the operation."
+)
+
+
+class Step(NamedTuple):
+    """One step of a view: op(value, *extra, **attrs)."""
+
+    op: Op
+    attrs: dict[str, Any]
+    extra: tuple[Node, ...] = ()
+
+
+class Layout(NamedTuple):
+    """Where a tensor's elements lie in its storage, in elements."""
+
+    strides: tuple[int, ...]
+    offset: int
+
+
+def contiguous_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Row-major strides; extents of 0 count as 1, as in PyTorch."""
+    strides = []
+    step = 1
+    for extent in reversed(shape):
+        strides.append(step)
+        step *= max(extent, 1)
+    return tuple(reversed(strides))
+
+
+def is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...]) -> bool:
+    """Whether these strides are row-major (extents of 1 may have any stride)."""
+    if 0 in shape:
+        return True
+    expected = 1
+    for extent, stride in zip(reversed(shape), reversed(strides)):
+        if extent != 1:
+            if stride != expected:
+                return False
+            expected *= extent
+    return True
+
+
+def reshaped_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...], new: tuple[int, ...]
+) -> tuple[int, ...] | None:
+    """Strides under which the same memory has shape `new`; None where no such strides exist."""
+    if 0 in shape or is_contiguous(shape, strides):
+        return contiguous_strides(new)
+    # Merge axes that follow each other in memory, then split each merged run as `new` asks.
+    runs: list[list[int]] = []  # [elements, innermost stride]
+    for extent, stride in zip(shape, strides):
+        if extent == 1:
+            continue
+        if runs and runs[-1][1] == extent * stride:
+            runs[-1] = [runs[-1][0] * extent, stride]
+        else:
+            runs.append([extent, stride])
+    result: list[int] = []
+    left, step = runs.pop() if runs else (1, 1)
+    for extent in reversed(new):
+        if extent == 1:
+            result.append(step)
+            continue
+        if left == 1:
+            if not runs:
+                return None
+            left, step = runs.pop()
+        if left % extent:
+            return None
+        result.append(step)
+        step *= extent
+        left //= extent
+    return tuple(reversed(result)) if left == 1 and not runs else None
+
+
+def step_layout(
+    step: Step, shape: tuple[int, ...], layout: Layout, result: tuple[int, ...]
+) -> Layout | None:
+    """The layout after a step; None where the step does not keep to strided memory."""
+    strides, offset = layout
+    attrs = step.attrs
+    if step.op is RESHAPE:
+        new = reshaped_strides(shape, strides, result)
+        return None if new is None else Layout(new, offset)
+    if step.op is TRANSPOSE:
+        return Layout(tuple([strides[axis] for axis in attrs["axes"]]), offset)
+    if step.op is SLICE:
+        moved = sum(a * s for a, s in zip(attrs["starts"], strides))
+        return Layout(tuple([s * k for s, k in zip(strides, attrs["steps"])]), offset + moved)
+    if step.op is BROADCAST:
+        lead = len(result) - len(shape)
+        kept = [s if n == m else 0 for s, n, m in zip(strides, shape, result[lead:])]
+        return Layout((0,) * lead + tuple(kept), offset)
+    if step.op is BITCAST:
+        return layout
+    return None
+
+
+def write_back(step: Step, before: Any, value: Any) -> Any:
+    """The value before a step, such that the step gives `value`.
+
+    Raises RuntimeError where several elements of the view are one element of the base.
+    """
+    op, attrs = step.op, step.attrs
+    if op is RESHAPE:
+        return RESHAPE(value, shape=before.shape)
+    if op is TRANSPOSE:
+        return TRANSPOSE(value, axes=inverse_permutation(attrs["axes"]))
+    if op is SLICE:
+        return UPDATE_SLICE(before, value, **attrs)
+    if op is FLIP:
+        return FLIP(value, **attrs)
+    if op is BITCAST:
+        return BITCAST(value, dtype=before.dtype)
+    if op is TAKE:
+        return PUT_AT(before, *step.extra, value, **attrs)
+    if op is BROADCAST and before.shape == value.shape:
+        return value
+    raise error(RuntimeError, EXPANDED)
+
+
+def strided_positions(shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
+    """The flat storage position of each element of a strided view."""
+    positions = np.full(shape, offset, np.int64)
+    for axis, (extent, stride) in enumerate(zip(shape, strides)):
+        line = np.arange(extent, dtype=np.int64) * stride
+        positions += line.reshape((extent,) + (1,) * (len(shape) - axis - 1))
+    return positions
+
+
+def apply_to_array(array: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
+    """The view of an array; shares its memory wherever NumPy can."""
+    for step in steps:
+        reference = step.op.reference
+        assert reference is not None
+        array = reference(array, *[node.value for node in step.extra], **step.attrs)
+    return array
+
+
+def storage_size(shape: tuple[int, ...], layout: Layout) -> int:
+    """How many elements of storage a layout reaches."""
+    if elements(shape) == 0:
+        return layout.offset
+    return layout.offset + sum((n - 1) * s for n, s in zip(shape, layout.strides)) + 1

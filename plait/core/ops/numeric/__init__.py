@@ -1,0 +1,1 @@
+"""The heavier NumPy code behind the records' references, one subject a file."""

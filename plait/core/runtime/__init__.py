@@ -1,0 +1,1 @@
+"""Running programs: flags, random generators, computing of recorded nodes."""

@@ -1,0 +1,65 @@
+"""The `PLAIT_*` environment flags: name, meaning and default in one table."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+
+class Flag(NamedTuple):
+    """One environment flag. `kind` turns its text into a value."""
+
+    name: str
+    default: str
+    kind: type
+    help: str
+
+
+FLAGS = {
+    flag.name: flag
+    for flag in (
+        Flag(
+            "PLAIT_BACKEND",
+            "reference",
+            str,
+            "which executor runs graphs: `reference` (NumPy); a compiled tier is not there yet",
+        ),
+        Flag(
+            "PLAIT_VERIFY",
+            "0",
+            int,
+            "1: check every captured graph against the rules of the IR before it runs",
+        ),
+        Flag(
+            "PLAIT_PENDING_NODES",
+            "20000",
+            int,
+            "how many recorded nodes may wait before the waiting ones are computed",
+        ),
+        Flag(
+            "PLAIT_PENDING_MB",
+            "512",
+            int,
+            "how many megabytes of values the waiting nodes may hold on to",
+        ),
+        Flag(
+            "PLAIT_SAMPLE_DATA",
+            "0",
+            int,
+            "1: `MNIST(download=True)` without a network takes the sample of 5,000 real digits",
+        ),
+    )
+}
+
+
+def flag(name: str) -> int | str:
+    """The value of a flag from the environment, or its default.
+
+    Raises ValueError naming the flag when the text does not fit.
+    """
+    entry = FLAGS[name]
+    text = os.environ.get(name, entry.default)
+    try:
+        return entry.kind(text)
+    except ValueError:
+        raise ValueError(f"{name}={text!r}: expected {entry.kind.__name__}") from None

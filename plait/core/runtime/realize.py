@@ -1,0 +1,92 @@
+"""Computing recorded nodes: capture what is pending, run it as one program, hand out the values.
+
+Besides the nodes asked for, every captured node that something outside the captured region still
+holds (a tensor, a saved value of the backward pass) gets its value in the same run, so that nothing
+is computed twice. Who holds a node is read from its reference count: more references than the
+region itself accounts for. An over-count only keeps a value longer; it never loses one.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from plait.core.ir.errors import error
+from plait.core.ir.graph import Capture, Graph, capture
+from plait.core.ir.node import Node
+from plait.core.ir.verify import verify
+from plait.core.reference import executor
+from plait.core.runtime.config import flag
+
+#: Called with each graph before it runs; tests and the profiler count with it.
+observers: list[Callable[[Graph], None]] = []
+
+
+def realize(roots: Sequence[Node]) -> None:
+    """Give every root its value.
+
+    Raises what an op's check raises (IndexError, ...), with the user's line that recorded the op;
+    then no node has changed.
+    """
+    pending = [node for node in roots if node.value is None]
+    if not pending:
+        return
+    captured = capture(pending)
+    kept = _kept(captured, pending)
+    graph = Graph(
+        captured.graph.inputs,
+        captured.graph.instructions,
+        tuple([captured.numbers[id(node)] for node in kept]),
+    )
+    results = _run(graph, [node.value for node in captured.leaves])
+    for node, result in zip(kept, results):
+        node.set_value(_own(result))
+
+
+def _references(nodes: Sequence[Node]) -> list[int]:
+    return [sys.getrefcount(node) for node in nodes]
+
+
+#: What the count shows for an object that only the list passed in holds.
+_UNHELD = _references([object()])[0]  # type: ignore[list-item]  # any object serves
+
+
+def _kept(captured: Capture, pending: list[Node]) -> list[Node]:
+    """The nodes whose values outlive the run: the roots and all that is held from outside."""
+    nodes = captured.nodes
+    inside = Counter(id(operand) for node in nodes for operand in node.inputs)
+    wanted = {id(node) for node in pending}
+    return [
+        node
+        for node, count in zip(nodes, _references(nodes))
+        if id(node) in wanted or count > _UNHELD + inside[id(node)]
+    ]
+
+
+def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
+    if flag("PLAIT_VERIFY"):
+        verify(graph)
+    for observe in observers:
+        observe(graph)
+    if flag("PLAIT_BACKEND") != "reference":
+        raise ValueError(f"PLAIT_BACKEND={flag('PLAIT_BACKEND')!r}: expected 'reference'")
+    try:
+        return executor.run(graph, inputs)
+    except executor.OpFailure as failure:
+        fault = failure.fault
+        raise error(type(fault), str(fault), failure.source or "") from None
+
+
+def _own(value: Any) -> Any:
+    """The array itself, or a copy where it is strided or would pin a larger buffer."""
+    if isinstance(value, tuple):
+        return tuple(_own(part) for part in value)
+    base = value.base
+    pins_more = isinstance(base, np.ndarray) and base.nbytes > 2 * value.nbytes
+    if value.flags.c_contiguous and not pins_more:
+        return value
+    return value.copy()

@@ -1,0 +1,1 @@
+"""Helpers beside the tensor: data loading, trees of containers, hook handles."""

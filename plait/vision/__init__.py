@@ -1,0 +1,12 @@
+"""Images: data sets, transforms and picture grids under torchvision's names.
+
+Pillow is imported when an image is made or read; without it, data sets still give tensors through
+`ToTensor`.
+"""
+
+from plait.version import VISION_INTERFACE
+from plait.vision import datasets, transforms, utils
+
+__version__ = VISION_INTERFACE
+
+__all__ = ["__version__", "datasets", "transforms", "utils"]
