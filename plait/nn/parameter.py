@@ -89,6 +89,8 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     `persistent=False` leaves it out of `state_dict()`. The result shares storage with `data`.
     """
 
+    persistent: bool
+
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = plait.empty(0)
