@@ -92,7 +92,7 @@ def dtype_of_type_name(name: str) -> DType:
 
 
 def set_default_tensor_type(t: Any) -> None:
-    """Set the default float dtype by an old tensor type or its name. Raises TypeError for others."""
+    """Set the default float dtype by an old tensor type or its name; TypeError for others."""
     dtype = dtype_of_type_name(t) if isinstance(t, str) else getattr(t, "dtype", None)
     if not isinstance(dtype, DType) or not dtype.is_floating_point:
         raise error(
