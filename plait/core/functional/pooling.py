@@ -13,6 +13,7 @@ import numpy as np
 
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.arithmetic import rounded_once
+from plait.core.functional.broadcasting import same_dtype
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.op import leaf
 from plait.core.ops.elementwise import ABS, SIGN, TRUNC_DIV, cast
@@ -96,7 +97,7 @@ def avg_pool(
         by = divisor or _divisors(spatial, extents, window, strides, padding, count_padding, sums)
         if sums.dtype.kind == "f":
             return fn.div(sums, by)
-        return fn.same_dtype(TRUNC_DIV, sums, by)
+        return same_dtype(TRUNC_DIV, sums, by)
 
     return rounded_once(formula, x)
 

@@ -3,6 +3,7 @@
 from plait.core.ops import (
     activation,
     attention,
+    binary_cross_entropy,
     bounds,
     contract,
     control,
@@ -27,6 +28,7 @@ from plait.core.ops import (
 __all__ = [
     "activation",
     "attention",
+    "binary_cross_entropy",
     "bounds",
     "contract",
     "control",
