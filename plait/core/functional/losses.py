@@ -191,9 +191,7 @@ def multilabel_margin(x: Any, target: Any) -> Any:
         full(False, (rows, classes + 1), dtypes.bool_), place, marks, axis=1, mode="set"
     )
     cube = (rows, classes, classes)  # (N, label, class)
-    hot = fn.equal(
-        broadcast(reshape(safe, (rows, classes, 1)), cube), _classes(classes, cube)
-    )
+    hot = fn.equal(broadcast(reshape(safe, (rows, classes, 1)), cube), _classes(classes, cube))
     pairs = fn.both(
         broadcast(reshape(counts, (rows, classes, 1)), cube),
         broadcast(reshape(NOT(slice_axis(is_label, 1, 0, classes)), (rows, 1, classes)), cube),

@@ -28,9 +28,7 @@ def per_channel(vector: Any, x: Any) -> Any:
     return broadcast(column, tuple(x.shape))
 
 
-def batch_norm_with(
-    x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float
-) -> Any:
+def batch_norm_with(x: Any, mean: Any, variance: Any, weight: Any, bias: Any, eps: float) -> Any:
     """(x - mean) / sqrt(variance + eps) * weight + bias, with one of each per channel.
 
     All of one dtype; weight and bias may be None.
@@ -44,9 +42,7 @@ def batch_norm_with(
     return ADD(MUL(x, per_channel(scale, x)), per_channel(shift, x))
 
 
-def batch_norm_training(
-    x: Any, weight: Any, bias: Any, eps: float
-) -> tuple[Any, Any, Any]:
+def batch_norm_training(x: Any, weight: Any, bias: Any, eps: float) -> tuple[Any, Any, Any]:
     """(normalised x, mean, unbiased variance), the statistics those of x (N, C, ...) itself."""
     affine = affine_operands(weight, bias, (x.shape[1],), x.dtype)
     y, mean, variance = BATCH_NORM(x, *affine, eps=eps)

@@ -16,7 +16,7 @@ from plait.core.functional.arithmetic import rounded_once
 from plait.core.functional.broadcasting import same_dtype
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.op import leaf
-from plait.core.ops.elementwise import ABS, SIGN, TRUNC_DIV, cast
+from plait.core.ops.elementwise import ABS, SIGN, TRUNC_DIV
 from plait.core.ops.index import SCATTER
 from plait.core.ops.math import RELU
 from plait.core.ops.source import full
@@ -141,5 +141,3 @@ def local_response_sums(x: Any, size: int) -> Any:
         dilation=(1, 1),
     )
     return fn.div(reshape(sums, tuple(x.shape)), size)
-
-

@@ -146,9 +146,7 @@ def _of_probabilities(
     _require_weight("cross_entropy: ", weight, input, x.shape[1])
     if weight is not None:
         weight = cast(weight, common)
-    loss = cross_entropy_probabilities(
-        x, wanted, weight, smoothing=smoothing, reduction=reduction
-    )
+    loss = cross_entropy_probabilities(x, wanted, weight, smoothing=smoothing, reduction=reduction)
     return reshape(loss, ()) if reduction == "none" and input.ndim == 1 else loss
 
 
@@ -184,9 +182,7 @@ def cross_entropy(
                 f"{list(input.shape)}; labels have one axis fewer)",
             )
         if ignore_index >= 0:
-            raise error(
-                RuntimeError, "ignore_index is not supported for floating point target"
-            )
+            raise error(RuntimeError, "ignore_index is not supported for floating point target")
         require_float("log_softmax_lastdim_kernel_impl", input)
         return _of_probabilities(input, target, weight, reduction, label_smoothing)
     require_float("log_softmax_lastdim_kernel_impl", input)

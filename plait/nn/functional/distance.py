@@ -6,8 +6,8 @@ import numpy as np
 
 from plait._promotion import result_type
 from plait._tensor import Tensor, scalar_type
-from plait.core.functional import distances
 from plait.core.functional import arithmetic as fn
+from plait.core.functional import distances
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
 from plait.core.ops.index import TAKE

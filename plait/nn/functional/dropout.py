@@ -22,9 +22,7 @@ from plait.nn.functional._arguments import require_tensor, snapshot, store
 
 def _require_p(p: float) -> None:
     if p < 0.0 or p > 1.0:
-        raise error(
-            ValueError, f"dropout probability has to be between 0 and 1, but got {p}"
-        )
+        raise error(ValueError, f"dropout probability has to be between 0 and 1, but got {p}")
 
 
 def _dropped(name: str, input: Tensor, p: float, mask_shape: Any, inplace: bool) -> Tensor:
@@ -45,9 +43,7 @@ def _dropped(name: str, input: Tensor, p: float, mask_shape: Any, inplace: bool)
     return store(name, input, fn.mul(x, factor), inplace)
 
 
-def dropout(
-    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
-) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p, and divide the others by 1 - p (arXiv:1207.0580)."""
     _require_p(p)
     require_tensor("dropout", "input", input, 1)

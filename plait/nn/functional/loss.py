@@ -26,7 +26,6 @@ from plait.nn.functional._arguments import (
 from plait.nn.functional.distance import pairwise_distance
 
 
-
 def _pair(name: str, input: Any, target: Any, kernel: str | None) -> tuple[Any, Any]:
     """Input and target promoted to one dtype and broadcast, with a warning where shapes differ."""
     require_tensor(name, "input", input, 1)
@@ -498,5 +497,3 @@ def ctc_loss(
 ) -> NoReturn:
     """Connectionist temporal classification: raises NotImplementedError, Plait has no kernel yet."""
     raise error(NotImplementedError, "ctc_loss is not implemented in Plait yet")
-
-

@@ -140,17 +140,14 @@ def instance_norm(
                 RuntimeError,
                 "Expected running_mean and running_var to be defined when use_input_stats is false",
             )
-        return batch_norm(
-            input, running_mean, running_var, weight, bias, False, momentum, eps
-        )
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     positions = 1
     for n in input.shape[2:]:
         positions *= n
     if positions == 1:
         raise error(
             ValueError,
-            "Expected more than 1 spatial element when training, got input size "
-            f"{input.size()}",
+            f"Expected more than 1 spatial element when training, got input size {input.size()}",
         )
     samples, channels = input.shape[:2]
     _require_vectors(
@@ -274,9 +271,7 @@ def group_norm(
             f"Expected at least 2 dimensions for input tensor but received {input.ndim}",
         )
     if num_groups <= 0:
-        raise error(
-            RuntimeError, f"Expected num groups to be greater than 0, got {num_groups}"
-        )
+        raise error(RuntimeError, f"Expected num groups to be greater than 0, got {num_groups}")
     channels = input.shape[1]
     if channels % num_groups:
         raise error(
@@ -329,4 +324,3 @@ def local_response_norm(
         return fn.div(x, fn.power(fn.add(fn.mul(mean, alpha), k), float(beta)))
 
     return rounded_once(formula, input)
-
