@@ -32,7 +32,7 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[[Any, Any], A
     def operator(self: Tensor, other: Any) -> Any:
         if not _accepts(other):
             return NotImplemented
-        return self.assign_result(name, function(self, other))
+        return self.assign_result(name, function(self.frozen(), other))
 
     return operator
 

@@ -3,6 +3,7 @@
 from plait.core.ops import (
     activation,
     attention,
+    bounds,
     call,
     contract,
     control,
@@ -16,7 +17,6 @@ from plait.core.ops import (
     norm,
     random,
     reduce,
-    rows,
     scan,
     softmax,
     sort,
@@ -29,6 +29,7 @@ from plait.core.ops import (
 __all__ = [
     "activation",
     "attention",
+    "bounds",
     "call",
     "contract",
     "control",
@@ -42,7 +43,6 @@ __all__ = [
     "norm",
     "random",
     "reduce",
-    "rows",
     "scan",
     "softmax",
     "sort",
