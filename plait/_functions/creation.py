@@ -372,9 +372,9 @@ def _new_legacy(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return legacy_tensor(self.dtype, *args, **kwargs).to(self.dtype)
 
 
-Tensor.new_full = _new_full  # type: ignore[attr-defined]  # attached here
-Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]  # attached here
-Tensor.new = _new_legacy  # type: ignore[attr-defined]  # attached here
+Tensor.new_full = _new_full
+Tensor.new_tensor = _new_tensor
+Tensor.new = _new_legacy
 
 
 def _fill_(self: Tensor, value: Any) -> Tensor:
@@ -395,8 +395,8 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-Tensor.fill_ = _fill_  # type: ignore[attr-defined]  # attached here
-Tensor.zero_ = _zero_  # type: ignore[attr-defined]  # attached here
+Tensor.fill_ = _fill_
+Tensor.zero_ = _zero_
 
 
 @public(method=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,7 +40,7 @@ def _require_number(name: str, value: Tensor) -> None:
     if value.dtype.kind == "b":
         raise error(
             NotImplementedError,
-            f'"{name}" not implemented for \'Bool\': received shape {list(value.shape)}; convert '
+            f"\"{name}\" not implemented for 'Bool': received shape {list(value.shape)}; convert "
             "to a number dtype first",
         )
 
@@ -97,7 +98,8 @@ def _require_product(a: Tensor, b: Tensor) -> None:
     if len(sb) == 1:
         rows = _folded(sa)
         raise error(
-            RuntimeError, f"size mismatch, got input ({rows[0]}), mat ({_sizes(rows)}), vec ({inner})"
+            RuntimeError,
+            f"size mismatch, got input ({rows[0]}), mat ({_sizes(rows)}), vec ({inner})",
         )
     if len(sa) > 2 and len(sb) > 2:
         batch = _folded((*broadcast_shapes("matmul", sa[:-2], sb[:-2]), 1))[0]
@@ -245,7 +247,7 @@ def chain_matmul(*matrices: Any) -> Tensor:
     given = matrices[0] if len(matrices) == 1 and not isinstance(matrices[0], Tensor) else matrices
     if len(given) == 1:
         return given[0]
-    for left, right in zip(given, given[1:]):
+    for left, right in itertools.pairwise(given):
         _require_product(left, right)
     letters = tuple((chr(97 + i), chr(98 + i)) for i in range(len(given)))
     equation = summation.Equation(letters, (letters[0][0], letters[-1][1]))
@@ -347,7 +349,9 @@ def _contracted(dims: Any, a: Tensor, b: Tensor) -> tuple[list[int], list[int]]:
     if count < 0:
         raise error(RuntimeError, f"tensordot expects dims >= 0, but got dims={count}")
     if count > builtins.min(a.ndim, b.ndim):
-        raise error(RuntimeError, f"tensordot expects dims < ndim_a or ndim_b, but got dims={count}")
+        raise error(
+            RuntimeError, f"tensordot expects dims < ndim_a or ndim_b, but got dims={count}"
+        )
     return list(range(-count, 0)), list(range(count))
 
 
@@ -376,9 +380,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     )
 
 
-def _stretched(
-    x: Tensor, axes: tuple[int, ...], other: Tensor, others: tuple[int, ...]
-) -> Tensor:
+def _stretched(x: Tensor, axes: tuple[int, ...], other: Tensor, others: tuple[int, ...]) -> Tensor:
     """Axes of extent 1 repeated to the extent of the axes that they are contracted with."""
     shape = list(x._shape)
     for axis, partner in zip(axes, others):
@@ -394,7 +396,11 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     not fit.
     """
     if isinstance(equation, str):
-        given = operands[0] if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+        given = (
+            operands[0]
+            if len(operands) == 1 and isinstance(operands[0], (list, tuple))
+            else operands
+        )
         parsed = summation.parse(equation)
     else:
         parsed, given = _sublists((equation, *operands))

@@ -132,6 +132,6 @@ def _map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> 
     return self.copy_(np.array(values, dtype=self.dtype.numpy).reshape(self._shape))
 
 
-Tensor.real = property(_real)  # type: ignore[attr-defined]  # attached here
-Tensor.apply_ = _apply_  # type: ignore[attr-defined]  # attached here
-Tensor.map_ = _map_  # type: ignore[attr-defined]  # attached here
+Tensor.real = property(_real)
+Tensor.apply_ = _apply_
+Tensor.map_ = _map_

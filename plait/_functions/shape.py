@@ -503,6 +503,6 @@ def _reversed_axes(self: Tensor) -> Tensor:
 
 for _name in ("squeeze", "unsqueeze", "transpose", "t"):
     _in_place_shape(_name)
-Tensor.T = property(_reversed_axes)  # type: ignore[attr-defined]  # attached here
-Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]  # attached here
-Tensor.H = property(_matrix_transpose)  # type: ignore[attr-defined]  # real matrices
+Tensor.T = property(_reversed_axes)
+Tensor.mT = property(_matrix_transpose)
+Tensor.H = property(_matrix_transpose)

@@ -76,11 +76,7 @@ def _labels(text: str, start: int) -> tuple[Any, ...]:
 def _with_ellipsis(labels: tuple[Any, ...], count: int) -> tuple[Label, ...]:
     """Labels in which "..." is spelled out as `count` numbered axes."""
     return tuple(
-        [
-            label
-            for item in labels
-            for label in (range(-count, 0) if item is Ellipsis else (item,))
-        ]
+        [label for item in labels for label in (range(-count, 0) if item is Ellipsis else (item,))]
     )
 
 

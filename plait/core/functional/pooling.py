@@ -13,9 +13,10 @@ import numpy as np
 
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.arithmetic import rounded_once
+from plait.core.functional.broadcasting import same_dtype
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.op import leaf
-from plait.core.ops.elementwise import ABS, SIGN, TRUNC_DIV, cast
+from plait.core.ops.elementwise import ABS, SIGN, TRUNC_DIV
 from plait.core.ops.index import SCATTER
 from plait.core.ops.math import RELU
 from plait.core.ops.source import full
@@ -96,7 +97,7 @@ def avg_pool(
         by = divisor or _divisors(spatial, extents, window, strides, padding, count_padding, sums)
         if sums.dtype.kind == "f":
             return fn.div(sums, by)
-        return fn.same_dtype(TRUNC_DIV, sums, by)
+        return same_dtype(TRUNC_DIV, sums, by)
 
     return rounded_once(formula, x)
 
@@ -140,5 +141,3 @@ def local_response_sums(x: Any, size: int) -> Any:
         dilation=(1, 1),
     )
     return fn.div(reshape(sums, tuple(x.shape)), size)
-
-

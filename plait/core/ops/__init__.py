@@ -3,6 +3,7 @@
 from plait.core.ops import (
     activation,
     attention,
+    binary_cross_entropy,
     bounds,
     call,
     contract,
@@ -29,6 +30,7 @@ from plait.core.ops import (
 __all__ = [
     "activation",
     "attention",
+    "binary_cross_entropy",
     "bounds",
     "call",
     "contract",

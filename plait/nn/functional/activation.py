@@ -291,9 +291,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     """The first half along `dim` times the sigmoid of the second (arXiv:1612.08083)."""
     require_tensor("glu", "input", input, 1)
     if input.ndim == 0:
-        raise error(
-            RuntimeError, "glu does not support scalars because halving size must be even"
-        )
+        raise error(RuntimeError, "glu does not support scalars because halving size must be even")
     axis = normal_axis(dim, input.ndim, "glu")
     if input.shape[axis] % 2:
         raise error(
@@ -377,9 +375,7 @@ def gumbel_softmax(
     # The one-hot draw forwards; backwards the soft one, whose own value cancels.
     best = ARGMAX(soft.detach(), axis=axis)
     ones = full(1, tuple(best.shape), soft.dtype)
-    hot = SCATTER(
-        full(0, tuple(soft.shape), soft.dtype), best, ones, axis=axis, mode="set"
-    )
+    hot = SCATTER(full(0, tuple(soft.shape), soft.dtype), best, ones, axis=axis, mode="set")
     return fn.add(fn.sub(hot, soft.detach()), soft)
 
 

@@ -56,9 +56,7 @@ def _require_positive(stride: Any, padding: Any, dilation: Any, groups: int) -> 
     if any(s < 1 for s in stride):
         raise error(RuntimeError, f"non-positive stride is not supported (stride={list(stride)})")
     if any(d < 1 for d in dilation):
-        raise error(
-            RuntimeError, f"dilation should be greater than zero, but got {list(dilation)}"
-        )
+        raise error(RuntimeError, f"dilation should be greater than zero, but got {list(dilation)}")
     if groups < 1:
         raise error(RuntimeError, f"non-positive groups is not supported (groups={groups})")
 
@@ -253,9 +251,7 @@ def conv_transpose1d(
     dilation: Any = 1,
 ) -> Tensor:
     """Transposed convolution of (N, C, L) or (C, L) with (C, O / groups, K)."""
-    return _transposed(
-        1, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(
@@ -269,9 +265,7 @@ def conv_transpose2d(
     dilation: Any = 1,
 ) -> Tensor:
     """Transposed convolution of (N, C, H, W) or (C, H, W) with (C, O / groups, KH, KW)."""
-    return _transposed(
-        2, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose3d(
@@ -285,6 +279,4 @@ def conv_transpose3d(
     dilation: Any = 1,
 ) -> Tensor:
     """Transposed convolution of (N, C, D, H, W) or (C, D, H, W) with (C, O / groups, KD, KH, KW)."""
-    return _transposed(
-        3, input, weight, bias, stride, padding, output_padding, groups, dilation
-    )
+    return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

@@ -64,9 +64,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"shape {list(weight.shape)} takes {weight.shape[-1]}",
         )
     _require_linear_dtypes(input, weight, bias)
-    y = DOT_GENERAL(
-        input, weight, contract=((input.ndim - 1,), (weight.ndim - 1,)), batch=((), ())
-    )
+    y = DOT_GENERAL(input, weight, contract=((input.ndim - 1,), (weight.ndim - 1,)), batch=((), ()))
     if bias is None:
         return y
     if bias.ndim > y.ndim or any(
@@ -120,5 +118,3 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     y = DOT_GENERAL(partial, right, contract=((2,), (1,)), batch=((0,), (0,)))
     y = reshape(y, (*lead, weight.shape[0]))
     return y if bias is None else ADD(y, broadcast(bias, tuple(y.shape)))
-
-

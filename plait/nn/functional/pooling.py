@@ -132,9 +132,7 @@ def max_pool1d(
     return_indices: bool = False,
 ) -> Any:
     """The maximum of each window over (N, C, L) or (C, L); with indices, a pair."""
-    return _max_pool(
-        1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(
@@ -147,9 +145,7 @@ def max_pool2d(
     return_indices: bool = False,
 ) -> Any:
     """The maximum of each window over (N, C, H, W) or (C, H, W); with indices, a pair."""
-    return _max_pool(
-        2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(
@@ -162,9 +158,7 @@ def max_pool3d(
     return_indices: bool = False,
 ) -> Any:
     """The maximum of each window over (N, C, D, H, W) or (C, D, H, W); with indices, a pair."""
-    return _max_pool(
-        3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool1d_with_indices(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
