@@ -110,7 +110,7 @@ def _source(name: str, input: Tensor, index: Tensor, value: Any) -> Any:
                     f"Expected index {list(index._shape)} to be no larger than src "
                     f"{list(value._shape)} in {name}",
                 )
-            value = value[tuple([slice(0, n) for n in index._shape])]  # type: ignore[index]  # attached
+            value = value[tuple([slice(0, n) for n in index._shape])]
         return value
     return full(number_for(value, input.dtype), index._shape, input.dtype)
 
@@ -214,7 +214,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
         )
     places = checked_index("index_add", index, input._shape[axis], axis)
     _require_source("index_add", input, axis, index, source)
-    scaled = source if alpha == 1 else source * alpha  # type: ignore[operator]  # attached
+    scaled = source if alpha == 1 else source * alpha
     return ADD_AT(input, places, scaled, axis=axis)
 
 

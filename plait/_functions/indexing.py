@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait._functions.common import public
+from plait._functions.common import attach, public
 from plait._functions.creation import as_tensor
 from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
@@ -284,7 +284,7 @@ def argwhere(input: Tensor) -> Tensor:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where a mask holds, in row-major order."""
     shape = broadcast_shapes("masked_select", input._shape, mask._shape)
-    return get_item(input.expand(shape), mask.expand(shape))  # type: ignore[attr-defined]  # attached
+    return get_item(input.expand(shape), mask.expand(shape))
 
 
 @public(inplace=True)
@@ -320,5 +320,4 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
 
 
-Tensor.__getitem__ = get_item  # type: ignore[attr-defined]  # attached here
-Tensor.__setitem__ = set_item  # type: ignore[attr-defined]  # attached here
+attach(__getitem__=get_item, __setitem__=set_item)

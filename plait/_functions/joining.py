@@ -252,6 +252,6 @@ def block_diag(*tensors: Tensor) -> Tensor:
     row = column = 0
     for part in parts:
         height, width = part._shape
-        result[row : row + height, column : column + width] = part  # type: ignore[index]  # attached
+        result[row : row + height, column : column + width] = part
         row, column = row + height, column + width
     return result

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait._functions import pointwise as pw
+from plait._functions.common import attach
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
 from plait.core.ir import dtypes
@@ -32,7 +33,7 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[[Any, Any], A
     def operator(self: Tensor, other: Any) -> Any:
         if not _accepts(other):
             return NotImplemented
-        return self.assign_result(name, function(self, other))
+        return self.assign_result(name, function(self.frozen(), other))
 
     return operator
 
@@ -132,6 +133,4 @@ def _map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> 
     return self.copy_(np.array(values, dtype=self.dtype.numpy).reshape(self._shape))
 
 
-Tensor.real = property(_real)  # type: ignore[attr-defined]  # attached here
-Tensor.apply_ = _apply_  # type: ignore[attr-defined]  # attached here
-Tensor.map_ = _map_  # type: ignore[attr-defined]  # attached here
+attach(real=property(_real), apply_=_apply_, map_=_map_)

@@ -195,7 +195,7 @@ def normal(
 
     shape = broadcast_shapes("normal", *[x._shape for x in tensors])
     standard = owned(host.normal(source(generator), shape, tensors[0].dtype.numpy))
-    return standard * std + mean  # type: ignore[operator]  # attached
+    return standard * std + mean
 
 
 def _require_std(std: Any) -> None:

@@ -34,11 +34,11 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
     class.
     """
 
-    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
         if data is None:
             data = plait.empty(0)
         if type(data) is Tensor or type(data) is Parameter:
-            return Tensor._make_subclass(cls, data, requires_grad)
+            return cls._make_subclass(data, requires_grad)
         leaf = data.detach().requires_grad_(requires_grad)
         if type(leaf) is not type(data):
             name = type(data).__name__
@@ -89,10 +89,12 @@ class Buffer(Tensor, metaclass=_BufferMeta):
     `persistent=False` leaves it out of `state_dict()`. The result shares storage with `data`.
     """
 
-    def __new__(cls, data: Tensor | None = None, *, persistent: bool = True) -> Tensor:
+    persistent: bool
+
+    def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
         if data is None:
             data = plait.empty(0)
-        tensor = data.detach().requires_grad_(data.requires_grad)
+        tensor: Any = data.detach().requires_grad_(data.requires_grad)
         tensor.persistent = persistent
         tensor._is_buffer = True
         return tensor
@@ -108,14 +110,15 @@ class UninitializedParameter(Parameter):
     def __new__(
         cls, requires_grad: bool = True, device: Any = None, dtype: Any = None
     ) -> UninitializedParameter:
-        return Tensor._make_subclass(cls, plait.empty(0, device=device, dtype=dtype), requires_grad)
+        return cls._make_subclass(plait.empty(0, device=device, dtype=dtype), requires_grad)
 
     def materialize(self, shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> None:
         """Give the parameter its `shape` (values are left to the initialiser that follows)."""
         device = self.data.device if device is None else device
         dtype = self.data.dtype if dtype is None else dtype
         self.data = plait.empty(shape, device=device, dtype=dtype)
-        self.__class__ = Parameter
+        this: Any = self  # the class changes while the object stays the same
+        this.__class__ = Parameter
 
     def __deepcopy__(self, memo: dict[int, Any]) -> UninitializedParameter:
         if id(self) not in memo:

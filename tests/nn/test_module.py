@@ -262,6 +262,8 @@ def test_lazy_layers_take_shapes_from_the_first_input() -> None:
     conv = nn.LazyConv2d(4, 3)
     assert conv(plait.ones(1, 2, 5, 5)).shape == (1, 4, 3, 3)
     assert type(conv) is nn.Conv2d and conv.in_channels == 2
+    instance = nn.LazyInstanceNorm1d(affine=True)
+    assert instance(plait.ones(2, 3, 4)).shape == (2, 3, 4) and instance.weight.shape == (3,)
     norm = nn.LazyBatchNorm1d()
     assert norm(plait.ones(4, 3)).shape == (4, 3)
     assert list(norm.state_dict()) == [

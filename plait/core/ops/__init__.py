@@ -3,6 +3,8 @@
 from plait.core.ops import (
     activation,
     attention,
+    binary_cross_entropy,
+    bounds,
     call,
     contract,
     control,
@@ -16,7 +18,6 @@ from plait.core.ops import (
     norm,
     random,
     reduce,
-    rows,
     scan,
     softmax,
     sort,
@@ -29,6 +30,8 @@ from plait.core.ops import (
 __all__ = [
     "activation",
     "attention",
+    "binary_cross_entropy",
+    "bounds",
     "call",
     "contract",
     "control",
@@ -42,7 +45,6 @@ __all__ = [
     "norm",
     "random",
     "reduce",
-    "rows",
     "scan",
     "softmax",
     "sort",

@@ -65,7 +65,7 @@ def new_fields() -> dict[str, Any]:
     return fields
 
 
-def type_name(value: object) -> str:
+def type_name(value: Any) -> str:
     """The type of `value` as error messages print it: `torch.FloatTensor`, `int`, `pkg.Class`."""
     if isinstance(value, Tensor):
         return value.type()

@@ -201,14 +201,12 @@ class MultiheadAttention(Module):
         """Both masks as one that is added to the scores: (N or 1, heads or 1, L or 1, S)."""
         merged = None
         if attention is not None:
-            attention = _additive(attention, dtype)
-            if attention.dim() == 3:
-                merged = attention.reshape(batch, self.num_heads, *attention.shape[1:])
-            else:
-                merged = attention.reshape(1, 1, *attention.shape)
+            scores = _additive(attention, dtype)
+            leading = (batch, self.num_heads) if scores.dim() == 3 else (1, 1)
+            merged = scores.reshape(*leading, *scores.shape[-2:])
         if padding is not None:
-            padding = _additive(padding, dtype).reshape(batch, 1, 1, -1)
-            merged = padding if merged is None else merged + padding
+            keys = _additive(padding, dtype).reshape(batch, 1, 1, -1)
+            merged = keys if merged is None else merged + keys
         return merged
 
 

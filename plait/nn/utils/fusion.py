@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _scale_and_shift(
-    bias: Tensor | None, mean: Tensor, var: Tensor, eps: float, weight: Any, shift: Any
+    bias: Any, mean: Tensor, var: Tensor, eps: float, weight: Any, shift: Any
 ) -> tuple[Tensor, Tensor]:
     """The factor of each output channel, and the bias of the fused layer."""
     weight = plait.ones_like(mean) if weight is None else weight

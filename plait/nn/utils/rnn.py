@@ -115,15 +115,16 @@ def pack_padded_sequence(
 
     Raises RuntimeError for lengths that are not positive, too long, unsorted or of the wrong count.
     """
+    known: Any = lengths
     if not isinstance(lengths, Tensor):
-        lengths = plait.tensor(list(lengths), dtype=plait.int64)
+        known = plait.tensor(list(lengths), dtype=plait.int64)
     sorted_indices = None
     if not enforce_sorted:
-        lengths, sorted_indices = plait.sort(lengths, descending=True)
+        known, sorted_indices = plait.sort(known, descending=True)
         input = input.index_select(0 if batch_first else 1, sorted_indices)
     if batch_first:
         input = input.transpose(0, 1)
-    counts = [int(length) for length in lengths.tolist()]
+    counts = [int(length) for length in known.tolist()]
     _check_lengths(counts, input)
     alive = [sum(count > step for count in counts) for step in range(counts[0])]
     data = plait.cat([input[step, :count] for step, count in enumerate(alive)])
@@ -196,22 +197,21 @@ def pad_sequence(
     padding_side: str = "right",
 ) -> Tensor:
     """Stack sequences (L_i, *), each padded at one side to the longest."""
-    if isinstance(sequences, Tensor):
-        sequences = sequences.unbind(0)
-    elif not isinstance(sequences, (list, tuple)):
+    rows: Any = sequences.unbind(0) if isinstance(sequences, Tensor) else sequences
+    if not isinstance(rows, (list, tuple)):
         raise RuntimeError(
             "pad_sequence: Expected iterable for input sequences, "
             f"but got arg of type: {type(sequences)}"
         )
-    if not sequences:
+    if not rows:
         raise RuntimeError("pad_sequence: received an empty list of sequences")
     if padding_side not in ("left", "right"):
         raise RuntimeError(
             f"Expected padding_side to be one of left or right, but got {padding_side}."
         )
-    steps = max(sequence.size(0) for sequence in sequences)
+    steps = max(sequence.size(0) for sequence in rows)
     padded = []
-    for sequence in sequences:
+    for sequence in rows:
         missing = steps - sequence.size(0)
         if missing:
             filler = sequence.new_full((missing, *sequence.shape[1:]), padding_value)

@@ -60,6 +60,13 @@ def _cross_entropy_grad(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     return samples
 
 
+def _binary_cross_entropy(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    return [
+        Sample((values(rng, dtype, shape, 0.1, 0.9), values(rng, dtype, shape, 0.1, 0.9)))
+        for shape in ((), (0, 3), (4, 3))
+    ]
+
+
 def _check_label(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     attrs = {"classes": 4, "ignore": -100}
     return [
@@ -73,6 +80,7 @@ SAMPLES: dict[str, SampleMaker] = {
     "nll_loss": _nll,
     "cross_entropy": _cross_entropy,
     "cross_entropy_grad": _cross_entropy_grad,
+    "binary_cross_entropy": _binary_cross_entropy,
     "check_label": _check_label,
 }
 
