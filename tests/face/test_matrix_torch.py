@@ -220,7 +220,7 @@ def test_values_and_dtypes(call: Any) -> None:
     ],
 )
 def test_errors_say_the_same(call: Any) -> None:
-    with pytest.raises(Exception) as theirs:  # noqa: PT011  # whatever PyTorch raises
+    with pytest.raises(Exception) as theirs:  # whatever PyTorch raises
         call(torch)
     with pytest.raises(theirs.type) as ours:
         call(plait)
