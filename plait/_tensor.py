@@ -569,12 +569,18 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             if held is not None:
                 held._grad = grad if held._grad is None else held._grad + grad
 
-        function, number = self.edge() or (None, 0)
+        function, number = self._origin()
         add_hook(function, number, keep)
 
     @property
     def retains_grad(self) -> bool:
         return getattr(self, "_retains", False)
+
+    def _origin(self) -> tuple[Any, int]:
+        """The grad node (or this leaf) that a gradient of this tensor goes to."""
+        edge = self.edge()
+        assert edge is not None, "only asked of tensors that require a gradient"
+        return edge
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` whenever a gradient of this tensor is complete; it may replace it."""
@@ -584,7 +590,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(
                 RuntimeError, "cannot register a hook on a tensor that doesn't require gradient"
             )
-        function, number = self.edge() or (None, 0)
+        function, number = self._origin()
         if function is self:
             if self._leaf_hooks is None:
                 from collections import OrderedDict
@@ -609,14 +615,14 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(
                 RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        hooks = self.__dict__.setdefault("_post_accumulate_hooks", {})
+        hooks = vars(self).setdefault("_post_accumulate_hooks", {})
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook
         return handle
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
         super().accumulate_grad(grad, create_graph)
-        hooks = self.__dict__.get("_post_accumulate_hooks")
+        hooks = vars(self).get("_post_accumulate_hooks")
         if hooks:
             for hook in list(hooks.values()):
                 hook(self)
@@ -647,8 +653,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             result.require_grad(True)
         if self._grad is not None:
             result._grad = copy.deepcopy(self._grad, memo)
-        for key, value in self.__dict__.items():
-            result.__dict__[key] = copy.deepcopy(value, memo)
+        for key, value in vars(self).items():
+            vars(result)[key] = copy.deepcopy(value, memo)
         return result
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -661,7 +667,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         array = np.ascontiguousarray(self.compute()).reshape(self._shape)
         # bfloat16 travels as its bits: NumPy's pickle of it would need ml-dtypes on the way in.
         payload = array.view(np.uint16) if self._dtype is dtypes.bfloat16 else array
-        state = dict(self.__dict__)
+        state = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         return (_rebuild, (type(self), payload, self._dtype.name, self._requires_grad, state))
 
     # -- bridges for files --------------------------------------------------------------------
@@ -702,7 +708,7 @@ def _rebuild(
     result = tensor if cls is Tensor else cls._make_subclass(tensor, False)
     if requires_grad:
         result.require_grad(True)
-    result.__dict__.update(state)
+    vars(result).update(state)
     return result
 
 

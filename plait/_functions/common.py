@@ -70,6 +70,12 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     return write
 
 
+def attach(**members: Any) -> None:
+    """Give Tensor methods and properties that are not functions of the face."""
+    for name, member in members.items():
+        setattr(Tensor, name, member)
+
+
 def write_out(name: str, out: Any, result: Any) -> Any:
     """Store a result in the caller's `out` tensor (a tuple of them for several results)."""
     if isinstance(result, tuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from plait._functions.common import public, require_dtype, shape_argument
+from plait._functions.common import attach, public, require_dtype, shape_argument
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
 from plait._types import require_cpu
@@ -136,7 +137,7 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
     ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
-        leaves.append(data.__index__())
+        leaves.append(operator.index(data))
         return ()
     raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
 
@@ -372,9 +373,7 @@ def _new_legacy(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return legacy_tensor(self.dtype, *args, **kwargs).to(self.dtype)
 
 
-Tensor.new_full = _new_full
-Tensor.new_tensor = _new_tensor
-Tensor.new = _new_legacy
+attach(new_full=_new_full, new_tensor=_new_tensor, new=_new_legacy)
 
 
 def _fill_(self: Tensor, value: Any) -> Tensor:
@@ -395,8 +394,7 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-Tensor.fill_ = _fill_
-Tensor.zero_ = _zero_
+attach(fill_=_fill_, zero_=_zero_)
 
 
 @public(method=False)

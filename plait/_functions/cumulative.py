@@ -102,7 +102,7 @@ def _neighbours(value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     return after, slice_along(value, axis, 0, max(size - 1, 0), 1)
 
 
-def _strips(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, int]:
+def _strips(name: str, y: Tensor, x: Any, dx: Any, dim: int) -> tuple[Tensor, int]:
     """The areas between neighbours, and the axis."""
     if x is not None and dx is not None:
         raise error(TypeError, f"{name}(): give either x or dx, not both")

@@ -46,8 +46,8 @@ def require_floating(name: str, input: Tensor) -> None:
         )
 
 
-@public(names=("inverse",))
-def _inverse(input: Tensor) -> Tensor:
+@public
+def inverse(input: Tensor) -> Tensor:
     """The inverse of each square matrix."""
     require_square("linalg.inv", input)
     require_floating("linalg.inv", input)
@@ -84,7 +84,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
     """The n-th power of each square matrix, by repeated squaring; negative n of the inverse."""
     require_square("linalg.matrix_power", input)
     if n < 0:
-        input, n = _inverse(input), -n
+        input, n = inverse(input), -n
     result = None
     power = input
     while n:
@@ -118,7 +118,7 @@ def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
 def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
     """The inverse of A, where L is its triangular factor."""
     product = matmul(transpose(L, -2, -1), L) if upper else matmul(L, transpose(L, -2, -1))
-    return _inverse(product)
+    return inverse(product)
 
 
 @public

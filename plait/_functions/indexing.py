@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait._functions.common import public
+from plait._functions.common import attach, public
 from plait._functions.creation import as_tensor
 from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
@@ -320,5 +320,4 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
 
 
-Tensor.__getitem__ = get_item
-Tensor.__setitem__ = set_item
+attach(__getitem__=get_item, __setitem__=set_item)

@@ -101,16 +101,13 @@ def _require_product(a: Tensor, b: Tensor) -> None:
             RuntimeError,
             f"size mismatch, got input ({rows[0]}), mat ({_sizes(rows)}), vec ({inner})",
         )
-    if len(sa) > 2 and len(sb) > 2:
+    if len(sb) > 2:
         batch = _folded((*broadcast_shapes("matmul", sa[:-2], sb[:-2]), 1))[0]
         raise error(
             RuntimeError,
             f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {sa[-1]}] "
             f"but got: [{batch}, {inner}].",
         )
-    if len(sb) > 2:
-        # PyTorch multiplies the transposed operands here, and names them so.
-        raise _cannot_multiply(_folded((*sb[:-2], sb[-1], sb[-2])), tuple(reversed((1, *sa)[-2:])))
     raise _cannot_multiply(_folded(sa), sb)
 
 
@@ -339,9 +336,10 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 
 def _contracted(dims: Any, a: Tensor, b: Tensor) -> tuple[list[int], list[int]]:
+    """The axes of `a` and of `b` that are contracted, in pairs."""
     if isinstance(dims, Tensor):
         dims = dims.tolist()
-    if isinstance(dims, (list, tuple)) and dims:
+    if not hasattr(dims, "__index__"):
         pair = list(dims) if len(dims) == 2 else [dims[0], dims[0]]
         lists = [[x] if hasattr(x, "__index__") else list(x) for x in pair]
         return lists[0], lists[1]

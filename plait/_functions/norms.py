@@ -12,7 +12,7 @@ from plait._functions import pointwise as pw
 from plait._functions import reduction
 from plait._functions.common import public, require_dtype, tensor_argument
 from plait._functions.matrix import matmul
-from plait._functions.shape import movedim
+from plait._functions.shape import diagonal, movedim
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -240,8 +240,6 @@ def corrcoef(input: Tensor) -> Tensor:
     covariance = cov(input)
     if not covariance._shape:
         return pw.div(covariance, covariance)
-    from plait._functions.shape import diagonal
-
     spread = pw.sqrt(diagonal(covariance))
     scaled = pw.div(covariance, reshape(spread, (spread.numel(), 1)))
     return pw.clamp(pw.div(scaled, spread), -1, 1)

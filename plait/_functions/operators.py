@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait._functions import pointwise as pw
+from plait._functions.common import attach
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
 from plait.core.ir import dtypes
@@ -132,6 +133,4 @@ def _map_(self: Tensor, tensor: Tensor, callable: Callable[[Any, Any], Any]) -> 
     return self.copy_(np.array(values, dtype=self.dtype.numpy).reshape(self._shape))
 
 
-Tensor.real = property(_real)
-Tensor.apply_ = _apply_
-Tensor.map_ = _map_
+attach(real=property(_real), apply_=_apply_, map_=_map_)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plait._functions.common import public, shape_argument
+from plait._functions.common import attach, public, shape_argument
 from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.ir.dtypes import DType
@@ -503,6 +503,5 @@ def _reversed_axes(self: Tensor) -> Tensor:
 
 for _name in ("squeeze", "unsqueeze", "transpose", "t"):
     _in_place_shape(_name)
-Tensor.T = property(_reversed_axes)
-Tensor.mT = property(_matrix_transpose)
-Tensor.H = property(_matrix_transpose)
+# The adjoint of a real matrix is its transpose.
+attach(T=property(_reversed_axes), mT=property(_matrix_transpose), H=property(_matrix_transpose))

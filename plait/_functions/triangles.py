@@ -17,7 +17,7 @@ from plait.core.ops.view import PAD, broadcast, reshape
 
 
 def _row_and_column(shape: tuple[int, ...], offset: int) -> tuple[Any, Any]:
-    """Of each element of matrices of this shape: its row number plus `offset`, its column number."""
+    """The row number plus `offset`, and the column number, of each element of such matrices."""
     rows, columns = shape[-2:]
     ones = (1,) * (len(shape) - 2)
     row = ARANGE(start=offset, step=1, size=rows, dtype=dtypes.int64)

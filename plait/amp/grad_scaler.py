@@ -103,9 +103,7 @@ class GradScaler:
             )
         stage = self._stages.get(id(optimizer), OptState.READY)
         if stage is OptState.STEPPED:
-            raise error(
-                RuntimeError, "step() has already been called since the last update()."
-            )
+            raise error(RuntimeError, "step() has already been called since the last update().")
         if stage is OptState.READY:
             self.unscale_(optimizer)
         result = None

@@ -121,7 +121,5 @@ def _starts(outputs: Sequence[Any], gradients: Any) -> list[Any]:
         return [None] * len(outputs)
     found = _as_list(gradients)
     if len(found) != len(outputs):
-        raise error(
-            RuntimeError, f"got {len(outputs)} tensors and {len(found)} gradients"
-        )
+        raise error(RuntimeError, f"got {len(outputs)} tensors and {len(found)} gradients")
     return found

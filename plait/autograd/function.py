@@ -129,7 +129,9 @@ class Function(FunctionCtx):
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs."""
-        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+        raise NotImplementedError(
+            "You must implement the forward function for custom autograd.Function."
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
@@ -236,7 +238,9 @@ def _checked_gradients(label: str, results: Any, specs: list[Spec | None]) -> tu
             f"function {label} returned an incorrect number of gradients (expected {len(specs)}, "
             f"got {len(found)})",
         )
-    return tuple([_fitted(label, i, grad, spec) for i, (grad, spec) in enumerate(zip(found, specs))])
+    return tuple(
+        [_fitted(label, i, grad, spec) for i, (grad, spec) in enumerate(zip(found, specs))]
+    )
 
 
 def _fitted(label: str, index: int, grad: Any, spec: Spec | None) -> Any:
@@ -291,9 +295,7 @@ def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:
             return results
         parts = results if isinstance(results, tuple) else (results,)
         made = tuple([p.detached() if isinstance(p, Tensor) else p for p in parts])
-        attach(
-            "DelayedError", tracked, [p for p in made if isinstance(p, Tensor)], _twice, False
-        )
+        attach("DelayedError", tracked, [p for p in made if isinstance(p, Tensor)], _twice, False)
         return made if isinstance(results, tuple) else made[0]
 
     return backward

@@ -73,9 +73,7 @@ def jacobian(
     return nested[0] if one_output else tuple(nested)
 
 
-def _rows(
-    output: Tensor, values: list[Tensor], create_graph: bool, strict: bool
-) -> list[Tensor]:
+def _rows(output: Tensor, values: list[Tensor], create_graph: bool, strict: bool) -> list[Tensor]:
     columns: list[list[Tensor]] = [[] for _ in values]
     if output.requires_grad or strict:
         flat = output.reshape(-1)  # type: ignore[attr-defined]  # attached by plait._functions
@@ -170,7 +168,9 @@ def _evaluated(func: Callable[..., Any], values: list[Tensor]) -> tuple[list[Ten
 
 def _single_number(output: Any, name: str) -> Tensor:
     if not isinstance(output, Tensor) or output.numel() != 1:
-        what = f"shape {list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        what = (
+            f"shape {list(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+        )
         raise error(
             RuntimeError,
             f"The Tensor returned by the function given to {name} should contain a single element, "

@@ -34,8 +34,9 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
     edge = tensor.edge()
     if edge is None:
         raise error(
-            RuntimeError, "It is not possible to get the gradient edge for a Tensor that does not "
-            "require gradients"
+            RuntimeError,
+            "It is not possible to get the gradient edge for a Tensor that does not "
+            "require gradients",
         )
     node = edge[0] if isinstance(edge[0], GradNode) else AccumulateGrad(edge[0])
     return GradientEdge(node, edge[1])

@@ -115,4 +115,6 @@ class set_stance:
         return fn
 
 
-__getattr__ = unbuilt("torch.compiler", ("load_cache_artifacts", "save_cache_artifacts", "wrap_numpy"))
+__getattr__ = unbuilt(
+    "torch.compiler", ("load_cache_artifacts", "save_cache_artifacts", "wrap_numpy")
+)

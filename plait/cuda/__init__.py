@@ -164,7 +164,8 @@ def _tensor_type(name: str) -> type:
 
 
 FloatTensor, DoubleTensor, HalfTensor, BFloat16Tensor, ByteTensor, CharTensor = (
-    _tensor_type(f"{kind}Tensor") for kind in ("Float", "Double", "Half", "BFloat16", "Byte", "Char")
+    _tensor_type(f"{kind}Tensor")
+    for kind in ("Float", "Double", "Half", "BFloat16", "Byte", "Char")
 )
 ShortTensor, IntTensor, LongTensor, BoolTensor = (
     _tensor_type(f"{kind}Tensor") for kind in ("Short", "Int", "Long", "Bool")

@@ -76,6 +76,17 @@ class ReduceOp:
 
 __getattr__ = unbuilt(
     "torch.distributed",
-    ("DistributedDataParallel", "ProcessGroup", "algorithms", "checkpoint", "device_mesh", "elastic",
-     "fsdp", "optim", "pipelining", "rpc", "tensor"),
+    (
+        "DistributedDataParallel",
+        "ProcessGroup",
+        "algorithms",
+        "checkpoint",
+        "device_mesh",
+        "elastic",
+        "fsdp",
+        "optim",
+        "pipelining",
+        "rpc",
+        "tensor",
+    ),
 )

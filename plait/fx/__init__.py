@@ -16,5 +16,14 @@ def wrap(fn_or_name: Any) -> Any:
 
 __getattr__ = unbuilt(
     "torch.fx",
-    ("Graph", "GraphModule", "Interpreter", "Node", "Proxy", "Tracer", "Transformer", "symbolic_trace"),
+    (
+        "Graph",
+        "GraphModule",
+        "Interpreter",
+        "Node",
+        "Proxy",
+        "Tracer",
+        "Transformer",
+        "symbolic_trace",
+    ),
 )

@@ -96,7 +96,7 @@ def make_parameter(tensor: Any, requires_grad: bool) -> Any:
 
 def attributes(tensor: Any) -> dict[str, Any]:
     """Attributes that a program has put on the tensor and that should travel with it."""
-    return dict(getattr(tensor, "__dict__", {}))
+    return {k: v for k, v in getattr(tensor, "__dict__", {}).items() if not k.startswith("_")}
 
 
 def set_attributes(tensor: Any, state: dict[str, Any]) -> None:

@@ -180,4 +180,6 @@ def load(f: Any, *args: Any, **kwargs: Any) -> Any:
     raise not_built("torch.jit.load (a TorchScript file)")
 
 
-__getattr__ = unbuilt("torch.jit", ("CompilationUnit", "onednn_fusion_enabled", "set_fusion_strategy"))
+__getattr__ = unbuilt(
+    "torch.jit", ("CompilationUnit", "onednn_fusion_enabled", "set_fusion_strategy")
+)

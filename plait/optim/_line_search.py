@@ -122,9 +122,7 @@ def _replaced(bracket: list[Point], old: Point, new: Point) -> list[Point]:
     return result
 
 
-def _away_from_ends(
-    length: float, left: float, right: float, stalled: bool
-) -> tuple[float, bool]:
+def _away_from_ends(length: float, left: float, right: float, stalled: bool) -> tuple[float, bool]:
     """A length not too near an end of the bracket twice running: progress would stall."""
     margin = 0.1 * (right - left)
     if min(right - length, length - left) >= margin:

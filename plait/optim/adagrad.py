@@ -7,7 +7,14 @@ from typing import Any
 from plait._tensor import Tensor
 from plait.core.functional import updates
 from plait.core.ops.source import full
-from plait.optim._apply import Update, UpdateRule, check_fused, check_lr, check_not_negative, scalar_dtype
+from plait.optim._apply import (
+    Update,
+    UpdateRule,
+    check_fused,
+    check_lr,
+    check_not_negative,
+    scalar_dtype,
+)
 from plait.optim.optimizer import ParamsT
 
 __all__ = ["Adagrad"]

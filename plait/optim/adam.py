@@ -6,7 +6,15 @@ from typing import Any
 
 from plait._tensor import Tensor
 from plait.core.functional import updates
-from plait.optim._apply import Update, UpdateRule, check_betas, check_fused, check_lr, check_not_negative, with_decay
+from plait.optim._apply import (
+    Update,
+    UpdateRule,
+    check_betas,
+    check_fused,
+    check_lr,
+    check_not_negative,
+    with_decay,
+)
 from plait.optim.optimizer import ParamsT
 
 __all__ = ["Adam"]

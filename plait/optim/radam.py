@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.functional import updates
-from plait.optim._apply import Update, UpdateRule, check_betas, check_lr, check_not_negative, with_decay
+from plait.optim._apply import (
+    Update,
+    UpdateRule,
+    check_betas,
+    check_lr,
+    check_not_negative,
+    with_decay,
+)
 from plait.optim.optimizer import ParamsT
 
 __all__ = ["RAdam"]

@@ -181,4 +181,6 @@ def schedule(
     return action
 
 
-__getattr__ = unbuilt("torch.profiler", ("ExecutionTraceObserver", "itt", "tensorboard_trace_handler"))
+__getattr__ = unbuilt(
+    "torch.profiler", ("ExecutionTraceObserver", "itt", "tensorboard_trace_handler")
+)

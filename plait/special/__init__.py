@@ -79,13 +79,13 @@ zeta = binary_of("zeta", sp.ZETA)
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The softmax along an axis."""
-    from plait.nn import functional
+    from plait.nn.functional import softmax as compute
 
-    return functional.softmax(input, dim, dtype=dtype)
+    return compute(input, dim, dtype=dtype)
 
 
 def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:
     """The logarithm of the softmax along an axis."""
-    from plait.nn import functional
+    from plait.nn.functional import log_softmax as compute
 
-    return functional.log_softmax(input, dim, dtype=dtype)
+    return compute(input, dim, dtype=dtype)

@@ -1,4 +1,4 @@
-"""Sorting, searching and cumulative functions give PyTorch's values, places, dtypes and gradients."""
+"""Sorting, searching and cumulative functions give PyTorch's values, places and gradients."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_in_place_cumulative_sum_keeps_the_dtype() -> None:
     ],
 )
 def test_errors_are_of_the_same_kind(call: Any) -> None:
-    with pytest.raises(Exception) as theirs:  # noqa: PT011  # whatever PyTorch raises
+    with pytest.raises(Exception) as theirs:  # whatever PyTorch raises
         call(torch)
     with pytest.raises(theirs.type) as ours:
         call(plait)

@@ -9,7 +9,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from plait.core.ops.elementwise import ABS, ADD, DIV, GT, LT, MAXIMUM, MINIMUM, MUL, NEG, SIGN, SUB, WHERE
+from plait.core.ops.elementwise import (
+    ABS,
+    ADD,
+    DIV,
+    GT,
+    LT,
+    MAXIMUM,
+    MINIMUM,
+    MUL,
+    NEG,
+    SIGN,
+    SUB,
+    WHERE,
+)
 from plait.core.ops.math import SQRT
 from plait.core.ops.source import constant
 

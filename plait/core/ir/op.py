@@ -93,7 +93,7 @@ class Op:
         self.reference = reference
         self.body = body
         self.vjp = vjp
-        self.saved_inputs = tuple(s for s in saves if s != "y")
+        self.saved_inputs = tuple([s for s in saves if isinstance(s, int)])
         self.saves_output = "y" in saves
         self.reads = reads
         self.jvp = jvp

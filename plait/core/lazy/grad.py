@@ -195,10 +195,7 @@ def record(
     else:
         saved = _read_inputs(op, edges)
         inputs = tuple(
-            [
-                x if i in saved else _stand_in(op, i, x.shape, x.dtype)
-                for i, x in enumerate(nodes)
-            ]
+            [x if i in saved else _stand_in(op, i, x.shape, x.dtype) for i, x in enumerate(nodes)]
         )
     if not op.saves_output:
         if isinstance(outputs, tuple):
@@ -314,8 +311,7 @@ class Walk:
                 self._arrive(target, grads[0])
             return []
         edges = [edge for edge in target.edges if edge is not None]
-        idle = grads is None or (self.needed is not None and id(target) not in self.needed)
-        if idle:
+        if grads is None or (self.needed is not None and id(target) not in self.needed):
             return [(edge, None) for edge in edges]
         self.visited.append(target)
         self._hook_outputs(target, grads)

@@ -59,6 +59,13 @@ class LazyTensor:
 
     plain: ClassVar[type[LazyTensor]]
 
+    _base: LazyTensor | None
+    _grad: LazyTensor | None
+    _grad_fn: Any
+    _layout: Layout | None
+    _leaf_hooks: dict[int, Callable] | None
+    _steps: tuple[Step, ...]
+
     # -- making -------------------------------------------------------------------------------
 
     @classmethod
