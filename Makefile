@@ -1,10 +1,12 @@
 # Each target makes the virtual environment it needs; nothing outside this folder is changed.
 #   make run       train the MNIST example on the digits that ship with Plait
 #   make test      the tests            make test-all  the same on every executor
-#   make lint      style and types      make bench     the benchmarks
+#   make lint      style and types      make bench     the benchmarks against PyTorch
+#                                       (BENCH="--workloads mlp --rounds 3" chooses)
 
 PYTHON ?= python3
 VENV ?= .venv
+BENCH_VENV ?= .venv-bench
 WORKERS ?= 2
 BIN := $(VENV)/bin
 
@@ -44,8 +46,15 @@ lint: $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/.test
-	$(BIN)/python -m bench
+# The peers are large: they get an environment of their own.
+$(BENCH_VENV)/.bench: pyproject.toml bench/requirements.txt
+	$(PYTHON) -m venv $(BENCH_VENV)
+	$(BENCH_VENV)/bin/python -m pip install --quiet --upgrade pip
+	$(BENCH_VENV)/bin/python -m pip install --quiet -e . -r bench/requirements.txt
+	@touch $@
+
+bench: $(BENCH_VENV)/.bench
+	$(BENCH_VENV)/bin/python -m bench $(BENCH)
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(BENCH_VENV) .pytest_cache .ruff_cache .hypothesis build dist

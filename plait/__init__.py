@@ -1,5 +1,221 @@
-"""Plait: a deep-learning framework in Python, from the tensor to the machine code."""
+"""Plait: a deep-learning framework in Python, from the tensor to the machine code.
 
-from plait.version import __version__
+This module is the face that PyTorch's users know: `import plait as torch`. The functions come from
+`plait._functions`; the subpackages (`nn`, `optim`, `utils.data`, ...) load when they are first
+used.
+"""
 
-__all__ = ["__version__"]
+from __future__ import annotations
+
+import importlib as _importlib
+import math as _math
+from typing import Any as _Any
+
+from plait import version
+from plait._functions import families as _families
+from plait._functions.common import FUNCTIONS as _FUNCTIONS
+from plait._functions.random import Generator, default_generator
+from plait._legacy import TENSOR_TYPES as _TENSOR_TYPES
+from plait._legacy import set_default_tensor_type
+from plait._modes import (
+    are_deterministic_algorithms_enabled,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    get_num_threads,
+    set_float32_matmul_precision,
+    set_num_interop_threads,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
+from plait._promotion import (
+    can_cast,
+    get_default_dtype,
+    promote_types,
+    result_type,
+    set_default_dtype,
+)
+from plait._tensor import Tensor
+from plait._tests_of_kind import (
+    is_complex,
+    is_floating_point,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    is_nonzero,
+    is_storage,
+    is_tensor,
+    numel,
+)
+from plait._types import (
+    Size,
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    device,
+    finfo,
+    iinfo,
+    layout,
+    memory_format,
+    preserve_format,
+    sparse_coo,
+    strided,
+)
+from plait.aliasing import install_as
+from plait.core.ir import dtypes as _dtypes
+from plait.core.ir.dtypes import DType as dtype
+
+__version__ = version.TORCH_INTERFACE + "+plait." + version.__version__
+
+e, inf, nan, newaxis, pi = _math.e, _math.inf, _math.nan, None, _math.pi
+
+dtype.prefix = "torch."
+bool = _dtypes.bool_  # shadows the builtin, as PyTorch's name does
+uint8, int8 = _dtypes.uint8, _dtypes.int8
+uint16, uint32, uint64 = _dtypes.uint16, _dtypes.uint32, _dtypes.uint64
+int16 = short = _dtypes.int16
+int32 = int = _dtypes.int32
+int64 = long = _dtypes.int64
+float16 = half = _dtypes.float16
+bfloat16 = _dtypes.bfloat16
+float32 = float = _dtypes.float32
+float64 = double = _dtypes.float64
+complex64 = cfloat = _dtypes.complex64
+complex128 = cdouble = _dtypes.complex128
+
+globals().update(_FUNCTIONS)
+globals().update(_TENSOR_TYPES)
+
+#: Subpackages and modules that load on first use.
+_MODULES = frozenset(
+    [
+        "accelerator",
+        "amp",
+        "autograd",
+        "backends",
+        "compiler",
+        "cuda",
+        "distributed",
+        "distributions",
+        "fft",
+        "func",
+        "fx",
+        "hub",
+        "io",
+        "jit",
+        "linalg",
+        "mps",
+        "multiprocessing",
+        "nn",
+        "optim",
+        "profiler",
+        "random",
+        "return_types",
+        "serialization",
+        "special",
+        "testing",
+        "types",
+        "utils",
+        "vision",
+        "xpu",
+    ]
+)
+
+#: Names that live in a module which loads on first use.
+_LATE = {
+    "save": "serialization",
+    "load": "serialization",
+    "no_grad": "autograd",
+    "enable_grad": "autograd",
+    "set_grad_enabled": "autograd",
+    "inference_mode": "autograd",
+    "autocast": "amp",
+    "is_autocast_enabled": "amp",
+    "get_autocast_dtype": "amp",
+    "is_autocast_cpu_enabled": "amp",
+    "get_autocast_cpu_dtype": "amp",
+    "get_autocast_gpu_dtype": "amp",
+    "compile": "compiler",
+    "set_printoptions": "_tensor_str",
+    "fork_rng": "random",
+}
+
+#: Functions of `nn.functional` that PyTorch also has at the top.
+_OF_FUNCTIONAL = frozenset(
+    [
+        "adaptive_avg_pool1d",
+        "adaptive_max_pool1d",
+        "alpha_dropout",
+        "alpha_dropout_",
+        "avg_pool1d",
+        "batch_norm",
+        "bilinear",
+        "celu",
+        "celu_",
+        "channel_shuffle",
+        "conv1d",
+        "conv2d",
+        "conv3d",
+        "conv_transpose1d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+        "cosine_embedding_loss",
+        "cosine_similarity",
+        "dropout",
+        "dropout_",
+        "embedding",
+        "embedding_bag",
+        "feature_alpha_dropout",
+        "group_norm",
+        "hardshrink",
+        "hinge_embedding_loss",
+        "instance_norm",
+        "kl_div",
+        "layer_norm",
+        "log_softmax",
+        "margin_ranking_loss",
+        "max_pool1d",
+        "max_pool2d",
+        "max_pool3d",
+        "pairwise_distance",
+        "pdist",
+        "pixel_shuffle",
+        "pixel_unshuffle",
+        "poisson_nll_loss",
+        "prelu",
+        "rms_norm",
+        "rrelu",
+        "rrelu_",
+        "selu",
+        "selu_",
+        "softmax",
+        "threshold",
+        "threshold_",
+        "triplet_margin_loss",
+    ]
+)
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MODULES:
+        return _importlib.import_module(f"plait.{name}")
+    if name in _LATE:
+        found = getattr(_importlib.import_module(f"plait.{_LATE[name]}"), name)
+    elif name in _OF_FUNCTIONAL:
+        found = getattr(_importlib.import_module("plait.nn.functional"), name)
+    else:
+        raise AttributeError(
+            f"module 'torch' has no attribute '{name}' that Plait has built yet (plait.{name})"
+        )
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_LATE, *_OF_FUNCTIONAL})
+
+
+def _assert(condition: _Any, message: str) -> None:
+    """`assert condition, message` as a function."""
+    assert condition, message
+
+
+_ = _families

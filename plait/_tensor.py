@@ -7,7 +7,7 @@ The functions that are also methods (`x.sum()`, `x.view(...)`) are attached by t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 from weakref import ref
 
 import numpy as np
@@ -57,6 +57,35 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
 
     plain: ClassVar[type[Tensor]]
     __array_priority__ = 1000
+
+    if TYPE_CHECKING:
+        # What `plait._functions` attaches, for type checkers: methods by name, and the operators.
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, key: Any) -> Tensor: ...
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __floordiv__(self, other: Any) -> Tensor: ...
+        def __mod__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __rpow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __and__(self, other: Any) -> Tensor: ...
+        def __or__(self, other: Any) -> Tensor: ...
+        def __xor__(self, other: Any) -> Tensor: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __invert__(self) -> Tensor: ...
+        def __abs__(self) -> Tensor: ...
 
     # -- shape and type -----------------------------------------------------------------------
 
@@ -219,7 +248,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory.
 
-        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for bfloat16.
+        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
+        bfloat16.
         """
         if force:
             return self.detach().numpy()
@@ -274,10 +304,10 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
     def __iter__(self) -> Iterator[Tensor]:
         if not self._shape:
             raise error(TypeError, "iteration over a 0-d tensor")
-        return iter(self.unbind(0))  # type: ignore[attr-defined]  # attached by plait._functions
+        return iter(self.unbind(0))
 
     def __contains__(self, element: Any) -> bool:
-        return bool((self == element).any().item())  # type: ignore[attr-defined]  # attached
+        return bool((self == element).any().item())
 
     def __format__(self, spec: str) -> str:
         if not self._shape:
@@ -390,7 +420,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         from plait._functions.creation import zeros
 
         shape = shape_argument("resize_", sizes)
-        flat = self.detach().reshape(-1)  # type: ignore[attr-defined]  # attached
+        flat = self.detach().reshape(-1)
         wanted = Size(shape).numel()
         if wanted > flat.numel():
             from plait._functions.joining import cat
@@ -407,7 +437,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         """Deprecated: the elements under another shape."""
         from plait._functions.common import shape_argument
 
-        return self.reshape(shape_argument("resize", sizes))  # type: ignore[attr-defined]  # attached
+        return self.reshape(shape_argument("resize", sizes))
 
     # -- autograd -----------------------------------------------------------------------------
 
@@ -539,12 +569,18 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             if held is not None:
                 held._grad = grad if held._grad is None else held._grad + grad
 
-        function, number = self.edge() or (None, 0)
+        function, number = self._origin()
         add_hook(function, number, keep)
 
     @property
     def retains_grad(self) -> bool:
         return getattr(self, "_retains", False)
+
+    def _origin(self) -> tuple[Any, int]:
+        """The grad node (or this leaf) that a gradient of this tensor goes to."""
+        edge = self.edge()
+        assert edge is not None, "only asked of tensors that require a gradient"
+        return edge
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Any:
         """Call `hook(grad)` whenever a gradient of this tensor is complete; it may replace it."""
@@ -554,7 +590,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(
                 RuntimeError, "cannot register a hook on a tensor that doesn't require gradient"
             )
-        function, number = self.edge() or (None, 0)
+        function, number = self._origin()
         if function is self:
             if self._leaf_hooks is None:
                 from collections import OrderedDict
@@ -579,14 +615,14 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(
                 RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        hooks = self.__dict__.setdefault("_post_accumulate_hooks", {})
+        hooks = vars(self).setdefault("_post_accumulate_hooks", {})
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook
         return handle
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
         super().accumulate_grad(grad, create_graph)
-        hooks = self.__dict__.get("_post_accumulate_hooks")
+        hooks = vars(self).get("_post_accumulate_hooks")
         if hooks:
             for hook in list(hooks.values()):
                 hook(self)
@@ -617,8 +653,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             result.require_grad(True)
         if self._grad is not None:
             result._grad = copy.deepcopy(self._grad, memo)
-        for key, value in self.__dict__.items():
-            result.__dict__[key] = copy.deepcopy(value, memo)
+        for key, value in vars(self).items():
+            vars(result)[key] = copy.deepcopy(value, memo)
         return result
 
     def __reduce_ex__(self, protocol: Any) -> Any:
@@ -631,7 +667,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         array = np.ascontiguousarray(self.compute()).reshape(self._shape)
         # bfloat16 travels as its bits: NumPy's pickle of it would need ml-dtypes on the way in.
         payload = array.view(np.uint16) if self._dtype is dtypes.bfloat16 else array
-        state = dict(self.__dict__)
+        state = {k: v for k, v in vars(self).items() if not k.startswith("_")}
         return (_rebuild, (type(self), payload, self._dtype.name, self._requires_grad, state))
 
     # -- bridges for files --------------------------------------------------------------------
@@ -672,7 +708,7 @@ def _rebuild(
     result = tensor if cls is Tensor else cls._make_subclass(tensor, False)
     if requires_grad:
         result.require_grad(True)
-    result.__dict__.update(state)
+    vars(result).update(state)
     return result
 
 

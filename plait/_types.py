@@ -67,9 +67,7 @@ class device:
         self.index = int(number) if colon else index
 
     def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, device) and self.type == other.type and self.index == other.index
-        )
+        return isinstance(other, device) and self.type == other.type and self.index == other.index
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
@@ -124,7 +122,9 @@ class finfo:
 
         dtype = type or get_default_dtype()
         if dtype.kind not in "fc":
-            raise error(TypeError, f"torch.finfo() requires a floating point input type, got {dtype}")
+            raise error(
+                TypeError, f"torch.finfo() requires a floating point input type, got {dtype}"
+            )
         dtype = dtypes.real_of(dtype)
         if dtype is dtypes.bfloat16:
             import ml_dtypes

@@ -62,11 +62,18 @@ def _own_names(function: Callable[..., Any]) -> frozenset[str]:
 
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return self.assign_result(name, function(self, *args, **kwargs))
+        # The old value is taken first, so that a derivative may read it after the write.
+        return self.assign_result(name, function(self.frozen(), *args, **kwargs))
 
     write.__name__ = name
     write.__doc__ = f"In-place version of `{function.__name__}`."
     return write
+
+
+def attach(**members: Any) -> None:
+    """Give Tensor methods and properties that are not functions of the face."""
+    for name, member in members.items():
+        setattr(Tensor, name, member)
 
 
 def write_out(name: str, out: Any, result: Any) -> Any:
@@ -76,9 +83,7 @@ def write_out(name: str, out: Any, result: Any) -> Any:
             write_out(name, target, part)
         return out
     if not isinstance(out, Tensor):
-        raise error(
-            TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}"
-        )
+        raise error(TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
     if out.shape != result.shape:
         out.resize_(result.shape)
     return out.assign_result(name, result)

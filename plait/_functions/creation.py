@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from plait._functions.common import public, require_dtype, shape_argument
+from plait._functions.common import attach, public, require_dtype, shape_argument
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
 from plait._types import require_cpu
@@ -17,7 +18,8 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
-from plait.core.ops.source import ARANGE, full as full_node
+from plait.core.ops.source import ARANGE
+from plait.core.ops.source import full as full_node
 
 
 def owned(array: np.ndarray, requires_grad: bool = False) -> Tensor:
@@ -128,10 +130,14 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
         array = np.asarray(data)
         leaves.append(array)
         return array.shape
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__") and not isinstance(data, (str, bytes, dict)):
+    if (
+        hasattr(data, "__len__")
+        and hasattr(data, "__getitem__")
+        and not isinstance(data, (str, bytes, dict))
+    ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
-        leaves.append(data.__index__())
+        leaves.append(operator.index(data))
         return ()
     raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
 
@@ -141,7 +147,10 @@ def _common_dtype(leaves: list[Any]) -> DType:
         return get_default_dtype()
     kinds = {type(x) for x in leaves}
     if np.ndarray in kinds:
-        arrays = [dtypes.dtype_of(x.dtype) if isinstance(x, np.ndarray) else number_dtype(x) for x in leaves]
+        arrays = [
+            dtypes.dtype_of(x.dtype) if isinstance(x, np.ndarray) else number_dtype(x)
+            for x in leaves
+        ]
         found = arrays[0]
         for other in arrays[1:]:
             found = promote_types(found, other)
@@ -364,9 +373,7 @@ def _new_legacy(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return legacy_tensor(self.dtype, *args, **kwargs).to(self.dtype)
 
 
-Tensor.new_full = _new_full  # type: ignore[attr-defined]  # attached here
-Tensor.new_tensor = _new_tensor  # type: ignore[attr-defined]  # attached here
-Tensor.new = _new_legacy  # type: ignore[attr-defined]  # attached here
+attach(new_full=_new_full, new_tensor=_new_tensor, new=_new_legacy)
 
 
 def _fill_(self: Tensor, value: Any) -> Tensor:
@@ -387,8 +394,7 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-Tensor.fill_ = _fill_  # type: ignore[attr-defined]  # attached here
-Tensor.zero_ = _zero_  # type: ignore[attr-defined]  # attached here
+attach(fill_=_fill_, zero_=_zero_)
 
 
 @public(method=False)
@@ -491,14 +497,18 @@ def eye(
 
 
 @public(method=False)
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+def tril_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any
+) -> Tensor:
     """Row and column numbers of the lower triangle: (2, count)."""
     found = np.stack(np.tril_indices(row, offset, col))
     return owned(found.astype((dtype or dtypes.int64).numpy))
 
 
 @public(method=False)
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any) -> Tensor:
+def triu_indices(
+    row: int, col: int, offset: int = 0, *, dtype: Any = None, **kwargs: Any
+) -> Tensor:
     """Row and column numbers of the upper triangle: (2, count)."""
     found = np.stack(np.triu_indices(row, offset, col))
     return owned(found.astype((dtype or dtypes.int64).numpy))

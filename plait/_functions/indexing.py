@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait._functions.common import public
+from plait._functions.common import attach, public
 from plait._functions.creation import as_tensor
 from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
@@ -30,8 +30,6 @@ class Gather(NamedTuple):
 
     axes: tuple[int, ...]
     indices: tuple[Any, ...]
-
-
 
 
 def _as_index(item: Any) -> Any:
@@ -71,7 +69,9 @@ def _consumed(item: Any) -> int:
 
 def _expanded(key: Any, rank: int, shape: tuple[int, ...]) -> list[Any]:
     """The entries of an index expression, the ellipsis replaced by full slices."""
-    if isinstance(key, list) and any(isinstance(k, (slice, type(None), type(Ellipsis))) for k in key):
+    if isinstance(key, list) and any(
+        isinstance(k, (slice, type(None), type(Ellipsis))) for k in key
+    ):
         key = tuple(key)
     items = [_as_index(k) for k in (key if isinstance(key, tuple) else (key,))]
     used = sum(_consumed(item) for item in items if item is not Ellipsis)
@@ -284,7 +284,7 @@ def argwhere(input: Tensor) -> Tensor:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The elements where a mask holds, in row-major order."""
     shape = broadcast_shapes("masked_select", input._shape, mask._shape)
-    return get_item(input.expand(shape), mask.expand(shape))  # type: ignore[attr-defined]  # attached
+    return get_item(input.expand(shape), mask.expand(shape))
 
 
 @public(inplace=True)
@@ -320,7 +320,4 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
 
 
-
-
-Tensor.__getitem__ = get_item  # type: ignore[attr-defined]  # attached here
-Tensor.__setitem__ = set_item  # type: ignore[attr-defined]  # attached here
+attach(__getitem__=get_item, __setitem__=set_item)

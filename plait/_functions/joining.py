@@ -104,7 +104,9 @@ def dstack(tensors: Sequence[Tensor]) -> Tensor:
 @public(method=False)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """Join vectors as columns."""
-    found = [reshape(x, (-1, 1)) if x.ndim < 2 else x for x in _tensor_list("column_stack", tensors)]
+    found = [
+        reshape(x, (-1, 1)) if x.ndim < 2 else x for x in _tensor_list("column_stack", tensors)
+    ]
     return cat(found, 1)
 
 
@@ -139,9 +141,10 @@ def repeat_interleave(
     input: Tensor, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Tensor:
     """Each element `repeats` times in a row, along one axis (flattened without one)."""
-    from plait._functions.gathering import index_select
-    from plait._functions.creation import owned
     import numpy as np
+
+    from plait._functions.creation import owned
+    from plait._functions.gathering import index_select
 
     if repeats is None:
         counts = input.compute()
@@ -198,10 +201,15 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
 @public(method=False)
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Coordinate grids of 1-D tensors; indexing "ij" (default) or "xy"."""
-    found = list(tensors[0]) if len(tensors) == 1 and not isinstance(tensors[0], Tensor) else list(tensors)
+    found = (
+        list(tensors[0])
+        if len(tensors) == 1 and not isinstance(tensors[0], Tensor)
+        else list(tensors)
+    )
     if indexing not in (None, "ij", "xy"):
         raise error(
-            RuntimeError, f"torch.meshgrid: indexing must be one of \"xy\" or \"ij\", but received: {indexing}"
+            RuntimeError,
+            f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}',
         )
     swap = indexing == "xy" and len(found) > 1
     if swap:
@@ -244,6 +252,6 @@ def block_diag(*tensors: Tensor) -> Tensor:
     row = column = 0
     for part in parts:
         height, width = part._shape
-        result[row : row + height, column : column + width] = part  # type: ignore[index]  # attached
+        result[row : row + height, column : column + width] = part
         row, column = row + height, column + width
     return result

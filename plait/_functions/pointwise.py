@@ -130,9 +130,7 @@ def pow(input: Any, exponent: Any) -> Tensor:
     dtype = result_type(input, exponent)
     if isinstance(exponent, Number) and not isinstance(exponent, complex):
         if dtype.kind in "iu" and exponent < 0:
-            raise error(
-                RuntimeError, "Integers to negative integer powers are not allowed."
-            )
+            raise error(RuntimeError, "Integers to negative integer powers are not allowed.")
         if exponent == 2:
             value = cast(input, dtype)
             return prim.MUL(value, value)

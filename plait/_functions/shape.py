@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plait._functions.common import public, shape_argument
+from plait._functions.common import attach, public, shape_argument
 from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.ir.dtypes import DType
@@ -225,7 +225,9 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
         )
     rest = iter([axis for axis in range(input.ndim) if axis not in sources])
     placed = dict(zip(targets, sources))
-    return permute(input, tuple([placed.get(i, None) if i in placed else next(rest) for i in range(input.ndim)]))
+    return permute(
+        input, tuple([placed.get(i) if i in placed else next(rest) for i in range(input.ndim)])
+    )
 
 
 @public
@@ -360,7 +362,8 @@ def split(input: Tensor, split_size_or_sections: Any, dim: int = 0, **kwargs: An
 
 
 split_with_sizes = public(
-    lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim), names=("split_with_sizes",)
+    lambda input, split_sizes, dim=0: split(input, list(split_sizes), dim),
+    names=("split_with_sizes",),
 )
 
 
@@ -385,9 +388,7 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
         return split(input, sizes, axis)
     cuts = [slice(None, int(i)).indices(extent)[1] for i in indices_or_sections]
     starts, stops = [0, *cuts], [*cuts, extent]
-    return tuple(
-        [slice_along(input, axis, a, max(a, b), 1) for a, b in zip(starts, stops)]
-    )
+    return tuple([slice_along(input, axis, a, max(a, b), 1) for a, b in zip(starts, stops)])
 
 
 @public
@@ -459,7 +460,9 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     windows = (extent - size) // step + 1
     places = np.arange(windows)[:, None] * step + np.arange(size)
     strides, start = input.memory()
-    layout = Layout((*strides[:axis], strides[axis] * step, *strides[axis + 1 :], strides[axis]), start)
+    layout = Layout(
+        (*strides[:axis], strides[axis] * step, *strides[axis + 1 :], strides[axis]), start
+    )
     taken = input.view_through(
         TAKE, leaf_of(places.astype(np.int64)), layout=Layout((), 0), axis=axis
     )
@@ -500,6 +503,5 @@ def _reversed_axes(self: Tensor) -> Tensor:
 
 for _name in ("squeeze", "unsqueeze", "transpose", "t"):
     _in_place_shape(_name)
-Tensor.T = property(_reversed_axes)  # type: ignore[attr-defined]  # attached here
-Tensor.mT = property(_matrix_transpose)  # type: ignore[attr-defined]  # attached here
-Tensor.H = property(_matrix_transpose)  # type: ignore[attr-defined]  # real matrices
+# The adjoint of a real matrix is its transpose.
+attach(T=property(_reversed_axes), mT=property(_matrix_transpose), H=property(_matrix_transpose))

@@ -71,8 +71,8 @@ def rebuild(
         # Nearly every tensor is all of its storage: it is given its own shape at once, and only
         # others that look at the same memory become strided views.
         whole = offset == 0 and array.size == math.prod(size) and stride == _dense(size)
-        lazy: Any = importlib.import_module("plait.core.lazy")
-        bases[dtype_name] = lazy.tensor_from_numpy(array.reshape(size) if whole else array)
+        creation: Any = importlib.import_module("plait._functions.creation")
+        bases[dtype_name] = creation.owned(array.reshape(size) if whole else array)
     base = bases[dtype_name]
     if tuple(base.shape) == size and offset == 0 and stride == _dense(size):
         tensor = base.detach()
@@ -96,7 +96,7 @@ def make_parameter(tensor: Any, requires_grad: bool) -> Any:
 
 def attributes(tensor: Any) -> dict[str, Any]:
     """Attributes that a program has put on the tensor and that should travel with it."""
-    return dict(getattr(tensor, "__dict__", {}))
+    return {k: v for k, v in getattr(tensor, "__dict__", {}).items() if not k.startswith("_")}
 
 
 def set_attributes(tensor: Any, state: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from copy import deepcopy
 from itertools import chain
 from typing import Any, TypeAlias
 
+from plait.core.ir.dtypes import float32
 from plait.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -67,9 +68,9 @@ def _register(table: Any, hook: Callable, prepend: bool = False) -> RemovableHan
 
 
 def _tensor_type() -> Any:
-    import plait  # not at the top: the face imports this module
+    from plait._tensor import Tensor  # not at the top: the face imports this module
 
-    return plait.Tensor
+    return Tensor
 
 
 def _type_name(value: Any) -> str:
@@ -107,6 +108,7 @@ def _with_step_hooks(step: Callable) -> Callable:
                 )
             full_args, kwargs = result
         value = step(*full_args, **kwargs)
+        self._compute_step()
         for hook in chain(
             self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
         ):
@@ -178,6 +180,17 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update the parameters once; `closure` re-evaluates the model and gives the loss."""
         raise NotImplementedError
+
+    def _compute_step(self) -> None:
+        """Compute, in one run, what a user-written `step` has recorded on parameters and state."""
+        from plait.core.lazy.cell import compute_all  # not at the top: see _tensor_type
+
+        tensor_type = _tensor_type()
+        held = [param for group in self.param_groups for param in group["params"]]
+        for state in self.state.values():
+            values = state.values() if isinstance(state, dict) else ()
+            held += [value for value in values if isinstance(value, tensor_type)]
+        compute_all([tensor.storage_cell for tensor in held])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` set them to zero in place."""
@@ -379,13 +392,11 @@ def _steps_on_device(saved_groups: list[dict], number: Any) -> bool:
 
 def _cast_state(param: Any, value: Any, step_to_float: bool, key: Any = None) -> Any:
     """`value` with every tensor in it cast as PyTorch casts loaded state for `param`."""
-    import plait  # not at the top: the face imports this module
-
-    if isinstance(value, plait.Tensor):
+    if isinstance(value, _tensor_type()):
         if key == "step":
             # A step count in float16 would stop at 2048: it keeps its own dtype.
             if step_to_float:
-                return value.to(dtype=plait.float32, device=param.device)
+                return value.to(dtype=float32, device=param.device)
             return value
         if param.is_floating_point():
             return value.to(dtype=param.dtype, device=param.device)

@@ -30,7 +30,7 @@ class Node:
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> None:
         self.shape, self.dtype = op.infer(*inputs, **attrs)
         self.op = op
-        self.inputs = inputs
+        self.inputs: tuple[Node, ...] = inputs
         self.attrs = attrs
         self.value: Any = None
         self.source = user_location(2) if op.check is not None else None
@@ -85,3 +85,15 @@ class Spec:
 
     def __repr__(self) -> str:
         return f"{self.dtype}{list(self.shape)}"
+
+
+class Unneeded(Spec):
+    """Stands for a value that only unneeded gradients read: whatever is made of it is unneeded."""
+
+    __slots__ = ()
+
+    def bind(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
+        shape, dtype = op.infer(*inputs, **attrs)
+        if isinstance(dtype, tuple):
+            return tuple([Unneeded(s, d) for s, d in zip(shape, dtype)])
+        return Unneeded(shape, dtype)

@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, Unneeded
 
 
 class Lowering(enum.Enum):
@@ -52,6 +52,8 @@ class Op:
         and `y` are tuples with several outputs. None: not differentiable, or derived from the body.
         Ops of lowering CONTROL also get `graph_vjp=`, a function graph -> graph, from autodiff.
     saves: what `vjp` reads besides shapes and dtypes: input positions, and "y" for the outputs.
+    reads: per input, the input positions that its gradient alone reads (None: all of `saves`); what
+        only unneeded gradients read is not kept.
     jvp(tangents, y, *inputs, **attrs), batch(size, axes, *inputs, **attrs): None means derived.
     check(*arrays, **attrs): raises IndexError, ValueError or ZeroDivisionError for bad values; run
         before anything is written, and at recording time where the values are already there.
@@ -71,6 +73,7 @@ class Op:
         body: Callable[..., Any] | None = None,
         vjp: Callable[..., Any] | None = None,
         saves: tuple[int | str, ...] = (),
+        reads: tuple[tuple[int, ...], ...] | None = None,
         jvp: Callable[..., Any] | None = None,
         batch: Callable[..., Any] | None = None,
         check: Callable[..., None] | None = None,
@@ -90,8 +93,9 @@ class Op:
         self.reference = reference
         self.body = body
         self.vjp = vjp
-        self.saved_inputs = tuple(s for s in saves if s != "y")
+        self.saved_inputs = tuple([s for s in saves if isinstance(s, int)])
         self.saves_output = "y" in saves
+        self.reads = reads
         self.jvp = jvp
         self.batch = batch
         self.check = check
@@ -110,9 +114,15 @@ class Op:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Record this op; with several outputs, gives a tuple."""
+        richer = None
         for value in inputs:
-            if type(value) is not Node:
-                return value.bind(self, inputs, attrs)
+            kind = type(value)
+            if kind is not Node:
+                richer = value
+                if kind is Unneeded:
+                    break
+        if richer is not None:
+            return richer.bind(self, inputs, attrs)
         node = Node(self, inputs, attrs)
         if self.outputs == 1:
             return node

@@ -116,4 +116,5 @@ def _root(
         from plait.core.ops.elementwise import cast
 
         gradient = cast(gradient, tensor.dtype)
-    return edge, gradient if create_graph else gradient.read()
+    start = gradient if create_graph else gradient.read()
+    return edge, start

@@ -1,8 +1,8 @@
 """The record of a differentiable operation, and the walk back over such records.
 
-A `GradNode` keeps of its op what the derivative rule reads and nothing else, so that a forward value lives
-as long as a backward pass may need it. Tensors hold grad nodes; grad nodes hold nodes and the grad
-nodes of their inputs, or the leaf tensors themselves: there are no cycles.
+A `GradNode` keeps of its op what the derivative rule reads and nothing else, so that a forward
+value lives as long as a backward pass may need it. Tensors hold grad nodes; grad nodes hold nodes
+and the grad nodes of their inputs, or the leaf tensors themselves: there are no cycles.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait.core.autodiff.rules import apply_vjp
 from plait.core.ir.errors import error
-from plait.core.ir.node import Node, Spec
+from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import Op
 from plait.core.lazy.modes import grad_mode
 from plait.core.ops.elementwise import ADD
@@ -121,12 +121,18 @@ class GradNode:
 
     def _recorded(self, value: Any, edge: Edge | None) -> Any:
         """A saved operand as a tensor that continues the graph."""
-        return value if type(value) is Spec else self.cls.of_value(value, edge)
+        return value if isinstance(value, Spec) else self.cls.of_value(value, edge)
 
     def _recorded_output(self) -> Any:
         if isinstance(self.output, tuple):
             return tuple([self._recorded(y, (self, i)) for i, y in enumerate(self.output)])
         return self._recorded(self.output, (self, 0))
+
+    def output_moved(self, old: Cell, new: Cell) -> None:
+        """The output was written in place into another cell: watch that one from now on."""
+        if self.op.saves_output:
+            self.versions = [v for v in self.versions if v[0] is not old]
+            self.versions.append((new, new.version + 1))
 
     def release(self) -> None:
         """Let the saved values go after a backward pass."""
@@ -187,8 +193,10 @@ def record(
         saved = tuple(range(len(nodes)))
         inputs: tuple[Any, ...] = nodes
     else:
-        saved = op.saved_inputs
-        inputs = tuple([x if i in saved else Spec(x.shape, x.dtype) for i, x in enumerate(nodes)])
+        saved = _read_inputs(op, edges)
+        inputs = tuple(
+            [x if i in saved else _stand_in(op, i, x.shape, x.dtype) for i, x in enumerate(nodes)]
+        )
     if not op.saves_output:
         if isinstance(outputs, tuple):
             outputs = tuple([Spec(y.shape, y.dtype) for y in outputs])
@@ -198,6 +206,19 @@ def record(
         (cell, cell.version) for i in saved if i < len(cells) and (cell := cells[i]) is not None
     ]
     return GradNode(op, attrs, inputs, edges, outputs, versions, cls)
+
+
+def _read_inputs(op: Op, edges: tuple[Edge | None, ...]) -> tuple[int, ...]:
+    """The operands that the gradients needed here read."""
+    if op.reads is None:
+        return op.saved_inputs
+    needed = {i for reads, edge in zip(op.reads, edges) if edge is not None for i in reads}
+    return tuple(needed)
+
+
+def _stand_in(op: Op, position: int, shape: tuple[int, ...], dtype: Any) -> Spec:
+    kind = Unneeded if position in op.saved_inputs else Spec
+    return kind(shape, dtype)
 
 
 # -- the walk ---------------------------------------------------------------------------------
@@ -290,8 +311,7 @@ class Walk:
                 self._arrive(target, grads[0])
             return []
         edges = [edge for edge in target.edges if edge is not None]
-        idle = grads is None or (self.needed is not None and id(target) not in self.needed)
-        if idle:
+        if grads is None or (self.needed is not None and id(target) not in self.needed):
             return [(edge, None) for edge in edges]
         self.visited.append(target)
         self._hook_outputs(target, grads)

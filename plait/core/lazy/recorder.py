@@ -2,7 +2,8 @@
 
 A program that never reads a value would record for ever. Each thread keeps weak references to what
 it recorded; when their number, or the bytes of the values they read, pass a trigger, the dead ones
-are dropped, and if those still waiting pass the bound of `PLAIT_PENDING_NODES` / `_MB` they are computed.
+are dropped, and if those still waiting pass the bound of `PLAIT_PENDING_NODES` / `_MB` they are
+computed.
 """
 
 from __future__ import annotations

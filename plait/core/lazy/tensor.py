@@ -1,9 +1,9 @@
 """The lazy tensor: a handle on a storage cell, plus the view of it and its place in autograd.
 
-A base tensor holds its cell and, where it requires a gradient, its grad node. A view holds its base and the steps
-that lead from it; its value and grad node are derived from the base whenever the base has changed, so
-that a write through any of them is seen by all. A detached twin is a base of its own over the same
-cell: it shares the memory and nothing else.
+A base tensor holds its cell and, where it requires a gradient, its grad node. A view holds its base
+and the steps that lead from it; its value and grad node are derived from the base whenever the base
+has changed, so that a write through any of them is seen by all. A detached twin is a base of its
+own over the same cell: it shares the memory and nothing else.
 """
 
 from __future__ import annotations
@@ -59,6 +59,13 @@ class LazyTensor:
 
     plain: ClassVar[type[LazyTensor]]
 
+    _base: LazyTensor | None
+    _grad: LazyTensor | None
+    _grad_fn: Any
+    _layout: Layout | None
+    _leaf_hooks: dict[int, Callable] | None
+    _steps: tuple[Step, ...]
+
     # -- making -------------------------------------------------------------------------------
 
     @classmethod
@@ -113,10 +120,25 @@ class LazyTensor:
     def ndim(self) -> int:
         return len(self._shape)
 
+    def frozen(self) -> Any:
+        """The present value as a tensor of its own, that later writes to this one do not touch."""
+        return self.plain.of_value(*self.value())
+
     @property
     def storage_cell(self) -> Cell:
         """The cell that holds the memory."""
-        return self._cell if self._base is None else self._base._cell
+        return self._cell if self._base is None else self._base.storage_cell
+
+    def _family(self) -> LazyTensor:
+        """The tensor whose views share this one's place in autograd: its base, or itself.
+
+        A view that was made to require a gradient is a leaf, and so the base of its own views.
+        """
+        return self if self._base is None or self._requires_grad else self._base
+
+    def _path(self) -> tuple[Step, ...]:
+        """All the steps from the memory to this tensor."""
+        return self._steps if self._base is None else (*self._base._path(), *self._steps)
 
     def read(self) -> Node:
         """The node of the present value."""
@@ -144,9 +166,9 @@ class LazyTensor:
 
     def _derived(self, base: LazyTensor) -> tuple[Node, Edge | None]:
         """Value and edge of a view, from its base as it is now."""
-        cell = base._cell
+        cell = base.storage_cell
         if cell.is_shared() and not base.requires_grad:
-            snapshot = cell.look(lambda array: apply_to_array(array, self._steps))
+            snapshot = cell.look(lambda array: apply_to_array(array, self._path()))
             assert snapshot is not None
             return snapshot, None
         node, edge = base.value()
@@ -171,9 +193,9 @@ class LazyTensor:
         """The value as an array that must not be written; computes what it needs."""
         if self._base is None:
             return self._cell.compute()
-        cell = self._base._cell
+        cell = self.storage_cell
         if cell.is_shared():
-            return apply_to_array(cell.compute(), self._steps)
+            return apply_to_array(cell.compute(), self._path())
         node = self.read()
         Cell(node).compute()
         return node.value
@@ -182,8 +204,8 @@ class LazyTensor:
         """An array over this tensor's memory: writes to either are seen by the other."""
         if self._base is None:
             return self._cell.export()[...]
-        array = self._base._cell.export()
-        seen = apply_to_array(array, self._steps)
+        array = self.storage_cell.export()
+        seen = apply_to_array(array, self._path())
         if np.shares_memory(seen, array) or seen.size == 0:
             return seen
         memory = self.memory()
@@ -255,7 +277,8 @@ class LazyTensor:
 
     def view_through(self, op: Op, *extra: Node, layout: Layout | None = None, **attrs: Any) -> Any:
         """A view of this tensor by one more step."""
-        base = self if self._base is None else self._base
+        base = self._family()
+        steps = () if base is self else self._steps
         if base.requires_grad and not modes.grad_enabled:
             base = base.detached()
         step = Step(op, attrs, extra)
@@ -264,9 +287,11 @@ class LazyTensor:
             shape, dtype = op.infer(source, *extra, **attrs)
         except (ShapeError, DTypeError) as fault:
             raise error(type(fault), str(fault)) from None
+        if base._base is not None and not base._requires_grad:
+            base, steps = base._base, (*base._steps, *steps)
         view = self.plain.of_cell(base._cell, shape, dtype)
         view._base = base
-        view._steps = (*self._steps, step)
+        view._steps = (*steps, step)
         view._layout = layout or step_layout(step, self._shape, self.memory(), shape)
         if view._layout is None:
             view._layout = Layout(contiguous_strides(shape), 0)
@@ -274,7 +299,9 @@ class LazyTensor:
 
     def detached(self, silent: bool = False) -> Any:
         """A tensor over the same memory that needs no gradient."""
-        base = self if self._base is None else self._base
+        base = self
+        while base._base is not None:
+            base = base._base
         twin = self.plain.of_cell(base._cell, base._shape, base._dtype)
         twin._silent = silent or base._silent
         twin._layout = base._layout
@@ -282,7 +309,7 @@ class LazyTensor:
             return twin
         view = self.plain.of_cell(base._cell, self._shape, self._dtype)
         view._base = twin
-        view._steps = self._steps
+        view._steps = self._path()
         view._layout = self._layout
         return view
 
@@ -304,8 +331,8 @@ class LazyTensor:
     def assign(self, result: LazyTensor | Node) -> Self:
         """Write a value of this shape into this tensor's memory, in place.
 
-        The result is cast to this dtype. Autograd follows the write as PyTorch does: the base, and all
-        its views, continue from the written value. Raises RuntimeError for a leaf that requires
+        The result is cast to this dtype. Autograd follows the write as PyTorch does: the base, and
+        all its views, continue from the written value. Raises RuntimeError for a leaf that requires
         a gradient while gradients are recorded.
         """
         base = self if self._base is None else self._base
@@ -324,12 +351,17 @@ class LazyTensor:
                 f"in-place write: output with shape {list(self._shape)} doesn't match the "
                 f"broadcast shape {list(result.shape)}",
             )
-        if self._steps and base._cell.is_shared() and not base.requires_grad:
-            self._write_shared(base._cell, result)
+        cell = self.storage_cell
+        if self._steps and cell.is_shared() and not base.requires_grad:
+            self._write_shared(cell, result)
+        elif base._base is not None:
+            # The base is a leaf that is itself a view: write through its memory.
+            base.detached().assign(self._write_through(base, result))
+            return self
         else:
             self._write(base, result, recording)
         if not base._silent:
-            base._cell.version += 1
+            cell.version += 1
         return self
 
     def _write(self, base: LazyTensor, result: Any, recording: bool) -> None:
@@ -342,6 +374,8 @@ class LazyTensor:
         base._cell.write(node)
         if recording:
             base._set_edge(edge)
+            if not self._steps and isinstance(edge and edge[0], autograd.GradNode):
+                edge[0].output_moved(result.storage_cell, base._cell)  # type: ignore[index]  # not None
 
     def _write_through(self, base: LazyTensor, result: Any) -> Any:
         """The base's new value after writing `result` through this view."""
@@ -360,7 +394,7 @@ class LazyTensor:
         node = result if type(result) is Node else result.read()
         value = Cell(node).compute()
         array = cell.compute()
-        seen = apply_to_array(array, self._steps)
+        seen = apply_to_array(array, self._path())
         if np.shares_memory(seen, array):
             np.copyto(seen, value)
             return

@@ -1,8 +1,8 @@
 """How a view is taken, laid out in memory, and written through.
 
-A view is a chain of steps over its base tensor. Each step is a VIEW op (or a gather by constant positions,
-for `as_strided`), and each has a way back: given the value before the step and a new value after it,
-the value before it that agrees with both.
+A view is a chain of steps over its base tensor. Each step is a VIEW op (or a gather by constant
+positions, for `as_strided`), and each has a way back: given the value before the step and a new
+value after it, the value before it that agrees with both.
 """
 
 from __future__ import annotations

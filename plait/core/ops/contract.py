@@ -86,6 +86,7 @@ DOT_GENERAL = Op(
     reference=dot_general,
     vjp=_dot_vjp,
     saves=(0, 1),
+    reads=((1,), (0,)),
     flops=_dot_flops,
     bytes=_dot_bytes,
     dtypes=dtypes_of_kinds("iuf"),

@@ -69,13 +69,19 @@ ALIAS = unary("alias", lambda x: x, vjp=lambda g, y, x: g, kinds=ANY)
 ADD = binary("add", np.add, vjp=lambda g, y, a, b: (g, g), kinds=ANY)
 SUB = binary("sub", np.subtract, vjp=lambda g, y, a, b: (g, NEG(g)))
 MUL = binary(
-    "mul", np.multiply, vjp=lambda g, y, a, b: (MUL(g, b), MUL(g, a)), saves=(0, 1), kinds=ANY
+    "mul",
+    np.multiply,
+    vjp=lambda g, y, a, b: (MUL(g, b), MUL(g, a)),
+    saves=(0, 1),
+    reads=((1,), (0,)),
+    kinds=ANY,
 )
 DIV = binary(
     "div",
     np.divide,
     vjp=lambda g, y, a, b: (DIV(g, b), NEG(MUL(g, DIV(DIV(a, b), b)))),
     saves=(0, 1),
+    reads=((1,), (0, 1)),
     kinds="fc",
     flops=4,
 )

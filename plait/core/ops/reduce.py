@@ -42,9 +42,14 @@ def _mean_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
     return _spread(DIV(g, constant(count_of(x, axes), g)), x)
 
 
+def _mean(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    # Not np.mean, which warns where there is nothing to average; the result is nan.
+    return _sum(x, axes=axes) / x.dtype.type(count_of(x, axes))
+
+
 MEAN = reduction(
     "mean",
-    lambda x, *, axes: np.mean(contiguous(x), axis=axes, keepdims=True, dtype=x.dtype),
+    _mean,
     vjp=_mean_vjp,
     body=_mean_body,
     kinds="fc",

@@ -17,6 +17,7 @@ from plait.core.ops.elementwise import (
     AND,
     DIV,
     EQ,
+    GE,
     GT,
     LE,
     LOG,
@@ -201,10 +202,18 @@ ENTR = unary(
     flops=20,
     domain=(0.2, 3.0),
 )
+
+
+def _logit_vjp(g: Any, y: Any, x: Any) -> Any:
+    one = constant(1, x)
+    inside = AND(GE(x, constant(0, x)), LE(x, one))
+    return WHERE(inside, DIV(g, MUL(x, SUB(one, x))), constant(math.nan, x))
+
+
 LOGIT = unary(
     "logit",
     special.logit,
-    vjp=lambda g, y, x: DIV(g, MUL(x, SUB(constant(1, x), x))),
+    vjp=_logit_vjp,
     saves=(0,),
     kinds=REAL,
     flops=25,

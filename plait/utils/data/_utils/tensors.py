@@ -37,26 +37,24 @@ def is_plain(tensor: Any) -> bool:
 
 def read(tensor: Any) -> np.ndarray:
     """The values of a plain tensor as an array that is only read; bfloat16 as int16 bits."""
-    bits = _BITS_OF.get(dtype_name(tensor))
-    if bits is None:
-        return tensor.numpy()
-    import plait  # not at the top: the face imports this module
-
-    return tensor.view(getattr(plait, bits)).numpy()
+    array = tensor.compute()
+    return array.view(np.int16) if dtype_name(tensor) in _BITS_OF else array
 
 
 def make(array: np.ndarray, dtype: str) -> Any:
     """A tensor of the named dtype with the values of `array`, which nobody else writes to."""
-    import plait  # not at the top: the face imports this module
+    from plait._functions.creation import owned  # not at the top: the face imports this module
+    from plait.core.ir.dtypes import BY_NAME
 
-    if not array.flags.writeable:
-        array = array.copy()
-    tensor = plait.from_numpy(array)
-    return tensor.view(getattr(plait, dtype)) if dtype in _BITS_OF else tensor
+    return owned(array.view(BY_NAME[dtype].numpy) if dtype in _BITS_OF else array)
 
 
 def take_rows(tensor: Any, indices: list[int]) -> Any:
-    """`tensor[i]` for each of the indices, stacked: one gather, and never a view of `tensor`."""
-    import plait  # not at the top: the face imports this module
+    """`tensor[i]` for each of the indices, stacked: one gather, and never a view of `tensor`.
 
-    return tensor[plait.tensor(indices, dtype=plait.int64)]
+    Gathered at once: a recorded gather would hold the whole data set until the batch is used.
+    Raises IndexError for an index out of range.
+    """
+    from plait._functions.creation import owned  # not at the top: the face imports this module
+
+    return owned(np.take(tensor.compute(), indices, axis=0))

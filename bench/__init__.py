@@ -1,0 +1,1 @@
+"""Benchmarks: the same PyTorch program on Plait and on PyTorch; `python -m bench`, README.md."""

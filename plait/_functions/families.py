@@ -1,0 +1,41 @@
+"""Loads every family of functions, which registers their functions and Tensor methods."""
+
+from plait._functions import (
+    creation,
+    cumulative,
+    decompositions,
+    gathering,
+    indexing,
+    joining,
+    matrix,
+    norms,
+    operators,
+    pointwise,
+    random,
+    reduction,
+    searching,
+    shape,
+    sorting,
+    special,
+    triangles,
+)
+
+__all__ = [
+    "creation",
+    "cumulative",
+    "decompositions",
+    "gathering",
+    "indexing",
+    "joining",
+    "matrix",
+    "norms",
+    "operators",
+    "pointwise",
+    "random",
+    "reduction",
+    "searching",
+    "shape",
+    "sorting",
+    "special",
+    "triangles",
+]

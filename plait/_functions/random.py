@@ -1,0 +1,308 @@
+"""Random numbers.
+
+Host draws (`rand`, `randn`, `randint`, `randperm`, `normal_`, ...) take PyTorch's own mt19937
+stream when they are recorded, so that programs print the same numbers as under PyTorch. Draws
+inside programs (dropout) are counter-based: see `plait.nn.functional`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from plait._functions.common import public, require_dtype, shape_argument
+from plait._functions.creation import owned
+from plait._promotion import get_default_dtype
+from plait._tensor import Tensor
+from plait._types import CPU, require_cpu
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import error
+from plait.core.lazy.cell import leaf_of
+from plait.core.runtime import generator as generators
+from plait.core.runtime import host_random as host
+
+
+class Generator(generators.Generator):
+    """A source of random numbers of its own. `device` must be the CPU."""
+
+    def __init__(self, device: Any = "cpu") -> None:
+        require_cpu(device)
+        super().__init__()
+
+    @property
+    def device(self) -> Any:
+        return CPU
+
+    def get_state(self) -> Any:
+        """The state as a uint8 tensor, exchangeable with PyTorch's."""
+        return owned(np.array(super().get_state(), copy=True))
+
+    def set_state(self, state: Any) -> Any:
+        """Continue from a state."""
+        super().set_state(np.array(state.compute() if isinstance(state, Tensor) else state))
+        return self
+
+
+default_generator = Generator()
+
+
+def source(generator: Any) -> Any:
+    """The generator given, or the default one."""
+    return default_generator if generator is None else generator
+
+
+@public(method=False)
+def manual_seed(seed: Any) -> Generator:
+    """Seed the default generator."""
+    default_generator.manual_seed(int(seed))
+    return default_generator
+
+
+@public(method=False)
+def seed() -> int:
+    """Seed the default generator from the system's entropy; gives the seed."""
+    return default_generator.seed()
+
+
+@public(method=False)
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.initial_seed()
+
+
+@public(method=False)
+def get_rng_state() -> Tensor:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+@public(method=False)
+def set_rng_state(new_state: Tensor) -> None:
+    """Set the state of the default generator."""
+    default_generator.set_state(new_state)
+
+
+def _made(array: np.ndarray, kwargs: dict[str, Any]) -> Tensor:
+    require_cpu(kwargs.get("device"))
+    return owned(array, bool(kwargs.get("requires_grad")))
+
+
+def _float_dtype(name: str, dtype: Any) -> DType:
+    wanted = require_dtype(name, dtype) or get_default_dtype()
+    if wanted.kind != "f":
+        raise error(RuntimeError, f"\"{name}\" not implemented for '{wanted.name}'")
+    return wanted
+
+
+def _sizes(name: str, size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    shape = shape_argument(name, (kwargs.pop("size"),) if "size" in kwargs else size)
+    for extent in shape:
+        if extent < 0:
+            raise error(
+                RuntimeError,
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in {name}",
+            )
+    return shape
+
+
+@public(method=False)
+def rand(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """Uniform in [0, 1)."""
+    shape = _sizes("rand", size, kwargs)
+    wanted = _float_dtype("rand", dtype)
+    return _made(host.uniform(source(generator), shape, wanted.numpy), kwargs)
+
+
+@public(method=False)
+def randn(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """Standard normal."""
+    shape = _sizes("randn", size, kwargs)
+    wanted = _float_dtype("randn", dtype)
+    return _made(host.normal(source(generator), shape, wanted.numpy), kwargs)
+
+
+@public(method=False)
+def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """randint(low=0, high, size): integers in [low, high)."""
+    given = list(args)
+    size = kwargs.pop("size", None)
+    if size is None:
+        size = given.pop()
+    high = kwargs.pop("high", None)
+    low = kwargs.pop("low", None)
+    if high is None:
+        high = given.pop()
+    if low is None:
+        low = given.pop() if given else 0
+    if low >= high:
+        raise error(
+            RuntimeError,
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+        )
+    wanted = require_dtype("randint", dtype) or dtypes.int64
+    shape = shape_argument("randint", (size,))
+    return _made(host.integers(source(generator), int(low), int(high), shape, wanted.numpy), kwargs)
+
+
+@public(method=False)
+def randperm(n: int, *, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """A random permutation of 0 .. n-1."""
+    wanted = require_dtype("randperm", dtype) or dtypes.int64
+    if n < 0:
+        raise error(RuntimeError, f"n must be non-negative, got {n}")
+    return _made(host.permutation(source(generator), int(n)).astype(wanted.numpy), kwargs)
+
+
+def _like(name: str, draw: Any) -> Any:
+    def create(input: Tensor, **kwargs: Any) -> Tensor:
+        kwargs.pop("memory_format", None)
+        kwargs["dtype"] = kwargs.pop("dtype", None) or input.dtype
+        return draw(tuple(input._shape), **kwargs)
+
+    create.__name__ = name
+    create.__doc__ = f"`{draw.__name__}` with the shape and dtype of another tensor."
+    return public(create, method=False)
+
+
+rand_like = _like("rand_like", rand)
+randn_like = _like("randn_like", randn)
+
+
+@public(method=False)
+def randint_like(input: Tensor, *bounds: Any, dtype: Any = None, **kwargs: Any) -> Tensor:
+    """`randint` with the shape and dtype of another tensor."""
+    kwargs.pop("memory_format", None)
+    if "low" in kwargs or "high" in kwargs:
+        bounds = tuple([kwargs.pop(k) for k in ("low", "high") if k in kwargs])
+    return randint(*bounds, tuple(input._shape), dtype=dtype or input.dtype, **kwargs)
+
+
+@public(method=False)
+def normal(
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
+    """Normal with means and standard deviations given as tensors or numbers."""
+    if size is not None:
+        wanted = _float_dtype("normal", kwargs.pop("dtype", None))
+        shape = shape_argument("normal", (size,))
+        _require_std(std)
+        drawn = host.normal(source(generator), shape, wanted.numpy, float(mean), float(std))
+        return _made(drawn, kwargs)
+    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
+    from plait.core.functional.broadcasting import broadcast_shapes
+
+    shape = broadcast_shapes("normal", *[x._shape for x in tensors])
+    standard = owned(host.normal(source(generator), shape, tensors[0].dtype.numpy))
+    return standard * std + mean
+
+
+def _require_std(std: Any) -> None:
+    if std < 0:
+        raise error(RuntimeError, f"normal expects std >= 0.0, but found std {std}")
+
+
+@public
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
+    """1 with the probability given by each element (or p), else 0."""
+    gen = source(generator)
+    if p is not None:
+        return owned(host.bernoulli_scalar(gen, input._shape, float(p), input.dtype.numpy))
+    _require_probabilities(input)
+    return owned(
+        host.bernoulli(gen, np.ascontiguousarray(input.compute())).astype(input.dtype.numpy)
+    )
+
+
+def _require_probabilities(input: Tensor) -> None:
+    values = input.compute()
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise error(RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true in bernoulli")
+
+
+@public
+def multinomial(
+    input: Tensor, num_samples: int, replacement: bool = False, *, generator: Any = None
+) -> Tensor:
+    """Row-wise draws of positions with probability proportional to the (non-negative) weights."""
+    if input.ndim not in (1, 2) or input.dtype.kind != "f":
+        raise error(
+            RuntimeError,
+            f"multinomial only supports floating-point dtypes with 1 or 2 dimensions, got "
+            f"{input.dtype}{list(input._shape)}",
+        )
+    weights = input.compute()
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise error(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+    if (weights.sum(-1) <= 0).any():
+        raise error(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
+    if not replacement and num_samples > input._shape[-1]:
+        raise error(
+            RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+        )
+    drawn = host.multinomial(source(generator), weights, num_samples, replacement)
+    return owned(np.asarray(drawn, np.int64))
+
+
+# -- in-place draws ---------------------------------------------------------------------------
+
+
+def _write(self: Tensor, array: np.ndarray) -> Tensor:
+    return self.assign(leaf_of(np.asarray(array).astype(self.dtype.numpy, copy=False)))
+
+
+def _uniform_(
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Any = None, **kwargs: Any
+) -> Tensor:
+    """Write uniform draws from [from, to)."""
+    low = kwargs.get("from", kwargs.get("a", from_))
+    high = kwargs.get("b", to)
+    if low > high:
+        raise error(
+            RuntimeError,
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}",
+        )
+    return _write(self, host.uniform(source(generator), self._shape, self.dtype.numpy, low, high))
+
+
+def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Write normal draws."""
+    _require_std(std)
+    return _write(
+        self, host.normal(source(generator), self._shape, self.dtype.numpy, float(mean), float(std))
+    )
+
+
+def _random_(self: Tensor, *bounds: int, generator: Any = None, **kwargs: Any) -> Tensor:
+    """Write integers: over the dtype's range, or from [from, to)."""
+    gen = source(generator)
+    given = [kwargs[k] for k in ("from", "to") if k in kwargs] or list(bounds)
+    if not given:
+        return _write(self, host.integers_full(gen, self._shape, self.dtype.numpy))
+    low, high = (0, given[0]) if len(given) == 1 else given
+    if high is None:
+        high = 2**63 - 1
+    return _write(self, host.integers(gen, low, high, self._shape, self.dtype.numpy))
+
+
+def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
+    """Write 0/1 draws with probability p (a number or a tensor)."""
+    gen = source(generator)
+    if isinstance(p, Tensor):
+        _require_probabilities(p)
+        chances = np.broadcast_to(p.compute(), self._shape)
+        return _write(self, host.bernoulli(gen, np.ascontiguousarray(chances)))
+    if not 0 <= p <= 1:
+        raise error(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+    return _write(self, host.bernoulli_scalar(gen, self._shape, float(p), self.dtype.numpy))
+
+
+def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
+    """Write exponential draws of rate lambd."""
+    drawn = host.exponential(source(generator), self._shape, self.dtype.numpy, rate=lambd)
+    return _write(self, drawn)
+
+
+for _method in (_uniform_, _normal_, _random_, _bernoulli_, _exponential_):
+    setattr(Tensor, _method.__name__[1:], _method)

@@ -1,0 +1,59 @@
+"""Process-wide settings that PyTorch programs read and write."""
+
+from __future__ import annotations
+
+import os
+
+from plait.core.ir.errors import error
+
+_settings = {"matmul_precision": "highest", "deterministic": False}
+
+
+def set_float32_matmul_precision(precision: str) -> None:
+    """Accepted for compatibility; float32 products keep full precision."""
+    if precision not in ("highest", "high", "medium"):
+        raise error(RuntimeError, f"{precision} is not one of 'highest', 'high', or 'medium'")
+    _settings["matmul_precision"] = precision
+
+
+def get_float32_matmul_precision() -> str:
+    """What `set_float32_matmul_precision` was given last."""
+    return str(_settings["matmul_precision"])
+
+
+def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
+    """Accepted: results are always deterministic."""
+    _settings["deterministic"] = mode
+
+
+def are_deterministic_algorithms_enabled() -> bool:
+    """What `use_deterministic_algorithms` was given last."""
+    return bool(_settings["deterministic"])
+
+
+def get_num_threads() -> int:
+    """The cores this process may use; the reference executor computes on one of them."""
+    chosen = _settings.get("threads")
+    if chosen:
+        return int(chosen)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def set_num_threads(num: int) -> None:
+    """The number of threads programs may use. Raises RuntimeError unless positive."""
+    if num <= 0:
+        raise error(RuntimeError, f"set_num_threads expects a positive integer, received {num}")
+    _settings["threads"] = num
+
+
+def get_num_interop_threads() -> int:
+    """1: programs are launched one after another."""
+    return 1
+
+
+def set_num_interop_threads(num: int) -> None:
+    """Accepted for compatibility. Raises RuntimeError unless positive."""
+    if num <= 0:
+        raise error(RuntimeError, "set_num_interop_threads expects a positive integer")

@@ -1,0 +1,6 @@
+"""OpenMP: not used."""
+
+
+def is_available() -> bool:
+    """False: threads are Plait's own."""
+    return False

@@ -1,0 +1,276 @@
+"""The update rules of gradient descent, one function each: new values from old ones.
+
+Values are nodes or tensors of one dtype and shape; hyper-parameters are Python numbers. Factors that
+do not depend on an element are folded into one constant, so that a rule records few operations.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from plait.core.ops.elementwise import (
+    ABS,
+    ADD,
+    DIV,
+    GT,
+    LT,
+    MAXIMUM,
+    MINIMUM,
+    MUL,
+    NEG,
+    SIGN,
+    SUB,
+    WHERE,
+)
+from plait.core.ops.math import SQRT
+from plait.core.ops.source import constant
+
+
+def times(value: Any, factor: float) -> Any:
+    """value * factor; the value itself for a factor of 1."""
+    return value if factor == 1 else MUL(value, constant(factor, value))
+
+
+def plus(value: Any, number: float) -> Any:
+    """value + number; the value itself for 0."""
+    return value if number == 0 else ADD(value, constant(number, value))
+
+
+def add_scaled(value: Any, other: Any, factor: float) -> Any:
+    """value + factor * other; a negative factor subtracts."""
+    if factor < 0:
+        return SUB(value, times(other, -factor))
+    return ADD(value, times(other, factor))
+
+
+def toward(average: Any, value: Any, weight: float) -> Any:
+    """The moving average after one more value: average + weight * (value - average)."""
+    return add_scaled(average, SUB(value, average), weight)
+
+
+def mean_square(average: Any, value: Any, decay: float) -> Any:
+    """The moving average of squares: decay * average + (1 - decay) * value**2."""
+    return ADD(times(average, decay), MUL(value, times(value, 1 - decay)))
+
+
+def raw_gradient(param: Any, grad: Any, weight_decay: float, maximize: bool) -> Any:
+    """The gradient to descend: negated to maximize, with the L2 penalty's share added."""
+    if maximize:
+        grad = NEG(grad)
+    return add_scaled(grad, param, weight_decay) if weight_decay else grad
+
+
+def sgd(
+    param: Any,
+    grad: Any,
+    velocity: Any,
+    *,
+    lr: float,
+    momentum: float,
+    dampening: float,
+    nesterov: bool,
+) -> tuple[Any, Any]:
+    """(param, velocity) after a step of descent with momentum; velocity None starts one.
+
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning (2013).
+    """
+    if momentum == 0:
+        return add_scaled(param, grad, -lr), velocity
+    if velocity is None:
+        velocity = grad
+    else:
+        velocity = add_scaled(times(velocity, momentum), grad, 1 - dampening)
+    direction = add_scaled(grad, velocity, momentum) if nesterov else velocity
+    return add_scaled(param, direction, -lr), velocity
+
+
+def adam(
+    param: Any,
+    grad: Any,
+    mean: Any,
+    square: Any,
+    largest: Any,
+    *,
+    step: float,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any, Any]:
+    """(param, mean, square, largest) after a step; `largest` is None without AMSGrad.
+
+    Source: Kingma & Ba, Adam (arXiv:1412.6980); Reddi et al. (arXiv:1904.09237) for AMSGrad.
+    """
+    beta1, beta2 = betas
+    mean = toward(mean, grad, 1 - beta1)
+    square = mean_square(square, grad, beta2)
+    if largest is not None:
+        largest = MAXIMUM(largest, square)
+    # m / (sqrt(v) / c + eps) is c m / (sqrt(v) + c eps): one factor less per element.
+    correction = math.sqrt(1 - beta2**step)
+    size = lr * correction / (1 - beta1**step)
+    root = plus(SQRT(square if largest is None else largest), eps * correction)
+    return add_scaled(param, DIV(mean, root), -size), mean, square, largest
+
+
+def rmsprop(
+    param: Any,
+    grad: Any,
+    square: Any,
+    average: Any,
+    velocity: Any,
+    *,
+    lr: float,
+    alpha: float,
+    eps: float,
+    momentum: float,
+) -> tuple[Any, Any, Any, Any]:
+    """(param, square, average, velocity) after a step; `average` None: not centered.
+
+    Source: Tieleman & Hinton, Lecture 6.5 (2012); Graves (arXiv:1308.0850) for the centered form.
+    """
+    square = mean_square(square, grad, alpha)
+    variance = square
+    if average is not None:
+        average = toward(average, grad, 1 - alpha)
+        variance = SUB(square, MUL(average, average))
+    direction = DIV(grad, plus(SQRT(variance), eps))
+    if momentum > 0:
+        velocity = ADD(times(velocity, momentum), direction)
+        direction = velocity
+    return add_scaled(param, direction, -lr), square, average, velocity
+
+
+def adagrad(param: Any, grad: Any, total: Any, *, lr: float, eps: float) -> tuple[Any, Any]:
+    """(param, total) after a step; `total` is the sum of the squared gradients.
+
+    Source: Duchi, Hazan & Singer, Adaptive Subgradient Methods (2011).
+    """
+    total = ADD(total, MUL(grad, grad))
+    return add_scaled(param, DIV(grad, plus(SQRT(total), eps)), -lr), total
+
+
+def adadelta(
+    param: Any, grad: Any, square: Any, moved: Any, *, lr: float, rho: float, eps: float
+) -> tuple[Any, Any, Any]:
+    """(param, square, moved) after a step; `moved` averages the squared changes.
+
+    Source: Zeiler, ADADELTA (arXiv:1212.5701).
+    """
+    square = mean_square(square, grad, rho)
+    change = MUL(SQRT(DIV(plus(moved, eps), plus(square, eps))), grad)
+    return add_scaled(param, change, -lr), square, mean_square(moved, change, rho)
+
+
+def adamax(
+    param: Any,
+    grad: Any,
+    mean: Any,
+    norm: Any,
+    *,
+    step: float,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, norm) after a step; `norm` decays the largest magnitude seen.
+
+    Source: Kingma & Ba, Adam (arXiv:1412.6980), section 7.1.
+    """
+    beta1, beta2 = betas
+    mean = toward(mean, grad, 1 - beta1)
+    norm = MAXIMUM(times(norm, beta2), plus(ABS(grad), eps))
+    return add_scaled(param, DIV(mean, norm), -lr / (1 - beta1**step)), mean, norm
+
+
+def nadam(
+    param: Any,
+    grad: Any,
+    mean: Any,
+    square: Any,
+    *,
+    step: float,
+    betas: tuple[float, float],
+    eps: float,
+    grad_size: float,
+    mean_size: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, square) after a step along both the gradient and its mean, with these sizes.
+
+    Source: Dozat, Incorporating Nesterov Momentum into Adam (2016).
+    """
+    beta1, beta2 = betas
+    mean = toward(mean, grad, 1 - beta1)
+    square = mean_square(square, grad, beta2)
+    correction = math.sqrt(1 - beta2**step)
+    root = plus(SQRT(square), eps * correction)
+    direction = ADD(times(grad, grad_size * correction), times(mean, mean_size * correction))
+    return SUB(param, DIV(direction, root)), mean, square
+
+
+def radam(
+    param: Any,
+    grad: Any,
+    mean: Any,
+    square: Any,
+    *,
+    step: float,
+    lr: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, square) after a step; adaptive only once the variance can be estimated.
+
+    Source: Liu et al., On the Variance of the Adaptive Learning Rate (arXiv:1908.03265).
+    """
+    beta1, beta2 = betas
+    mean = toward(mean, grad, 1 - beta1)
+    square = mean_square(square, grad, beta2)
+    size = lr / (1 - beta1**step)
+    correction2 = 1 - beta2**step
+    longest = 2 / (1 - beta2) - 1
+    length = longest - 2 * step * beta2**step / correction2
+    if length <= 5:
+        return add_scaled(param, mean, -size), mean, square
+    rectified = math.sqrt(
+        (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+    )
+    direction = DIV(mean, plus(SQRT(square), eps))
+    size *= math.sqrt(correction2) * rectified
+    return add_scaled(param, direction, -size), mean, square
+
+
+def rprop(
+    param: Any,
+    grad: Any,
+    previous: Any,
+    size: Any,
+    *,
+    etas: tuple[float, float],
+    limits: tuple[float, float],
+) -> tuple[Any, Any, Any]:
+    """(param, previous gradient, size) after a step by sign; a turn of sign pauses an element.
+
+    Source: Riedmiller & Braun, A direct adaptive method for faster backpropagation learning (1993).
+    """
+    shrink, grow = etas
+    agreement = MUL(grad, previous)
+    zero = constant(0, grad)
+    turned = LT(agreement, zero)
+    factor = WHERE(turned, constant(shrink, grad), constant(1, grad))
+    factor = WHERE(GT(agreement, zero), constant(grow, grad), factor)
+    size = MUL(size, factor)
+    size = MINIMUM(MAXIMUM(size, constant(limits[0], grad)), constant(limits[1], grad))
+    grad = WHERE(turned, zero, grad)
+    return SUB(param, MUL(SIGN(grad), size)), grad, size
+
+
+def asgd(
+    param: Any, grad: Any, average: Any, *, eta: float, lambd: float, mu: float
+) -> tuple[Any, Any]:
+    """(param, average of the params) after a step.
+
+    Source: Polyak & Juditsky, Acceleration of Stochastic Approximation by Averaging (1992).
+    """
+    param = add_scaled(times(param, 1 - lambd * eta), grad, -eta)
+    return param, param if mu == 1 else toward(average, param, mu)

@@ -1,0 +1,185 @@
+"""TorchScript's names. A scripted function is the function: compilation needs no other language.
+
+`script` and `trace` give back what they were given, decorators mark nothing; what has no meaning without
+a TorchScript file (`save`, `load`) raises NotImplementedError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from plait._unbuilt import not_built, unbuilt
+
+__all__ = [
+    "Final",
+    "annotate",
+    "export",
+    "ignore",
+    "interface",
+    "is_scripting",
+    "is_tracing",
+    "isinstance",
+    "script",
+    "script_if_tracing",
+    "script_method",
+    "trace",
+    "unused",
+]
+
+T = TypeVar("T")
+
+
+def script(obj: T, *args: Any, **kwargs: Any) -> T:
+    """`obj` itself: the plain call means the same."""
+    return obj
+
+
+def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:
+    """`func` itself, not limited to the path that the example takes."""
+    return func
+
+
+def trace_module(mod: T, inputs: Any, *args: Any, **kwargs: Any) -> T:
+    """`mod` itself."""
+    return mod
+
+
+def export(fn: T) -> T:
+    """`fn` itself."""
+    return fn
+
+
+def script_method(fn: T) -> T:
+    """`fn` itself."""
+    return fn
+
+
+def script_if_tracing(fn: T) -> T:
+    """`fn` itself."""
+    return fn
+
+
+def interface(obj: T) -> T:
+    """`obj` itself."""
+    return obj
+
+
+def ignore(drop: Any = False, **kwargs: Any) -> Any:
+    """A decorator that changes nothing; with or without arguments."""
+    return drop if callable(drop) else _unchanged
+
+
+def unused(fn: T) -> T:
+    """`fn` itself."""
+    return fn
+
+
+def _unchanged(fn: T) -> T:
+    return fn
+
+
+def is_scripting() -> bool:
+    """False: code runs as Python."""
+    return False
+
+
+def is_tracing() -> bool:
+    """False."""
+    return False
+
+
+def annotate(the_type: Any, the_value: T) -> T:
+    """The value."""
+    return the_value
+
+
+def isinstance(obj: Any, target_type: Any) -> bool:
+    """Whether `obj` is of a type; a container type is checked by its container alone."""
+    import builtins
+    import typing
+
+    origin = typing.get_origin(target_type)
+    return builtins.isinstance(obj, origin or target_type)
+
+
+Attribute = annotate
+
+
+def freeze(mod: T, *args: Any, **kwargs: Any) -> T:
+    """`mod` itself. Raises RuntimeError for a module in training mode."""
+    if getattr(mod, "training", False):
+        raise RuntimeError(
+            "Freezing is currently only implemented for modules in eval mode. Please call .eval() "
+            "on your module before freezing."
+        )
+    return mod
+
+
+def optimize_for_inference(mod: T, *args: Any, **kwargs: Any) -> T:
+    """`mod` itself."""
+    return mod
+
+
+def fork(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The result of the call, made at once."""
+    return func(*args, **kwargs)
+
+
+def wait(future: Any) -> Any:
+    """The result that `fork` gave."""
+    return future
+
+
+@contextmanager
+def optimized_execution(should_optimize: bool) -> Iterator[None]:
+    """Nothing to switch."""
+    yield
+
+
+@contextmanager
+def fuser(name: str) -> Iterator[None]:
+    """Nothing to switch."""
+    yield
+
+
+def enable_onednn_fusion(enabled: bool) -> None:
+    """Nothing to switch."""
+
+
+class _Never(type):
+    """No object is an instance."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return False
+
+
+class ScriptModule(metaclass=_Never):
+    """TorchScript's module; there are none."""
+
+
+class ScriptFunction(metaclass=_Never):
+    """TorchScript's function; there are none."""
+
+
+RecursiveScriptModule = ScriptModule
+
+
+class Error(RuntimeError):
+    """TorchScript's error; never raised."""
+
+
+def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
+    """Raises NotImplementedError: TorchScript files are not written."""
+    raise not_built("torch.jit.save (use torch.save with a state_dict)")
+
+
+def load(f: Any, *args: Any, **kwargs: Any) -> Any:
+    """Raises NotImplementedError: TorchScript files are not read."""
+    raise not_built("torch.jit.load (a TorchScript file)")
+
+
+__getattr__ = unbuilt(
+    "torch.jit", ("CompilationUnit", "onednn_fusion_enabled", "set_fusion_strategy")
+)

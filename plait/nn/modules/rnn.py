@@ -1,0 +1,506 @@
+"""Recurrent layers: Elman RNN, LSTM, GRU, over padded or packed sequences, and their cells.
+
+The layers loop over time in Python; the input's share of all gates is computed for all steps at
+once.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import plait
+from plait import Tensor
+from plait.nn import functional as F
+from plait.nn import init
+from plait.nn.modules.module import Module
+from plait.nn.parameter import Parameter
+from plait.nn.utils.rnn import PackedSequence
+
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
+
+#: How many blocks of `hidden_size` rows the weights of a mode have.
+_GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
+
+#: The state between steps: (h,), and for the LSTM (h, c); each (N, size).
+State = tuple[Tensor, ...]
+
+
+def _elman_step(activation: Callable[[Tensor], Tensor]) -> Callable[..., State]:
+    def step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
+        return (activation(x + F.linear(state[0], w_hh, b_hh)),)
+
+    return step
+
+
+def _lstm_step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
+    h, c = state
+    i, f, g, o = (x + F.linear(h, w_hh, b_hh)).chunk(4, 1)
+    c = plait.sigmoid(f) * c + plait.sigmoid(i) * plait.tanh(g)
+    h = plait.sigmoid(o) * plait.tanh(c)
+    return (h if w_hr is None else F.linear(h, w_hr), c)
+
+
+def _gru_step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
+    (h,) = state
+    x_r, x_z, x_n = x.chunk(3, 1)
+    h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, 1)
+    r = plait.sigmoid(x_r + h_r)
+    z = plait.sigmoid(x_z + h_z)
+    n = plait.tanh(x_n + r * h_n)
+    return (n + z * (h - n),)
+
+
+#: One time step by mode: (the input's share of the gates (N, gates), state, weights) -> state.
+_STEPS: dict[str, Callable[..., State]] = {
+    "LSTM": _lstm_step,
+    "GRU": _gru_step,
+    "RNN_TANH": _elman_step(plait.tanh),
+    "RNN_RELU": _elman_step(plait.relu),
+}
+
+
+def _scan(
+    step: Callable[[Tensor, State], State], xs: Sequence[Tensor], initial: State, reverse: bool
+) -> tuple[list[Tensor], State]:
+    """Run `step` along `xs`, whose batch (axis 0) may shrink with time as in a packed sequence.
+
+    Returns the outputs h in the order of `xs`, and the last state of every sequence.
+    """
+    outputs: list[Tensor] = []
+    finished: list[State] = []
+    order = reversed(xs) if reverse else xs
+    first = xs[-1] if reverse else xs[0]
+    state = tuple(s[: first.size(0)] for s in initial)
+    for x in order:
+        alive, held = x.size(0), state[0].size(0)
+        if alive < held:  # forwards: the shortest sequences, which come last, have ended
+            finished.append(tuple(s[alive:] for s in state))
+            state = tuple(s[:alive] for s in state)
+        elif alive > held:  # backwards: longer sequences end here, and begin
+            state = tuple(plait.cat([s, s0[held:alive]]) for s, s0 in zip(state, initial))
+        state = step(x, state)
+        outputs.append(state[0])
+    if finished:
+        parts = [state, *reversed(finished)]
+        state = tuple(plait.cat([part[i] for part in parts]) for i in range(len(state)))
+    return (outputs[::-1] if reverse else outputs), state
+
+
+def _int_above_zero(name: str, value: Any) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+    if value <= 0:
+        raise ValueError(f"{name} must be greater than zero")
+
+
+class RNNBase(Module):
+    """What the recurrent layers share.
+
+    Input (L, N, input_size), (N, L, input_size) with `batch_first`, without N, or a
+    `PackedSequence`. Weights of layer k: `weight_ih_l{k}`, `weight_hh_l{k}`, `bias_ih_l{k}`,
+    `bias_hh_l{k}`, and `weight_hr_l{k}` with projections; `_reverse` is added for the backward
+    direction.
+    """
+
+    def __init__(
+        self,
+        mode: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.mode = mode
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = float(dropout) if isinstance(dropout, numbers.Number) else dropout
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self._check_options()
+        self._all_weights = []
+        for layer in range(num_layers):
+            for direction in range(self._directions):
+                self._all_weights.append(self._make_weights(layer, direction, device, dtype))
+        self.reset_parameters()
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def _output_size(self) -> int:
+        return self.proj_size or self.hidden_size
+
+    def _check_options(self) -> None:
+        dropout = self.dropout
+        number = isinstance(dropout, numbers.Real) and not isinstance(dropout, bool)
+        if not number or not 0 <= dropout <= 1:
+            raise ValueError(
+                "dropout should be a number in range [0, 1] representing the probability of an "
+                "element being zeroed"
+            )
+        if dropout > 0 and self.num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero "
+                f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
+                f"num_layers={self.num_layers}",
+                stacklevel=4,
+            )
+        for name in ("bias", "batch_first"):
+            value = getattr(self, name)
+            if not isinstance(value, bool):
+                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+        _int_above_zero("input_size", self.input_size)
+        _int_above_zero("hidden_size", self.hidden_size)
+        if self.num_layers <= 0:
+            raise ValueError("num_layers must be greater than zero")
+        if self.proj_size < 0:
+            raise ValueError(
+                "proj_size should be a positive integer or zero to disable projections"
+            )
+        if self.proj_size >= self.hidden_size:
+            raise ValueError("proj_size has to be smaller than hidden_size")
+        if self.mode not in _GATES:
+            raise ValueError(f"Unrecognized RNN mode: {self.mode}")
+
+    def _make_weights(self, layer: int, direction: int, device: Any, dtype: Any) -> list[str]:
+        """Make the parameters of one layer and direction; gives their names."""
+        gates = _GATES[self.mode] * self.hidden_size
+        width = self.input_size if layer == 0 else self._output_size * self._directions
+        shapes: dict[str, tuple[int, ...]] = {
+            "weight_ih": (gates, width),
+            "weight_hh": (gates, self._output_size),
+        }
+        if self.bias:
+            shapes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+        if self.proj_size:
+            shapes["weight_hr"] = (self.proj_size, self.hidden_size)
+        suffix = f"_l{layer}" + ("_reverse" if direction else "")
+        for name, shape in shapes.items():
+            setattr(self, name + suffix, Parameter(plait.empty(shape, device=device, dtype=dtype)))
+        return [name + suffix for name in shapes]
+
+    @property
+    def all_weights(self) -> list[list[Parameter]]:
+        """The parameters, one list for each layer and direction."""
+        return [[getattr(self, name) for name in names] for names in self._all_weights]
+
+    def reset_parameters(self) -> None:
+        """Draw all weights uniformly within 1 / sqrt(hidden_size)."""
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def flatten_parameters(self) -> None:
+        """Does nothing: weights need not lie in one block of memory here."""
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.proj_size != 0:
+            parts.append(f"proj_size={self.proj_size}")
+        if self.num_layers != 1:
+            parts.append(f"num_layers={self.num_layers}")
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        if self.batch_first is not False:
+            parts.append(f"batch_first={self.batch_first}")
+        if self.dropout != 0:
+            parts.append(f"dropout={self.dropout}")
+        if self.bidirectional is not False:
+            parts.append(f"bidirectional={self.bidirectional}")
+        return ", ".join(parts)
+
+    # -- running ---------------------------------------------------------------------------------
+
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
+        """Run the sequence; `hx` (layers * directions, N, size) is zero if None.
+
+        Gives the outputs of the last layer, shaped like the input, and the last state.
+        """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
+        kind = self.mode.split("_")[0]
+        if input.dim() not in (2, 3):
+            raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+        batched = input.dim() == 3
+        self._check_input(input)
+        self._check_batched_state(hx, batched)
+        if not batched:
+            input = input.unsqueeze(0 if self.batch_first else 1)
+        if self.batch_first:
+            input = input.transpose(0, 1)
+        state = self._initial_state(hx, input, input.size(1), batched)
+        xs = input.unbind(0)
+        if not xs:
+            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+        outputs, state = self._run(input, [x.size(0) for x in xs], state)
+        if self.batch_first:
+            outputs = outputs.transpose(0, 1)
+        if not batched:
+            outputs = outputs.squeeze(0 if self.batch_first else 1)
+            state = tuple(s.squeeze(1) for s in state)
+        return outputs, self._outer_state(state)
+
+    def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
+        data, batch_sizes, sorted_indices, unsorted_indices = packed
+        sizes = [int(size) for size in batch_sizes.tolist()]
+        self._check_input(data, dims=2)
+        state = self._initial_state(hx, data, sizes[0], batched=True)
+        if hx is not None and sorted_indices is not None:
+            state = tuple(s.index_select(1, sorted_indices) for s in state)
+        outputs, state = self._run(data, sizes, state)
+        if unsorted_indices is not None:
+            state = tuple(s.index_select(1, unsorted_indices) for s in state)
+        again = PackedSequence(outputs, batch_sizes, sorted_indices, unsorted_indices)
+        return again, self._outer_state(state)
+
+    def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
+        """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
+        step = _STEPS[self.mode]
+        packed = data.dim() == 2
+        last: list[State] = []
+        for layer in range(self.num_layers):
+            directions = []
+            for direction in range(self._directions):
+                index = layer * self._directions + direction
+                w_ih, w_hh, b_ih, b_hh, w_hr = self._weights_of(index)
+                gates = F.linear(data, w_ih, b_ih)
+                xs = gates.split(sizes) if packed else gates.unbind(0)
+
+                def advance(x: Tensor, s: State, w: Any = (w_hh, b_hh, w_hr)) -> State:
+                    return step(x, s, *w)
+
+                initial = tuple(s[index] for s in state)
+                outputs, end = _scan(advance, xs, initial, reverse=direction == 1)
+                directions.append(plait.cat(outputs) if packed else plait.stack(outputs))
+                last.append(end)
+            data = directions[0] if len(directions) == 1 else plait.cat(directions, dim=-1)
+            if self.dropout > 0 and layer < self.num_layers - 1:
+                data = F.dropout(data, self.dropout, self.training)
+        return data, tuple(plait.stack([end[i] for end in last]) for i in range(len(state)))
+
+    def _weights_of(self, index: int) -> list[Any]:
+        """`w_ih, w_hh, b_ih, b_hh, w_hr` of one layer and direction; None for what it lacks."""
+        names = self._all_weights[index]
+        kinds = {name.split("_l")[0]: getattr(self, name) for name in names}
+        wanted = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+        return [kinds.get(kind) for kind in wanted]
+
+    def _check_input(self, input: Tensor, dims: int | None = None) -> None:
+        weight = getattr(self, self._all_weights[0][0])
+        if input.dtype != weight.dtype:
+            raise ValueError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: "
+                f"model.to({input.dtype})"
+            )
+        if dims is not None and input.dim() != dims:
+            raise RuntimeError(f"input must have {dims} dimensions, got {input.dim()}")
+        if input.size(-1) != self.input_size:
+            raise RuntimeError(
+                "input.size(-1) must be equal to input_size. "
+                f"Expected {self.input_size}, got {input.size(-1)}"
+            )
+
+    def _check_batched_state(self, hx: Any, batched: bool) -> None:
+        if hx is None:
+            return
+        wanted = 3 if batched else 2
+        for state in hx if self.mode == "LSTM" else (hx,):
+            if state.dim() != wanted:
+                kind = "batched 3-D" if batched else "unbatched 2-D"
+                raise RuntimeError(
+                    f"For {kind} input, hx should also be {wanted}-D but got {state.dim()}-D tensor"
+                )
+
+    def _initial_state(self, hx: Any, like: Tensor, batch: int, batched: bool) -> State:
+        """The state as a tuple of (layers * directions, N, size), checked, zero if not given."""
+        rows = self.num_layers * self._directions
+        sizes = [self._output_size]
+        if self.mode == "LSTM":
+            sizes.append(self.hidden_size)
+        shapes = [(rows, batch, size) for size in sizes]
+        if hx is None:
+            return tuple(
+                plait.zeros(shape, dtype=like.dtype, device=like.device) for shape in shapes
+            )
+        states = tuple(hx) if self.mode == "LSTM" else (hx,)
+        if not batched:
+            states = tuple(s.unsqueeze(1) for s in states)
+        for position, (state, shape) in enumerate(zip(states, shapes)):
+            if tuple(state.shape) != shape:
+                which = f"hidden[{position}]" if self.mode == "LSTM" else "hidden"
+                raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
+        return states
+
+    def _outer_state(self, state: State) -> Any:
+        return state if self.mode == "LSTM" else state[0]
+
+
+class RNN(RNNBase):
+    """Elman RNN: h' = tanh or relu of (W_ih x + b_ih + W_hh h + b_hh)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        if len(args) > 3:  # input_size, hidden_size, num_layers, nonlinearity, ...
+            self_nonlinearity = args[3]
+            args = args[:3] + args[4:]
+        else:
+            self_nonlinearity = kwargs.pop("nonlinearity", "tanh")
+        if self_nonlinearity not in ("tanh", "relu"):
+            raise ValueError(
+                f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'."
+            )
+        super().__init__(f"RNN_{self_nonlinearity.upper()}", *args, **kwargs)
+        self.nonlinearity = self_nonlinearity
+
+
+class LSTM(RNNBase):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997); its state is the pair (h, c)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__("LSTM", *args, **kwargs)
+
+
+class GRU(RNNBase):
+    """Gated recurrent unit (Cho et al. 2014), the reset gate applied after the matrix product."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if "proj_size" in kwargs:
+            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+        super().__init__("GRU", *args, **kwargs)
+
+
+class RNNCellBase(Module):
+    """One step of a recurrent layer: input (N, input_size), or without N."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool,
+        num_chunks: int,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.bias = bias
+        gates = num_chunks * hidden_size
+        factory = {"device": device, "dtype": dtype}
+        self.weight_ih = Parameter(plait.empty((gates, input_size), **factory))
+        self.weight_hh = Parameter(plait.empty((gates, hidden_size), **factory))
+        if bias:
+            self.bias_ih = Parameter(plait.empty(gates, **factory))
+            self.bias_hh = Parameter(plait.empty(gates, **factory))
+        else:
+            self.register_parameter("bias_ih", None)
+            self.register_parameter("bias_hh", None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all weights uniformly within 1 / sqrt(hidden_size)."""
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.input_size}, {self.hidden_size}"]
+        if self.bias is not True:
+            parts.append(f"bias={self.bias}")
+        nonlinearity = self.__dict__.get("nonlinearity", "tanh")
+        if nonlinearity != "tanh":
+            parts.append(f"nonlinearity={nonlinearity}")
+        return ", ".join(parts)
+
+    def _step(self, mode: str, input: Tensor, states: State | None) -> State:
+        name = type(self).__name__
+        if input.dim() not in (1, 2):
+            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+        for state in states or ():
+            if state.dim() not in (1, 2):
+                raise ValueError(
+                    f"{name}: Expected hidden to be 1D or 2D, got {state.dim()}D instead"
+                )
+        batched = input.dim() == 2
+        x = input if batched else input.unsqueeze(0)
+        if states is None:
+            zeros = plait.zeros((x.size(0), self.hidden_size), dtype=x.dtype, device=x.device)
+            states = (zeros, zeros) if mode == "LSTM" else (zeros,)
+        elif not batched:
+            states = tuple(state.unsqueeze(0) for state in states)
+        gates = F.linear(x, self.weight_ih, self.bias_ih)
+        states = _STEPS[mode](gates, states, self.weight_hh, self.bias_hh, None)
+        return states if batched else tuple(state.squeeze(0) for state in states)
+
+
+class RNNCell(RNNCellBase):
+    """One step of an Elman RNN: (N, input_size) and (N, hidden_size) to (N, hidden_size)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 1, device=device, dtype=dtype)
+        self.nonlinearity = nonlinearity
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+        mode = f"RNN_{self.nonlinearity.upper()}"
+        return self._step(mode, input, None if hx is None else (hx,))[0]
+
+
+class LSTMCell(RNNCellBase):
+    """One step of an LSTM: the state is the pair (h, c), each (N, hidden_size)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 4, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None) -> State:
+        return self._step("LSTM", input, hx)
+
+
+class GRUCell(RNNCellBase):
+    """One step of a GRU: (N, input_size) and (N, hidden_size) to (N, hidden_size)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, bias, 3, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        return self._step("GRU", input, None if hx is None else (hx,))[0]

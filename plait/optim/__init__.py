@@ -1,0 +1,37 @@
+"""Optimizers: rules that change parameters by their gradients, and schedules of learning rates."""
+
+from plait._unbuilt import unbuilt
+from plait.optim import lr_scheduler, swa_utils
+from plait.optim.adadelta import Adadelta
+from plait.optim.adagrad import Adagrad
+from plait.optim.adam import Adam
+from plait.optim.adamax import Adamax
+from plait.optim.adamw import AdamW
+from plait.optim.asgd import ASGD
+from plait.optim.lbfgs import LBFGS
+from plait.optim.nadam import NAdam
+from plait.optim.optimizer import Optimizer
+from plait.optim.radam import RAdam
+from plait.optim.rmsprop import RMSprop
+from plait.optim.rprop import Rprop
+from plait.optim.sgd import SGD
+
+__all__ = [
+    "ASGD",
+    "LBFGS",
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "NAdam",
+    "Optimizer",
+    "RAdam",
+    "RMSprop",
+    "Rprop",
+    "lr_scheduler",
+    "swa_utils",
+]
+
+__getattr__ = unbuilt("torch.optim", ("Adafactor", "Muon", "SparseAdam"))
