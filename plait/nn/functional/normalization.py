@@ -93,13 +93,12 @@ def batch_norm(
         "all inputs must share same datatype.",
     )
     if not training:
-        y = rounded_once(
-            lambda x: norms.batch_norm_with(
-                x, *[_wide(p) for p in (parts[2], parts[3], parts[0], parts[1])], eps
-            ),
-            x,
-        )
-        return cast(y, input.dtype)
+        scale, shift, mean, variance = [_wide(part) for part in parts]
+
+        def formula(x: Any) -> Any:
+            return norms.batch_norm_with(x, mean, variance, scale, shift, eps)
+
+        return cast(rounded_once(formula, x), input.dtype)
     y, mean, variance = norms.batch_norm_training(x, parts[0], parts[1], float(eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, mean, momentum)

@@ -96,9 +96,9 @@ def interpolate(
     """(N, C, *spatial) resized to `size`, or by `scale_factor`.
 
     mode: "nearest", "nearest-exact", "area", "linear" (1 spatial axis), "bilinear", "bicubic" (2)
-    or "trilinear" (3). align_corners: the corner elements keep their places. recompute_scale_factor:
-    place elements by the extents, not by the factors given. Raises ValueError, RuntimeError,
-    NotImplementedError as PyTorch does.
+    or "trilinear" (3). align_corners: the corner elements keep their places.
+    recompute_scale_factor: place elements by the extents, not by the factors given. Raises
+    ValueError, RuntimeError, NotImplementedError as PyTorch does.
     """
     require_tensor("interpolate", "input", input, 1)
     _require_mode(input, mode, align_corners)
