@@ -245,7 +245,7 @@ def legacy_tensor(dtype: DType, *args: Any, **kwargs: Any) -> Tensor:
         return first.detach() if first.dtype is dtype else first.to(dtype)
     if len(args) == 1 and isinstance(first, tuple) and type(first).__name__ == "Size":
         return zeros(first, dtype=dtype)
-    if all(hasattr(a, "__index__") and not isinstance(a, Tensor) for a in args):
+    if all(hasattr(a, "__index__") and not isinstance(a, (Tensor, np.ndarray)) for a in args):
         return zeros(*args, dtype=dtype)
     if len(args) > 1 or isinstance(first, Number):
         raise error(

@@ -7,7 +7,6 @@ import pytest
 
 import plait
 from plait.core.runtime import realize
-
 from tests.optim.rules import CASES, trained
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import plait
-
 from tests.optim.rules import CASES, trained
 
 torch = pytest.importorskip("torch")
