@@ -142,7 +142,8 @@ def _check_hash(path: str) -> None:
     if not digest.hexdigest().startswith(stated.group(1)):
         raise error(
             RuntimeError,
-            f'invalid hash value (expected "{stated.group(1)}", got "{digest.hexdigest()}") of {path}',
+            f'invalid hash value (expected "{stated.group(1)}", got "{digest.hexdigest()}") '
+            f"of {path}",
         )
 
 

@@ -197,5 +197,5 @@ def test_duplicate_parameters_are_updated_in_turn():
 
 def test_unbuilt_optimizers_say_so():
     assert not hasattr(plait.optim, "Muon")
-    with pytest.raises(NotImplementedError, match="torch.optim.Muon is not built"):
+    with pytest.raises(NotImplementedError, match=r"torch\.optim\.Muon is not built"):
         _ = plait.optim.Muon

@@ -18,8 +18,7 @@ def _infer_check_range(
     """The operand itself, once each element is known to lie in [low, high]; nan does not.
 
     fault: the kind of exception, "IndexError", "RuntimeError" or "ValueError". message: its text,
-    in
-    which {value} stands for the first element outside.
+    in which {value} stands for the first element outside.
     """
     if fault not in _FAULTS:
         raise ValueError(f"check_range: unknown kind of exception {fault!r}")

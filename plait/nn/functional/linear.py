@@ -61,8 +61,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             RuntimeError,
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{columns} and {transposed})\n"
             f"  linear: an input of shape {list(input.shape)} has {columns} features, the weight "
-            "of "
-            f"shape {list(weight.shape)} takes {weight.shape[-1]}",
+            f"of shape {list(weight.shape)} takes {weight.shape[-1]}",
         )
     _require_linear_dtypes(input, weight, bias)
     y = DOT_GENERAL(input, weight, contract=((input.ndim - 1,), (weight.ndim - 1,)), batch=((), ()))

@@ -44,8 +44,7 @@ def _target_sizes(
                 f"Input and {'output' if size is not None else names} must have the same number of "
                 "spatial dimensions, but got input with spatial dimensions of "
                 f"{list(input.shape[2:])} and {what}. Please provide input tensor in (N, C, d1, "
-                "d2, "
-                f"...,dK) format and {names} in ({letter}1, {letter}2, ...,{letter}K) format.",
+                f"d2, ...,dK) format and {names} in ({letter}1, {letter}2, ...,{letter}K) format.",
             )
         values = tuple(given)
     else:
@@ -97,10 +96,9 @@ def interpolate(
     """(N, C, *spatial) resized to `size`, or by `scale_factor`.
 
     mode: "nearest", "nearest-exact", "area", "linear" (1 spatial axis), "bilinear", "bicubic" (2)
-    or
-    "trilinear" (3). align_corners: the corner elements keep their places. recompute_scale_factor:
-    place elements by the extents, not by the factors given. Raises ValueError, RuntimeError,
-    NotImplementedError as PyTorch does.
+    or "trilinear" (3). align_corners: the corner elements keep their places.
+    recompute_scale_factor: place elements by the extents, not by the factors given. Raises
+    ValueError, RuntimeError, NotImplementedError as PyTorch does.
     """
     require_tensor("interpolate", "input", input, 1)
     _require_mode(input, mode, align_corners)
@@ -188,7 +186,7 @@ def _require_grid(input: Tensor, grid: Tensor, mode: str) -> None:
     if 0 in input.shape[2:]:
         raise error(
             RuntimeError,
-            "grid_sampler(): expected input to have non-empty spatial dimensions, but got "
+            f"grid_sampler(): expected input to have non-empty spatial dimensions, but got "
             f"{shapes}",
         )
     if mode == "bicubic" and input.ndim == 5:
@@ -296,8 +294,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
         raise error(
             RuntimeError,
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
-            "of "
-            f"upscale_factor, but input.size(-3)={input.shape[-3]} is not divisible by "
+            f"of upscale_factor, but input.size(-3)={input.shape[-3]} is not divisible by "
             f"{upscale_factor**2}",
         )
     return shuffles.pixel_shuffle(input, upscale_factor)
