@@ -85,7 +85,8 @@ def _hubconf(folder: str, source: str) -> Any:
     if source == "github":
         raise error(
             RuntimeError,
-            f"torch.hub: {folder} would have to be downloaded, which Plait does not do. Hint: clone "
+            f"torch.hub: {folder} would have to be downloaded, which Plait does not do. Hint: "
+            "clone "
             'it and pass its folder with source="local"',
         )
     folder = os.path.expanduser(folder)

@@ -1,4 +1,5 @@
-"""Optimizers: stored results, one run per step, few operations, and failures that change nothing."""
+"""Optimizers: stored results, one run per step, few operations, and failures that change
+nothing."""
 
 import copy
 

@@ -79,7 +79,8 @@ def kl_divergence(x: Any, target: Any, log_target: bool) -> Any:
 
 
 def poisson_nll(x: Any, target: Any, log_input: bool, full_loss: bool, eps: float) -> Any:
-    """x as the rate, or its logarithm; `full_loss` adds Stirling's approximation of log(target!)."""
+    """x as the rate, or its logarithm; `full_loss` adds Stirling's approximation of
+    log(target!)."""
 
     def formula(x: Any, t: Any) -> Any:
         if log_input:
@@ -212,6 +213,7 @@ def triplet(positive: Any, negative: Any, margin: float) -> Any:
 
 
 def limited_below(x: Any, least: float, held: Any) -> Any:
-    """x raised to `least` where below it, with the slope of x itself; `held`: x without gradient."""
+    """x raised to `least` where below it, with the slope of x itself; `held`: x without
+    gradient."""
     lift = fn.where(fn.less(held, least), fn.sub(least, held), constant(0, held))
     return fn.add(x, lift)

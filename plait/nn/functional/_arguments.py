@@ -1,4 +1,5 @@
-"""What the functions share: checks of arguments in PyTorch's wording, reductions, in-place results."""
+"""What the functions share: checks of arguments in PyTorch's wording, reductions, in-place
+results."""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ def dropout1d(
         raise error(
             RuntimeError,
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that "
-            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, a "
+            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, "
+            "a "
             "channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs).",
         )
     if input.ndim == 3:
@@ -96,12 +97,14 @@ def _batched_view(input: Tensor) -> Tensor:
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Zero whole channels of (N, C, H, W); three axes count as (N, C, L), with PyTorch's warning."""
+    """Zero whole channels of (N, C, H, W); three axes count as (N, C, L), with PyTorch's
+    warning."""
     _require_p(p)
     require_tensor("dropout2d", "input", input, 1)
     if input.ndim not in (3, 4):
         warnings.warn(
-            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and will "
+            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and "
+            "will "
             "result in an error in a future release.",
             stacklevel=2,
         )
@@ -125,7 +128,8 @@ def dropout3d(
     require_tensor("dropout3d", "input", input, 1)
     if input.ndim not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will "
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and "
+            "will "
             "result in an error in a future release.",
             stacklevel=2,
         )

@@ -243,13 +243,15 @@ def kl_div(
 ) -> Tensor:
     """target * (log target - input); input holds logarithms, and so may the target.
 
-    reduction "batchmean" divides the sum by the first extent, as the definition of the divergence has it.
+    reduction "batchmean" divides the sum by the first extent, as the definition of the divergence
+    has it.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
@@ -495,5 +497,6 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> NoReturn:
-    """Connectionist temporal classification: raises NotImplementedError, Plait has no kernel yet."""
+    """Connectionist temporal classification: raises NotImplementedError, Plait has no kernel
+    yet."""
     raise error(NotImplementedError, "ctc_loss is not implemented in Plait yet")

@@ -191,7 +191,8 @@ def _normalized_shape(name: str, input: Tensor, shape: Any, between: str) -> tup
         wanted = ", ".join(map(str, sizes))
         raise error(
             RuntimeError,
-            f"Given normalized_shape={list(sizes)}, expected input with shape [*{between}{wanted}], "
+            f"Given normalized_shape={list(sizes)}, expected input with shape "
+            f"[*{between}{wanted}], "
             f"but got input of size{list(input.shape)}",
         )
     return sizes
@@ -315,7 +316,8 @@ def local_response_norm(
     if input.ndim < 3:
         raise error(
             ValueError,
-            f"Expected 3D or higher dimensionality                          input (got {input.ndim} "
+            "Expected 3D or higher dimensionality                          input (got "
+            f"{input.ndim} "
             "dimensions)",
         )
 
