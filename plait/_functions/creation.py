@@ -284,7 +284,8 @@ def _nonnegative(name: str, shape: tuple[int, ...]) -> None:
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in {name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
+                f"{name}",
             )
 
 

@@ -284,7 +284,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if not -extent <= first <= extent:
         raise error(
             IndexError,
-            f"start out of range (expected to be in range of [-{extent}, {extent}], but got {first})",
+            f"start out of range (expected to be in range of [-{extent}, {extent}], but got "
+            f"{first})",
         )
     first = first + extent if first < 0 else first
     if length < 0 or first + length > extent:

@@ -32,7 +32,7 @@ FLAGS = {
         ),
         Flag(
             "PLAIT_PENDING_NODES",
-            "20000",
+            "4096",
             int,
             "how many recorded nodes may wait before the waiting ones are computed",
         ),
