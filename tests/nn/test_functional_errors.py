@@ -1,4 +1,4 @@
-"""Bad input to nn.functional: the kind of each error and PyTorch's wording, with the user's line."""
+"""Bad input to nn.functional: each error's kind, PyTorch's wording, and the user's line."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.conv2d(ones(4, 3, 9, 9), ones(8, 1, 3, 3)),
         RuntimeError,
-        "Given groups=1, weight of size [8, 1, 3, 3], expected input[4, 3, 9, 9] to have 1 channels, "
-        "but got 3 channels instead",
+        "Given groups=1, weight of size [8, 1, 3, 3], expected input[4, 3, 9, 9] to have 1 "
+        "channels, but got 3 channels instead",
     ),
     (
         lambda: F.conv2d(ones(3, 9), ones(8, 3, 3, 3)),
@@ -49,8 +49,8 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.conv2d(ones(1, 3, 2, 2), ones(8, 3, 3, 3)),
         RuntimeError,
-        "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't "
-        "be greater than actual input size",
+        "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size "
+        "can't be greater than actual input size",
     ),
     (
         lambda: F.conv2d(ones(1, 3, 9, 9).double(), ones(8, 3, 3, 3)),
@@ -164,8 +164,8 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.embedding(ones(3), ones(4, 5)),
         RuntimeError,
-        "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
-        "Int; but got torch.FloatTensor instead",
+        "Expected tensor for argument #1 'indices' to have one of the following scalar types: "
+        "Long, Int; but got torch.FloatTensor instead",
     ),
     (
         lambda: F.embedding(long(1), ones(4, 5), padding_idx=4),
@@ -197,6 +197,7 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using a target size")  # comes before the error
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault[2][:40])
 def test_fault(fault: tuple[Callable[[], Any], type[Exception], str]) -> None:
     call, kind, text = fault

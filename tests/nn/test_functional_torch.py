@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import plait.nn.functional as F
+from plait._functions.creation import tensor as make_tensor
 from plait._tensor import Tensor
 from plait.core.lazy.cell import leaf_of
 from tests.nn.functional_cases import CASES
@@ -64,3 +65,12 @@ def test_value_and_gradient(case: Any) -> None:
             assert not theirs.any()  # PyTorch gives zeros where nothing depends on the operand
         else:
             np.testing.assert_allclose(ours, theirs, rtol=1e-8 + coarse, atol=1e-10)
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("size", [(5, 7), (23, 9), (13, 17)])
+def test_antialiased_resize(mode, size):
+    x = np.random.default_rng(3).standard_normal((2, 3, 13, 17))
+    ours = F.interpolate(plait.tensor(x), size=size, mode=mode, antialias=True)
+    theirs = torch.nn.functional.interpolate(torch.tensor(x), size=size, mode=mode, antialias=True)
+    np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)

@@ -109,14 +109,12 @@ def interpolate(
                 ValueError, "recompute_scale_factor is not meaningful with an explicit size."
             )
         scales = None
-    if antialias:
-        if mode not in ("bilinear", "bicubic") or input.ndim != 4:
-            raise error(
-                ValueError,
-                "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
-                "requires a 4-D tensor as input",
-            )
-        raise error(NotImplementedError, "interpolate: antialias is not implemented in Plait yet")
+    if antialias and (mode not in ("bilinear", "bicubic") or input.ndim != 4):
+        raise error(
+            ValueError,
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
+            "requires a 4-D tensor as input",
+        )
     if any(n < 1 for n in (*input.shape[2:], *sizes)):
         raise error(
             RuntimeError,
@@ -125,7 +123,7 @@ def interpolate(
         )
     if not (mode in NEAREST and input.dtype is dtypes.uint8):
         require_float(f"upsample_{mode}{input.ndim - 2}d", input)
-    return resize(input, sizes, mode, bool(align_corners), scales)
+    return resize(input, sizes, mode, bool(align_corners), scales, antialias)
 
 
 def upsample(
