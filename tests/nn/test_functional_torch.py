@@ -71,6 +71,6 @@ def test_value_and_gradient(case: Any) -> None:
 @pytest.mark.parametrize("size", [(5, 7), (23, 9), (13, 17)])
 def test_antialiased_resize(mode, size):
     x = np.random.default_rng(3).standard_normal((2, 3, 13, 17))
-    ours = F.interpolate(plait.tensor(x), size=size, mode=mode, antialias=True)
+    ours = F.interpolate(make_tensor(x), size=size, mode=mode, antialias=True)
     theirs = torch.nn.functional.interpolate(torch.tensor(x), size=size, mode=mode, antialias=True)
     np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-9, atol=1e-9)
