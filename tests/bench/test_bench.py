@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: same numbers for everyone, failures reported, counts right."""
+"""The benchmark does what it says: the same numbers for all, failures reported, counts right."""
 
 from __future__ import annotations
 
