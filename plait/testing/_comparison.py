@@ -57,14 +57,14 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere.
 
-    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend on
-    the dtype unless both are given (else ValueError). Raises TypeError for what cannot be compared.
+    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend
+    on the dtype unless both are given (else ValueError). Raises TypeError for what cannot be
+    compared.
     """
     if (rtol is None) != (atol is None):
         missing = "rtol" if rtol is None else "atol"
         raise ValueError(
-            "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
-            f"{missing}."
+            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}."
         )
     rules = _Rules(rtol, atol, equal_nan, check_dtype, check_stride)
     fault = _compare(actual, expected, rules, "")

@@ -1,4 +1,4 @@
-"""Optimizers: stored results, one run per step, few operations, and failures that change nothing."""
+"""Optimizers: stored results, one run per step, failures that change nothing."""
 
 import copy
 
@@ -7,7 +7,6 @@ import pytest
 
 import plait
 from plait.core.runtime import realize
-
 from tests.optim.rules import CASES, trained
 
 
@@ -197,5 +196,5 @@ def test_duplicate_parameters_are_updated_in_turn():
 
 def test_unbuilt_optimizers_say_so():
     assert not hasattr(plait.optim, "Muon")
-    with pytest.raises(NotImplementedError, match="torch.optim.Muon is not built"):
+    with pytest.raises(NotImplementedError, match=r"torch\.optim\.Muon is not built"):
         _ = plait.optim.Muon
