@@ -34,6 +34,8 @@ from plait._promotion import (
     result_type,
     set_default_dtype,
 )
+from plait._storage import STORAGE_TYPES as _STORAGE_TYPES
+from plait._storage import TypedStorage, UntypedStorage
 from plait._tensor import Tensor
 from plait._tests_of_kind import (
     is_complex,
@@ -83,6 +85,7 @@ complex128 = cdouble = _dtypes.complex128
 
 globals().update(_FUNCTIONS)
 globals().update(_TENSOR_TYPES)
+globals().update(_STORAGE_TYPES)
 
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
@@ -135,6 +138,8 @@ _LATE = {
     "get_autocast_gpu_dtype": "amp",
     "compile": "compiler",
     "set_printoptions": "_tensor_str",
+    "get_printoptions": "_tensor_str",
+    "printoptions": "_tensor_str",
     "fork_rng": "random",
 }
 

@@ -137,7 +137,8 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
     ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
-        leaves.append(operator.index(data))
+        place: Any = data
+        leaves.append(operator.index(place))
         return ()
     raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
 
@@ -245,7 +246,7 @@ def legacy_tensor(dtype: DType, *args: Any, **kwargs: Any) -> Tensor:
         return first.detach() if first.dtype is dtype else first.to(dtype)
     if len(args) == 1 and isinstance(first, tuple) and type(first).__name__ == "Size":
         return zeros(first, dtype=dtype)
-    if all(hasattr(a, "__index__") and not isinstance(a, Tensor) for a in args):
+    if all(hasattr(a, "__index__") and not isinstance(a, (Tensor, np.ndarray)) for a in args):
         return zeros(*args, dtype=dtype)
     if len(args) > 1 or isinstance(first, Number):
         raise error(
@@ -284,7 +285,8 @@ def _nonnegative(name: str, shape: tuple[int, ...]) -> None:
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in {name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
+                f"{name}",
             )
 
 
