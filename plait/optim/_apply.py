@@ -188,7 +188,7 @@ class UpdateRule(Optimizer):
 
 
 def with_decay(value: Any, grad: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    """(parameter, gradient) after weight decay: the parameter's if decoupled, else the L2 penalty."""
+    """(parameter, gradient) after weight decay: decoupled, or as an L2 penalty."""
     decay = options["weight_decay"]
     if options["decoupled_weight_decay"] and decay:
         value = updates.times(value, 1 - options["lr"] * decay)

@@ -1,4 +1,4 @@
-"""Modules that programs touch at import: what they say of hardware, and what only passes through."""
+"""Modules that programs touch at import: no hardware, and what only passes through."""
 
 import hashlib
 
