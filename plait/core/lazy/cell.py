@@ -17,6 +17,7 @@ import numpy as np
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
+from plait.core.lazy.recorder import recorder
 from plait.core.runtime.realize import realize
 
 
@@ -43,17 +44,37 @@ class _Unsettled(threading.local):
         return list(found.values())
 
     def roll_back(self) -> None:
-        """After a failure: put back every cell whose contents can no longer be computed."""
+        """After a failure: undo the writes that wait, as if the op at fault had raised at its line.
+
+        Writes recorded after that op, and those that need it, go; earlier ones stay.
+        """
         waiting, self.cells = self._waiting(), []
+        undone = _recorded_after_fault()
         for cell in waiting:
-            try:
-                realize([cell.node])
-            except Exception:
+            if id(cell.node) in undone:
                 cell.restore()
+            else:
+                try:
+                    realize([cell.node])
+                except Exception:
+                    cell.restore()
             cell.fallback = None
 
 
 _unsettled = _Unsettled()
+
+
+def _recorded_after_fault() -> set[int]:
+    """The ids of the nodes that this thread recorded after the first op whose check fails."""
+    nodes = recorder.in_order()
+    for position, node in enumerate(nodes):
+        if node.op.check is None or node.value is not None:
+            continue
+        try:
+            realize([node])
+        except Exception:
+            return {id(later) for later in nodes[position:]}
+    return set()
 
 
 def compute_all(cells: Iterable[Cell]) -> None:
