@@ -42,7 +42,8 @@ def scalar_type(dtype: DType) -> str:
 
 
 class _TensorMeta(type):
-    """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes Tensor(...)."""
+    """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes
+    Tensor(...)."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Tensor:
@@ -430,7 +431,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         return self
 
     def resize_(self, *sizes: Any) -> Tensor:
-        """Change the shape in place; kept elements keep their row-major position, new ones are 0."""
+        """Change the shape in place; kept elements keep their row-major position, new ones
+        are 0."""
         from plait._functions.common import shape_argument
         from plait._functions.creation import zeros
 

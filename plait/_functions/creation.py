@@ -137,7 +137,8 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
     ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
-        leaves.append(operator.index(data))
+        place: Any = data
+        leaves.append(operator.index(place))
         return ()
     raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
 

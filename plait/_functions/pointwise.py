@@ -208,7 +208,7 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Ten
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input); from the nearer end for accuracy, as PyTorch does."""
     difference = sub(end, input)
-    if isinstance(weight, Number):
+    if isinstance(weight, (bool, int, float)):
         if weight < 0.5:
             return add(input, mul(difference, weight))
         return sub(end, mul(difference, 1 - weight))
@@ -581,7 +581,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
 def copysign(input: Tensor, other: Any) -> Tensor:
     """|input| with the sign of `other` (that of -0.0 included)."""
     other = operand("copysign", "other", other)
-    if isinstance(other, Number):
+    if isinstance(other, (bool, int, float)):
         negative = math.copysign(1.0, other) < 0
         return neg(abs(input)) if negative else abs(input)
     negative = logical_or(lt(other, 0), lt(reciprocal(other), 0))

@@ -413,7 +413,7 @@ def as_strided(
     shape, strides = tuple(size), tuple(stride)
     offset = input.storage_offset() if storage_offset is None else storage_offset
     layout = Layout(strides, offset)
-    base = input if input._base is None else input._base
+    base: Any = input if input._base is None else input._base
     if len(shape) != len(strides) or any(s < 0 for s in (*shape, *strides, offset)):
         raise error(
             RuntimeError,

@@ -13,8 +13,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.function import FunctionNode, attach
 from plait.core.lazy.modes import grad_mode, modes
-from plait.core.ops.reduce import SUM
-from plait.core.ops.view import RESHAPE
+from plait.core.ops.view import sum_to
 
 __all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
 
@@ -268,7 +267,7 @@ def _fitted(label: str, index: int, grad: Any, spec: Spec | None) -> Any:
                 f"Function {label} returned an invalid gradient at index {index} - got "
                 f"{list(grad.shape)} but expected shape compatible with {list(spec.shape)}",
             )
-        grad = _summed_to(grad, spec.shape)
+        grad = sum_to(grad, spec.shape)
     return grad.to(spec.dtype)
 
 
@@ -276,13 +275,6 @@ def _expands_to(shape: tuple[int, ...], wide: tuple[int, ...]) -> bool:
     if len(shape) > len(wide):
         return False
     return all(a in (1, b) for a, b in zip(reversed(shape), reversed(wide)))
-
-
-def _summed_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The sum over the axes along which a value of this shape was repeated."""
-    padded = (1,) * (grad.ndim - len(shape)) + shape
-    repeated = tuple([i for i, extent in enumerate(padded) if extent != grad.shape[i]])
-    return RESHAPE(SUM(grad, axes=repeated), shape=shape)
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """TorchScript's names. A scripted function is the function: compilation needs no other language.
 
-`script` and `trace` give back what they were given, decorators mark nothing; what has no meaning without
-a TorchScript file (`save`, `load`) raises NotImplementedError.
+`script` and `trace` give back what they were given, decorators mark nothing; what has no meaning
+without a TorchScript file (`save`, `load`) raises NotImplementedError.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """L-BFGS: a quasi-Newton method with a limited memory of past steps.
 
-Source: Liu & Nocedal, On the limited memory BFGS method for large scale optimization (1989); the line
-search after Nocedal & Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
+Source: Liu & Nocedal, On the limited memory BFGS method for large scale optimization (1989); the
+line search after Nocedal & Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ __all__ = ["LBFGS"]
 class LBFGS(Optimizer):
     """L-BFGS over all parameters as one vector; `step` needs a closure.
 
-    line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than one
+    line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than
+    one
     parameter group or a negative learning rate.
     """
 

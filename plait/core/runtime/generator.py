@@ -14,6 +14,9 @@ there one double (`normal_x`) that it writes as zero and never reads: the Philox
 A state made by PyTorch therefore loads with offset 0, and PyTorch loads a state made here.
 """
 
+# Annotations stay text: evaluating `np.random.RandomState` would import numpy.random.
+from __future__ import annotations
+
 import operator
 import os
 import threading
@@ -80,7 +83,7 @@ class Generator:
 
     # --- seeding -------------------------------------------------------------------------------
 
-    def manual_seed(self, seed: int) -> "Generator":
+    def manual_seed(self, seed: int) -> Generator:
         """Restart both streams from `seed`, in [-2**63, 2**64); returns self.
 
         Only its low 32 bits reach the Mersenne Twister, as in PyTorch; Philox takes all 64.
@@ -170,7 +173,7 @@ class Generator:
             state["float_normal"], state["float_normal_is_valid"] = self._float_normal
         return np.frombuffer(state.tobytes(), dtype=np.uint8).copy()
 
-    def set_state(self, state: np.ndarray) -> "Generator":
+    def set_state(self, state: np.ndarray) -> Generator:
         """Restore what `get_state` gave, here or in PyTorch; returns self.
 
         Raises TypeError when `state` is not uint8, RuntimeError when its size or content is wrong;
@@ -214,14 +217,14 @@ class Generator:
             )
         return self
 
-    def clone(self) -> "Generator":
+    def clone(self) -> Generator:
         """An independent generator in the same state."""
         return Generator().set_state(self.get_state())
 
-    def __copy__(self) -> "Generator":
+    def __copy__(self) -> Generator:
         return self.clone()
 
-    def __deepcopy__(self, memo: dict) -> "Generator":
+    def __deepcopy__(self, memo: dict) -> Generator:
         return self.clone()
 
     def __reduce__(self):
