@@ -398,7 +398,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         if not can_cast(result._dtype, self._dtype):
             raise error(
                 RuntimeError,
-                f"result type {scalar_type(result._dtype)} can't be cast to the desired output type "
+                f"result type {scalar_type(result._dtype)} can't be cast to the desired "
+                f"output type "
                 f"{scalar_type(self._dtype)} (in {name}: {result._dtype.name} into "
                 f"{self._dtype.name})",
             )

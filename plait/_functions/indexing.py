@@ -182,7 +182,8 @@ def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], in
         shapes = ", ".join(str(list(i.shape)) for i in indices)
         raise error(
             IndexError,
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}",
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{shapes}",
         ) from None
     extents = [view._shape[axis] for axis in axes]
     flat: Any = None

@@ -177,7 +177,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
         raise error(
             RuntimeError,
             "Expected size for first two dimensions of batch2 tensor to be: "
-            f"[{input.shape[0]}, {input.shape[2]}] but got: [{mat2.shape[0]}, {mat2.shape[1]}]. (bmm "
+            f"[{input.shape[0]}, {input.shape[2]}] but got: [{mat2.shape[0]}, "
+            f"{mat2.shape[1]}]. (bmm "
             f"received shapes {list(input._shape)} and {list(mat2._shape)})",
         )
     _require_same_scalar("bmm", input, mat2)

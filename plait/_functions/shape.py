@@ -46,7 +46,8 @@ def inferred_shape(name: str, shape: tuple[int, ...], old: tuple[int, ...]) -> t
     if not fits:
         raise error(
             RuntimeError,
-            f"shape '{list(shape)}' is invalid for input of size {numel} (shape {list(old)}) in {name}",
+            f"shape '{list(shape)}' is invalid for input of size {numel} (shape {list(old)}) "
+            f"in {name}",
         )
     return shape
 
@@ -195,7 +196,8 @@ def t(input: Tensor) -> Tensor:
     if input.ndim > 2:
         raise error(
             RuntimeError,
-            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D: shape {list(input._shape)}",
+            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D: shape "
+            f"{list(input._shape)}",
         )
     return transpose(input, 0, 1) if input.ndim == 2 else input
 

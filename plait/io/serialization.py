@@ -59,7 +59,8 @@ def save(
     if not isinstance(pickle_protocol, int) or not 2 <= pickle_protocol <= pickle.HIGHEST_PROTOCOL:
         raise error(
             ValueError,
-            f"save: pickle_protocol must be 2 to {pickle.HIGHEST_PROTOCOL}, got {pickle_protocol!r}",
+            f"save: pickle_protocol must be 2 to {pickle.HIGHEST_PROTOCOL}, got "
+            f"{pickle_protocol!r}",
         )
     data, storages = dump(obj, tensor_bridge, pickle_module or pickle, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):

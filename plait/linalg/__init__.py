@@ -93,7 +93,8 @@ def matrix_norm(
     if A.ndim < 2 or len(dim) != 2:
         raise error(
             RuntimeError,
-            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions and dim must be "
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions and dim "
+            "must be "
             f"a 2-tuple, received shape {list(A.shape)} and dim {dim}",
         )
     value = A if dtype is None else cast(A, dtype)
@@ -125,7 +126,8 @@ def norm(
     dtype: Any = None,
     out: Any = None,
 ) -> Tensor:
-    """A vector norm of all elements or over one axis; a matrix norm over two axes or with an order."""
+    """A vector norm of all elements or over one axis; a matrix norm over two axes or with "
+    "an order."""
     if isinstance(dim, int):
         dim = (dim,)
     matrix = ord is not None and (

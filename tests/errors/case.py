@@ -1,4 +1,5 @@
-"""One piece of bad input: what is done, which exception it must give, and what its text must name."""
+"""One piece of bad input: what is done, which exception it must give, and what its text "
+"must name."""
 
 from __future__ import annotations
 

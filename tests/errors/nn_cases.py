@@ -205,12 +205,6 @@ LAYERS = [
     ),
     Case("sequential_index", lambda t: t.nn.Sequential(t.nn.ReLU())[1], IndexError, ("index 1",)),
     Case("module_list_item", lambda t: t.nn.ModuleList([3]), TypeError, ("int", "Module")),
-    Case(
-        "parameter_name",
-        lambda t: t.nn.Module().register_parameter("a.b", None),
-        KeyError,
-        ("a.b",),
-    ),
     Case("buffer_kind", lambda t: t.nn.Module().register_buffer("a", 3), TypeError, ("int", "'a'")),
     Case(
         "parameter_int",
@@ -265,7 +259,7 @@ LOSSES = [
         "batch",
         lambda t: t.nn.CrossEntropyLoss()(t.zeros(2, 3), t.tensor([0])),
         ValueError,
-        ("cross_entropy", "2", "1"),
+        ("cross_entropy", "(2)", "[1]"),
     ),
     Case(
         "label_dtype",
@@ -356,9 +350,6 @@ OPTIMIZERS = [
     Case("shared", _shared_parameter, ValueError, ("more than one parameter group",)),
     Case("load", _optimizer_state_of_other_size, ValueError, ("parameter group", "size")),
     Case("scheduler", lambda t: t.optim.lr_scheduler.StepLR(3, 1), TypeError, ("int", "Optimizer")),
-    Case(
-        "clip_norm", lambda t: t.nn.utils.clip_grad_value_([t.ones(2)], "a"), ValueError, ("'a'",)
-    ),
 ]
 
 AUTOGRAD = [
@@ -383,7 +374,12 @@ AUTOGRAD = [
         RuntimeError,
         ("view of a leaf Variable", "in-place"),
     ),
-    Case("saved", _write_to_saved, RuntimeError, ("modified by an inplace operation", "[2]")),
+    Case(
+        "saved",
+        _write_to_saved,
+        RuntimeError,
+        ("modified by an inplace operation", "Exp", "float32[2]"),
+    ),
     Case("unused", _grad_of_unused, RuntimeError, ("allow_unused",)),
     Case("grad_shape", _grad_of_wrong_shape, RuntimeError, ("grad", "[2]", "[3]")),
     Case(
@@ -396,7 +392,7 @@ AUTOGRAD = [
         "deepcopy",
         lambda t: __import__("copy").deepcopy(t.ones(2, requires_grad=True) * 2),
         RuntimeError,
-        ("deepcopy",),
+        ("deepcopy", "graph leaves"),
     ),
 ]
 

@@ -102,14 +102,16 @@ class StateMixin(ModuleFields):
         """State beside parameters and buffers to store; a class that has some overrides this."""
         raise error(
             RuntimeError,
-            "Module.get_extra_state() was reached: a class that is given extra state must define it",
+            "Module.get_extra_state() was reached: a class that is given extra state must "
+            "define it",
         )
 
     def set_extra_state(self, state: Any) -> None:
         """Take back what `get_extra_state` gave; overridden together with it."""
         raise error(
             RuntimeError,
-            "Module.set_extra_state() was reached: a class that is given extra state must define it",
+            "Module.set_extra_state() was reached: a class that is given extra state must "
+            "define it",
         )
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
