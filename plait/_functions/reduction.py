@@ -63,7 +63,7 @@ def _require_floating(name: str, dtype: DType) -> None:
         raise error(
             RuntimeError,
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point "
-            f"or complex dtype. Got: {scalar_type(dtype)}",
+            f"or complex dtype. Got: {scalar_type(dtype)} ({dtype.name}; convert it with .float())",
         )
 
 
@@ -92,10 +92,12 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 # -- extrema ----------------------------------------------------------------------------------
 
 
-def _require_elements(name: str, input: Tensor, axes: tuple[int, ...]) -> None:
+def _require_elements(
+    name: str, input: Tensor, axes: tuple[int, ...], kind: type[Exception] = IndexError
+) -> None:
     if 0 in [input._shape[axis] for axis in axes]:
         raise error(
-            IndexError if len(axes) < input.ndim else RuntimeError,
+            kind,
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
             f"reduction dim with the 'dim' argument (shape {list(input._shape)}).",
         )
@@ -104,7 +106,8 @@ def _require_elements(name: str, input: Tensor, axes: tuple[int, ...]) -> None:
 def _amax(name: str, op: Op) -> Any:
     def extremum(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
         axes = normal_axes(dim, input.ndim, name)
-        _require_elements(name, input, axes)
+        whole = dim is None or dim == ()
+        _require_elements(name, input, axes, RuntimeError if whole else IndexError)
         return folded(op, input, axes, keepdim)
 
     extremum.__name__ = name
@@ -139,7 +142,7 @@ def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
         dim = kwargs.get("dim", second)
         if dim is None:
             axes = tuple(range(input.ndim))
-            _require_elements(name, input, axes)
+            _require_elements(name, input, axes, RuntimeError)
             return folded(whole, input, axes, False)
         keepdim = kwargs.get("keepdim", args[1] if len(args) > 1 else False)
         return kind(_with_index(input, arg, dim, keepdim, name))

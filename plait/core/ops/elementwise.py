@@ -89,7 +89,11 @@ DIV = binary(
 
 def _no_zero_divisor(a: Any, b: np.ndarray) -> None:
     if b.dtype.kind in "iu" and b.size and not b.all():
-        raise ZeroDivisionError("integer division or remainder by zero")
+        # PyTorch's type and first word; RuntimeError is what its users catch.
+        raise RuntimeError(
+            "ZeroDivisionError: integer division or remainder by zero (divisor of dtype "
+            f"{b.dtype.name} and shape {list(b.shape)})"
+        )
 
 
 def _trunc_div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
