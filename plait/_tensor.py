@@ -42,7 +42,8 @@ def scalar_type(dtype: DType) -> str:
 
 
 class _TensorMeta(type):
-    """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes Tensor(...)."""
+    """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes
+    Tensor(...)."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Tensor:
@@ -383,7 +384,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         if not can_cast(result._dtype, self._dtype):
             raise error(
                 RuntimeError,
-                f"result type {scalar_type(result._dtype)} can't be cast to the desired output type "
+                f"result type {scalar_type(result._dtype)} can't be cast to the desired output "
+                "type "
                 f"{scalar_type(self._dtype)} (in {name})",
             )
         if result._shape != self._shape:
@@ -415,7 +417,8 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         return self
 
     def resize_(self, *sizes: Any) -> Tensor:
-        """Change the shape in place; kept elements keep their row-major position, new ones are 0."""
+        """Change the shape in place; kept elements keep their row-major position, new ones
+        are 0."""
         from plait._functions.common import shape_argument
         from plait._functions.creation import zeros
 

@@ -54,13 +54,15 @@ class device:
         if not isinstance(type, str):
             raise error(
                 TypeError,
-                f"device(): argument 'type' must be str, int or device, not {type.__class__.__name__}",
+                "device(): argument 'type' must be str, int or device, not "
+                f"{type.__class__.__name__}",
             )
         kind, colon, number = type.partition(":")
         if kind not in device._KINDS or (colon and not number.isdigit()):
             raise error(
                 RuntimeError,
-                f"Expected one of {', '.join(device._KINDS)} device type at start of device string: "
+                f"Expected one of {', '.join(device._KINDS)} device type at start of device "
+                "string: "
                 f"{type}",
             )
         self.type = kind

@@ -85,7 +85,8 @@ def _hubconf(folder: str, source: str) -> Any:
     if source == "github":
         raise error(
             RuntimeError,
-            f"torch.hub: {folder} would have to be downloaded, which Plait does not do. Hint: clone "
+            f"torch.hub: {folder} would have to be downloaded, which Plait does not do. Hint: "
+            "clone "
             'it and pass its folder with source="local"',
         )
     folder = os.path.expanduser(folder)
@@ -141,7 +142,8 @@ def _check_hash(path: str) -> None:
     if not digest.hexdigest().startswith(stated.group(1)):
         raise error(
             RuntimeError,
-            f'invalid hash value (expected "{stated.group(1)}", got "{digest.hexdigest()}") of {path}',
+            f'invalid hash value (expected "{stated.group(1)}", got "{digest.hexdigest()}") '
+            f"of {path}",
         )
 
 

@@ -137,7 +137,8 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
     ):
         return _walk(list(data), leaves, depth)
     if hasattr(data, "__index__"):
-        leaves.append(operator.index(data))
+        place: Any = data
+        leaves.append(operator.index(place))
         return ()
     raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
 
@@ -284,7 +285,8 @@ def _nonnegative(name: str, shape: tuple[int, ...]) -> None:
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in {name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
+                f"{name}",
             )
 
 

@@ -72,7 +72,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     if index.ndim > 1:
         raise error(
             IndexError,
-            f"index_select(): Index is supposed to be a vector, received shape {list(index._shape)}",
+            "index_select(): Index is supposed to be a vector, received shape "
+            f"{list(index._shape)}",
         )
     places = reshape(index, (index.numel(),))
     if input.ndim == 0:
@@ -95,7 +96,8 @@ def _source(name: str, input: Tensor, index: Tensor, value: Any) -> Any:
         if value.dtype is not input.dtype:
             raise error(
                 RuntimeError,
-                f"{name}(): Expected self.dtype to be equal to src.dtype, received {input.dtype} and "
+                f"{name}(): Expected self.dtype to be equal to src.dtype, received {input.dtype} "
+                "and "
                 f"{value.dtype}",
             )
         if value.ndim == 0 and index.ndim:
@@ -130,7 +132,8 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
     if index.ndim != input.ndim:
         raise error(
             RuntimeError,
-            "Index tensor must have the same number of dimensions as self tensor: received index of "
+            "Index tensor must have the same number of dimensions as self tensor: received index "
+            "of "
             f"shape {list(index._shape)} for {list(input._shape)} in {name}",
         )
     places = checked_index(name, index, input._shape[axis], axis)
@@ -209,7 +212,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
     if source.dtype is not input.dtype:
         raise error(
             RuntimeError,
-            f"index_add(): self ({input.dtype}) and source ({source.dtype}) must have the same scalar "
+            f"index_add(): self ({input.dtype}) and source ({source.dtype}) must have the same "
+            "scalar "
             "type",
         )
     places = checked_index("index_add", index, input._shape[axis], axis)

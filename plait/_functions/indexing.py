@@ -166,8 +166,8 @@ def _checked(index: Tensor, extent: int, axis: int) -> Any:
 def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], int, int]:
     """One flat index over the indexed axes, moved side by side.
 
-    Returns (value with the indexed axes merged into one, flat index, axis order, place of the merged
-    axis, place in the result where the index shape goes).
+    Returns (value with the indexed axes merged into one, flat index, axis order, place of the
+    merged axis, place in the result where the index shape goes).
     """
     axes, indices = gather
     first = axes[0]

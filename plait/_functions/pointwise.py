@@ -212,7 +212,7 @@ def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Ten
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input); from the nearer end for accuracy, as PyTorch does."""
     difference = sub(end, input)
-    if isinstance(weight, Number):
+    if isinstance(weight, (bool, int, float)):
         if weight < 0.5:
             return add(input, mul(difference, weight))
         return sub(end, mul(difference, 1 - weight))
@@ -606,7 +606,7 @@ def copysign(input: Tensor, other: Any) -> Tensor:
     """|input| with the sign of `other` (that of -0.0 included)."""
     other = operand("copysign", "other", other)
     size = abs(cast(input, float_result(input, other)))
-    if isinstance(other, Number):
+    if isinstance(other, (bool, int, float)):
         return neg(size) if math.copysign(1.0, other) < 0 else size
     return where(signbit(other), neg(size), size)
 

@@ -102,7 +102,8 @@ def _sizes(name: str, size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[in
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in {name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
+                f"{name}",
             )
     return shape
 

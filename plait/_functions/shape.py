@@ -284,7 +284,8 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     if not -extent <= first <= extent:
         raise error(
             IndexError,
-            f"start out of range (expected to be in range of [-{extent}, {extent}], but got {first})",
+            f"start out of range (expected to be in range of [-{extent}, {extent}], but got "
+            f"{first})",
         )
     first = first + extent if first < 0 else first
     if length < 0 or first + length > extent:
@@ -402,7 +403,7 @@ def as_strided(
     shape, strides = tuple(size), tuple(stride)
     offset = input.storage_offset() if storage_offset is None else storage_offset
     layout = Layout(strides, offset)
-    base = input if input._base is None else input._base
+    base: Any = input if input._base is None else input._base
     if len(shape) != len(strides) or any(s < 0 for s in (*shape, *strides, offset)):
         raise error(
             RuntimeError,

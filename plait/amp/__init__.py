@@ -1,7 +1,8 @@
 """Automatic mixed precision: the interface, complete; the precision, not yet.
 
-`autocast` records that a region wants a smaller type and leaves every operation in full precision (16-bit
-contractions come with the compiler). `GradScaler` scales losses and gradients as PyTorch's does.
+`autocast` records that a region wants a smaller type and leaves every operation in full precision
+(16-bit contractions come with the compiler). `GradScaler` scales losses and gradients as PyTorch's
+does.
 """
 
 from plait.amp.autocast_mode import (

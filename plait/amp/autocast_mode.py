@@ -59,9 +59,9 @@ def get_autocast_gpu_dtype() -> DType:
 class autocast:
     """A region (or a decorated function) that wants `dtype`, by default bfloat16 on the CPU.
 
-    Operations stay in full precision: results are at least as accurate as PyTorch's, and outputs keep
-    the dtype of their inputs. For other devices it warns and is off. Raises RuntimeError for an
-    unknown kind of device.
+    Operations stay in full precision: results are at least as accurate as PyTorch's, and outputs
+    keep the dtype of their inputs. For other devices it warns and is off. Raises RuntimeError for
+    an unknown kind of device.
     """
 
     def __init__(
@@ -118,5 +118,6 @@ def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) ->
 
 
 def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
-    """Mark the backward of an `autograd.Function`: the function itself; without one, a decorator."""
+    """Mark the backward of an `autograd.Function`: the function itself; without one, a
+    decorator."""
     return functools.partial(custom_bwd, device_type=device_type) if bwd is None else bwd

@@ -29,8 +29,8 @@ class OptState(enum.Enum):
 class GradScaler:
     """Scales losses; unscales gradients; skips steps with inf or nan; adapts the scale.
 
-    With `enabled=False` every method passes its argument on. For devices other than the CPU it warns
-    and is disabled. Raises AssertionError for factors that could not adapt.
+    With `enabled=False` every method passes its argument on. For devices other than the CPU it
+    warns and is disabled. Raises AssertionError for factors that could not adapt.
     """
 
     def __init__(
@@ -46,7 +46,8 @@ class GradScaler:
         self._enabled = enabled and device == "cpu"
         if enabled and not self._enabled:
             warnings.warn(
-                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not available.  "
+                f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not "
+                "available.  "
                 "Disabling.",
                 stacklevel=2,
             )
@@ -94,7 +95,8 @@ class GradScaler:
         self._stages[id(optimizer)] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """`optimizer.step()`, unless a gradient is inf or nan. Raises RuntimeError the second time."""
+        """`optimizer.step()`, unless a gradient is inf or nan. Raises RuntimeError the second
+        time."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:

@@ -58,8 +58,8 @@ def backward(
 ) -> None:
     """Accumulate the gradients of tensors into the `.grad` of the leaves they depend on.
 
-    grad_tensors: one per tensor (None for tensors of one element). inputs: accumulate into these only.
-    Raises RuntimeError as PyTorch does (no graph, not a scalar, freed graph, wrong shapes).
+    grad_tensors: one per tensor (None for tensors of one element). inputs: accumulate into these
+    only. Raises RuntimeError as PyTorch does (no graph, not a scalar, freed graph, wrong shapes).
     """
     if grad_variables is not None:
         if grad_tensors is not None:

@@ -13,8 +13,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.function import FunctionNode, attach
 from plait.core.lazy.modes import grad_mode, modes
-from plait.core.ops.reduce import SUM
-from plait.core.ops.view import RESHAPE
+from plait.core.ops.view import sum_to
 
 __all__ = ["Function", "FunctionCtx", "NestedIOFunction", "once_differentiable"]
 
@@ -129,21 +128,23 @@ class Function(FunctionCtx):
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs."""
-        raise NotImplementedError(
-            "You must implement the forward function for custom autograd.Function."
+        raise error(
+            NotImplementedError,
+            "You must implement the forward function for custom autograd.Function.",
         )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
         """Keep in `ctx` what backward needs."""
-        raise NotImplementedError("setup_context is not implemented.")
+        raise error(NotImplementedError, "setup_context is not implemented.")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Compute the gradients of the arguments."""
-        raise NotImplementedError(
+        raise error(
+            NotImplementedError,
             "You must implement either the backward or vjp method for your custom "
-            "autograd.Function to use it with backward mode AD."
+            "autograd.Function to use it with backward mode AD.",
         )
 
     vjp = backward
@@ -151,7 +152,7 @@ class Function(FunctionCtx):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Forward-mode derivative; not built yet."""
-        raise NotImplementedError("forward-mode derivatives are not built in Plait yet")
+        raise error(NotImplementedError, "forward-mode derivatives are not built in Plait yet")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
@@ -266,7 +267,7 @@ def _fitted(label: str, index: int, grad: Any, spec: Spec | None) -> Any:
                 f"Function {label} returned an invalid gradient at index {index} - got "
                 f"{list(grad.shape)} but expected shape compatible with {list(spec.shape)}",
             )
-        grad = _summed_to(grad, spec.shape)
+        grad = sum_to(grad, spec.shape)
     return grad.to(spec.dtype)
 
 
@@ -274,13 +275,6 @@ def _expands_to(shape: tuple[int, ...], wide: tuple[int, ...]) -> bool:
     if len(shape) > len(wide):
         return False
     return all(a in (1, b) for a, b in zip(reversed(shape), reversed(wide)))
-
-
-def _summed_to(grad: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """The sum over the axes along which a value of this shape was repeated."""
-    padded = (1,) * (grad.ndim - len(shape)) + shape
-    repeated = tuple([i for i, extent in enumerate(padded) if extent != grad.shape[i]])
-    return RESHAPE(SUM(grad, axes=repeated), shape=shape)
 
 
 def once_differentiable(function: Callable[..., Any]) -> Callable[..., Any]:

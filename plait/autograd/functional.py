@@ -1,8 +1,8 @@
 """Products with Jacobians and Hessians, and these matrices themselves, by reverse mode.
 
-Functions take tensors and give tensors; one tensor in or out may stand alone, several are tuples, and
-the results are nested accordingly, as in PyTorch. A product with the Jacobian itself (`jvp`) is the
-derivative of the reverse product with respect to its vector.
+Functions take tensors and give tensors; one tensor in or out may stand alone, several are tuples,
+and the results are nested accordingly, as in PyTorch. A product with the Jacobian itself (`jvp`) is
+the derivative of the reverse product with respect to its vector.
 """
 
 from __future__ import annotations
@@ -184,7 +184,8 @@ def _vectors(v: Any, like: Sequence[Tensor], name: str) -> list[Tensor]:
         if len(like) != 1 or like[0].numel() != 1:
             raise error(
                 RuntimeError,
-                f"The vector v can only be None if the {name} is of a function with a single number; "
+                f"The vector v can only be None if the {name} is of a function with a single "
+                "number; "
                 f"received shapes {[list(x.shape) for x in like]}",
             )
         return [ones(*like[0].shape, dtype=like[0].dtype)]

@@ -1,7 +1,7 @@
 """Switches of gradient recording: context managers that are decorators too.
 
-The mode belongs to the Python thread. A decorated generator function has the mode while its own code
-runs, not while its caller's does.
+The mode belongs to the Python thread. A decorated generator function has the mode while its own
+code runs, not while its caller's does.
 """
 
 from __future__ import annotations
@@ -59,7 +59,10 @@ def _wrap_generator(mode: Callable[[], _Mode], function: Callable[..., Any]) -> 
     def generate(*args: Any, **kwargs: Any) -> Any:
         with mode():
             generator = function(*args, **kwargs)
-        resume: Callable[[], Any] = lambda: next(generator)
+
+        def resume() -> Any:
+            return next(generator)
+
         while True:
             try:
                 with mode():

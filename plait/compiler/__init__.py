@@ -1,7 +1,7 @@
 """`torch.compile` and its surroundings.
 
-Every program is recorded and compiled as it runs; `compile` asks for nothing more yet and gives back what
-it was given.
+Every program is recorded and compiled as it runs; `compile` asks for nothing more yet and gives
+back what it was given.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ __all__ = [
 def compile(model: Any = None, **options: Any) -> Any:
     """The function or module itself; without it, a decorator.
 
-    Options are PyTorch's (fullgraph, dynamic, backend, mode, options, disable): they are hints here.
-    Raises TypeError for what cannot be called, RuntimeError for `mode` and `options` together.
+    Options are PyTorch's (fullgraph, dynamic, backend, mode, options, disable): they are hints
+    here. Raises TypeError for what cannot be called, RuntimeError for `mode` and `options`
+    together.
     """
     if options.get("mode") is not None and options.get("options") is not None:
         raise error(
             RuntimeError,
-            "Either mode or options can be specified, but both can't be specified at the same time.",
+            "Either mode or options can be specified, but both can't be specified at the same "
+            "time.",
         )
     if model is None:
         return lambda decorated: compile(decorated, **options)

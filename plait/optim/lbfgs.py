@@ -1,7 +1,7 @@
 """L-BFGS: a quasi-Newton method with a limited memory of past steps.
 
-Source: Liu & Nocedal, On the limited memory BFGS method for large scale optimization (1989); the line
-search after Nocedal & Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
+Source: Liu & Nocedal, On the limited memory BFGS method for large scale optimization (1989); the
+line search after Nocedal & Wright, Numerical Optimization (2006), algorithms 3.5 and 3.6.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plait._tensor import Tensor
+from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.optim._apply import check_lr
 from plait.optim._line_search import strong_wolfe
@@ -21,7 +22,8 @@ __all__ = ["LBFGS"]
 class LBFGS(Optimizer):
     """L-BFGS over all parameters as one vector; `step` needs a closure.
 
-    line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than one
+    line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than
+    one
     parameter group or a negative learning rate.
     """
 
@@ -50,7 +52,9 @@ class LBFGS(Optimizer):
             },
         )
         if len(self.param_groups) != 1:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+            raise error(
+                ValueError, "LBFGS doesn't support per-parameter options (parameter groups)"
+            )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Up to `max_iter` iterations; gives the loss of the first evaluation.
@@ -58,10 +62,10 @@ class LBFGS(Optimizer):
         Raises TypeError without a closure, RuntimeError for an unknown line search.
         """
         if closure is None:
-            raise TypeError("LBFGS.step() missing 1 required positional argument: 'closure'")
+            raise error(TypeError, "LBFGS.step() missing 1 required positional argument: 'closure'")
         search = self.param_groups[0]["line_search_fn"]
         if search not in (None, "strong_wolfe"):
-            raise RuntimeError("only 'strong_wolfe' is supported")
+            raise error(RuntimeError, "only 'strong_wolfe' is supported")
         with grad_mode(False):
             return _Run(self, closure).minimize()
 

@@ -1,7 +1,7 @@
 """A profiler of named regions: how often each ran, and for how long on the clock.
 
-Operations are not listed one by one. A lazy operation costs its time where its value is needed, so a
-region's time is that of the runs which happened inside it.
+Operations are not listed one by one. A lazy operation costs its time where its value is needed, so
+a region's time is that of the runs which happened inside it.
 """
 
 from __future__ import annotations

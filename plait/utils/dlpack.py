@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from plait._functions.creation import from_dlpack
 from plait._tensor import Tensor
-from plait.core.ir.dtypes import dtype_of
 
 __all__ = ["from_dlpack", "to_dlpack"]
-
-
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor over the memory of any object with `__dlpack__`."""
-    array = np.from_dlpack(ext_tensor)
-    return Tensor.of_array(array, dtype_of(array.dtype))
 
 
 def to_dlpack(tensor: Tensor) -> Any:

@@ -101,7 +101,9 @@ def test_values_and_gradients(case: Case, training: bool) -> None:
         assert a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE)
     assert len(our_gradients) == len(their_gradients)
+    # PyTorch's gradient of hardsigmoid multiplies by 1/6 as a float32, in float64 too.
+    tolerance = 1e-7 if "Hardsigmoid" in case.label else TOLERANCE
     for a, b in zip(our_gradients, their_gradients):
-        np.testing.assert_allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE)
+        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance)
     for a, b in zip(ours.buffers(), theirs.buffers()):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=TOLERANCE, atol=TOLERANCE)

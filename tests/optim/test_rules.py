@@ -1,4 +1,5 @@
-"""Optimizers: stored results, one run per step, few operations, and failures that change nothing."""
+"""Optimizers: stored results, one run per step, few operations, and failures that change
+nothing."""
 
 import copy
 
@@ -196,5 +197,5 @@ def test_duplicate_parameters_are_updated_in_turn():
 
 def test_unbuilt_optimizers_say_so():
     assert not hasattr(plait.optim, "Muon")
-    with pytest.raises(NotImplementedError, match="torch.optim.Muon is not built"):
+    with pytest.raises(NotImplementedError, match=r"torch\.optim\.Muon is not built"):
         _ = plait.optim.Muon

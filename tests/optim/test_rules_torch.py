@@ -20,9 +20,7 @@ def test_fifty_steps(case, dtype):
     expected_params, expected_optimizer = trained(torch, name, options, dtype)
     tolerance = {"rtol": TOLERANCE[dtype], "atol": TOLERANCE[dtype]}
     for param, expected in zip(params, expected_params):
-        np.testing.assert_allclose(
-            param.detach().numpy(), expected.detach().numpy(), **tolerance
-        )
+        np.testing.assert_allclose(param.detach().numpy(), expected.detach().numpy(), **tolerance)
         state, expected_state = optimizer.state[param], expected_optimizer.state[expected]
         assert list(state) == list(expected_state)
         for key, value in expected_state.items():

@@ -90,5 +90,5 @@ def largest(x: Any, axes: tuple[int, ...] | None = None, keep: bool = False) -> 
 
 
 def rounded_once(formula: Callable[..., Any], *values: Any) -> Any:
-    """formula(*values) computed in float32 for 16-bit floats, and rounded to their dtype at the end."""
+    """formula(*values) in float32 for 16-bit floats, rounded to their dtype at the end."""
     return cast(formula(*[widen(x) for x in values]), values[0].dtype)

@@ -79,7 +79,7 @@ def kl_divergence(x: Any, target: Any, log_target: bool) -> Any:
 
 
 def poisson_nll(x: Any, target: Any, log_input: bool, full_loss: bool, eps: float) -> Any:
-    """x as the rate, or its logarithm; `full_loss` adds Stirling's approximation of log(target!)."""
+    """x as the rate, or its logarithm; `full_loss` adds Stirling's log(target!)."""
 
     def formula(x: Any, t: Any) -> Any:
         if log_input:
@@ -181,7 +181,7 @@ def multilabel_margin(x: Any, target: Any) -> Any:
     x: (N, C), target: (N, C) int64, whose labels end at the first -1.
     """
     rows, classes = x.shape
-    ends = CUMSUM(cast(fn.equal(target, -1), dtypes.int64), axis=1)
+    ends = CUMSUM(cast(fn.equal(target, -1), dtypes.int64), axis=1, reverse=False)
     counts = fn.equal(ends, 0)  # (N, C): labels before the first -1
     safe = fn.where(counts, target, 0)
     # Labels that do not count are put in a place of their own, behind the classes.
@@ -212,6 +212,6 @@ def triplet(positive: Any, negative: Any, margin: float) -> Any:
 
 
 def limited_below(x: Any, least: float, held: Any) -> Any:
-    """x raised to `least` where below it, with the slope of x itself; `held`: x without gradient."""
+    """x raised to `least` where below it, with the slope of x; `held`: x without gradient."""
     lift = fn.where(fn.less(held, least), fn.sub(least, held), constant(0, held))
     return fn.add(x, lift)

@@ -49,6 +49,10 @@ def pad_from_itself(x: Any, pairs: Pairs, mode: str) -> Any:
     for axis, (low, high) in enumerate(pairs):
         if not low and not high:
             continue
+        if mode == "circular":
+            # What is cut off does not come back on the other side.
+            x = slice_axis(x, axis, max(0, -low), x.shape[axis] - max(0, -high))
+            low, high = max(0, low), max(0, high)
         places = np.arange(-low, x.shape[axis] + high)
         source = np.ascontiguousarray(_SOURCES[mode](places, x.shape[axis]), np.int64)
         x = TAKE(x, leaf(source, source.shape, dtypes.int64), axis=axis)

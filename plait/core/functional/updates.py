@@ -1,7 +1,8 @@
 """The update rules of gradient descent, one function each: new values from old ones.
 
-Values are nodes or tensors of one dtype and shape; hyper-parameters are Python numbers. Factors that
-do not depend on an element are folded into one constant, so that a rule records few operations.
+Values are nodes or tensors of one dtype and shape; hyper-parameters are Python numbers. Factors
+that do not depend on an element are folded into one constant, so that a rule records few
+operations.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def sgd(
 ) -> tuple[Any, Any]:
     """(param, velocity) after a step of descent with momentum; velocity None starts one.
 
-    Source: Sutskever et al., On the importance of initialization and momentum in deep learning (2013).
+    Source: Sutskever et al., On the importance of initialization and momentum in deep learning
+    (2013).
     """
     if momentum == 0:
         return add_scaled(param, grad, -lr), velocity

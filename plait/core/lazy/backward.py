@@ -8,6 +8,7 @@ from typing import Any
 from plait.core.ir.errors import error
 from plait.core.lazy.grad import Edge, Walk, ones_for
 from plait.core.lazy.tensor import LazyTensor
+from plait.core.ops.elementwise import cast
 
 
 def backward(
@@ -112,9 +113,5 @@ def _root(
             f"Mismatch in shape: grad_output[{index}] has a shape of {list(gradient.shape)} and "
             f"output[{index}] has a shape of {list(tensor.shape)}.",
         )
-    if gradient.dtype is not tensor.dtype:
-        from plait.core.ops.elementwise import cast
-
-        gradient = cast(gradient, tensor.dtype)
-    start = gradient if create_graph else gradient.read()
-    return edge, start
+    given: Any = cast(gradient, tensor.dtype)
+    return edge, given if create_graph else given.read()

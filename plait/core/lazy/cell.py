@@ -148,7 +148,8 @@ class Cell:
         return node.value
 
     def export(self) -> np.ndarray:
-        """The memory itself, from now on visible outside: no copy where nothing else refers to it."""
+        """The memory itself, from now on visible outside: no copy where nothing else refers
+        to it."""
         if self.is_shared():
             assert self.shared is not None
             return self.shared

@@ -170,7 +170,8 @@ def _is_leaf(target: Any) -> bool:
 
 
 def add_hook(function: Any, output: int, hook: Callable) -> Callable[[], None]:
-    """Attach a hook to an output of a grad node (-1: to the node); gives the call that removes it."""
+    """Attach a hook to an output of a grad node (-1: to the node); gives the call that
+    removes it."""
     if function.hooks is None:
         function.hooks = {}
     held = function.hooks.setdefault(output, {})

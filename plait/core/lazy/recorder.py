@@ -48,17 +48,16 @@ class Recorder(threading.local):
             if x.value is not None and type(x.value) is not tuple
         }
         held = sum(pinned.values())
-        if (
-            len(alive) > int(flag("PLAIT_PENDING_NODES"))
-            or held > int(flag("PLAIT_PENDING_MB")) << 20
-        ):
+        bound = int(flag("PLAIT_PENDING_NODES"))
+        if len(alive) > bound // 2 or held > int(flag("PLAIT_PENDING_MB")) << 20:
             used = {id(operand) for node in alive for operand in node.inputs}
             realize([node for node in alive if id(node) not in used])
             alive, held = [], 0
         self.nodes = [ref(node) for node in alive]
         self.bytes = 0
-        # Twice what waits: the cost of sweeping stays a constant per recorded node.
-        self.node_trigger = max(_SWEEP_NODES, 2 * len(alive))
+        # Twice what waits, so that sweeping costs a constant per recorded node; but not above the
+        # bound, which is why it is half full that the waiting ones are computed.
+        self.node_trigger = max(_SWEEP_NODES, min(2 * len(alive), bound))
         self.byte_trigger = max(_SWEEP_BYTES, 2 * held)
 
     def _waiting(self) -> list[Node]:

@@ -57,12 +57,14 @@ def resize(
     mode: str,
     align_corners: bool = False,
     scales: tuple[float | None, ...] | None = None,
+    antialias: bool = False,
 ) -> Any:
     """x (N, C, *spatial) resized to (N, C, *sizes), as PyTorch's `interpolate`.
 
     mode: "nearest", "nearest-exact", "linear" (1 axis), "bilinear", "bicubic" (2), "trilinear" (3)
         or "area". align_corners: the corner elements keep their places (linear and cubic modes).
     scales: the scale factors the user gave, which place the elements then; None: by the extents.
+    antialias: widen the filter when shrinking ("bilinear" and "bicubic").
     Raises ShapeError, DTypeError; ValueError for an unknown mode.
     """
     _require_planes("interpolate", x, sizes)
@@ -84,7 +86,8 @@ def resize(
     wide, real = _compute_type(x)
     y = cast(x, wide)
     for i, (source, target, scale) in enumerate(zip(x.shape[2:], sizes, factors)):
-        matrix = numeric.resize_matrix(source, target, kind, align_corners, scale, real)
+        weigh = numeric.smoothing_matrix if antialias else numeric.resize_matrix
+        matrix = weigh(source, target, kind, align_corners, scale, real)
         y = _contract_axis(y, 2 + i, matrix)
     return cast(y, x.dtype)
 

@@ -32,9 +32,9 @@ FLAGS = {
         ),
         Flag(
             "PLAIT_PENDING_NODES",
-            "20000",
+            "4096",
             int,
-            "how many recorded nodes may wait before the waiting ones are computed",
+            "how many recorded nodes may wait at most before the waiting ones are computed",
         ),
         Flag(
             "PLAIT_PENDING_MB",
@@ -46,7 +46,20 @@ FLAGS = {
             "PLAIT_SAMPLE_DATA",
             "0",
             int,
-            "1: `MNIST(download=True)` without a network takes the sample of 5,000 real digits",
+            "1: `MNIST(download=True)` takes the sample of 5,000 real digits instead of a download",
+        ),
+        Flag(
+            "PLAIT_CACHE_DIR",
+            "",
+            str,
+            "folder of what Plait may keep between runs; empty: `plait` in the user's cache folder",
+        ),
+        Flag(
+            "PLAIT_ALIASES",
+            "",
+            str,
+            "which names mean Plait in the worker processes that this one starts; set by "
+            "`plait run` and `install_as` themselves",
         ),
     )
 }
@@ -63,3 +76,12 @@ def flag(name: str) -> int | str:
         return entry.kind(text)
     except ValueError:
         raise ValueError(f"{name}={text!r}: expected {entry.kind.__name__}") from None
+
+
+def table() -> str:
+    """The flags as a Markdown table, for docs/flags.md."""
+    lines = ["| flag | default | meaning |", "| --- | --- | --- |"]
+    for entry in FLAGS.values():
+        default = f"`{entry.default}`" if entry.default else "(empty)"
+        lines.append(f"| `{entry.name}` | {default} | {entry.help} |")
+    return "\n".join(lines) + "\n"

@@ -14,11 +14,16 @@ there one double (`normal_x`) that it writes as zero and never reads: the Philox
 A state made by PyTorch therefore loads with offset 0, and PyTorch loads a state made here.
 """
 
+# Annotations stay text: evaluating `np.random.RandomState` would import numpy.random.
+from __future__ import annotations
+
 import operator
 import os
 import threading
 
 import numpy as np
+
+from plait.core.ir.errors import error
 
 DEFAULT_SEED = 67280421310721  # PyTorch's seed for a generator nobody has seeded
 STATE_BYTES = 5056
@@ -48,17 +53,18 @@ assert _STATE_LAYOUT.itemsize == STATE_BYTES
 def _checked_seed(seed: int) -> int:
     """`seed` as an unsigned 64-bit integer; negative ones count down from 2**64 as in PyTorch."""
     if isinstance(seed, bool | np.bool_):
-        raise RuntimeError(f"manual_seed expected an integer, but got {type(seed).__name__}")
+        raise error(RuntimeError, f"manual_seed expected an integer, but got {type(seed).__name__}")
     try:
         value = operator.index(seed)
     except TypeError:
-        raise RuntimeError(
-            f"manual_seed expected an integer, but got {type(seed).__name__}"
+        raise error(
+            RuntimeError, f"manual_seed expected an integer, but got {type(seed).__name__}"
         ) from None
     if not -(1 << 63) <= value < (1 << 64):
-        raise ValueError(
+        raise error(
+            ValueError,
             f"Overflow when unpacking long long: manual_seed takes a seed in "
-            f"[-2**63, 2**64 - 1], but got {value}"
+            f"[-2**63, 2**64 - 1], but got {value}",
         )
     return value & 0xFFFF_FFFF_FFFF_FFFF
 
@@ -77,7 +83,7 @@ class Generator:
 
     # --- seeding -------------------------------------------------------------------------------
 
-    def manual_seed(self, seed: int) -> "Generator":
+    def manual_seed(self, seed: int) -> Generator:
         """Restart both streams from `seed`, in [-2**63, 2**64); returns self.
 
         Only its low 32 bits reach the Mersenne Twister, as in PyTorch; Philox takes all 64.
@@ -123,7 +129,9 @@ class Generator:
     def next_counter(self, draws: int = 1) -> tuple[int, int]:
         """Reserve `draws` consecutive Philox offsets; returns (seed, first offset)."""
         if draws < 1:
-            raise ValueError(f"next_counter reserves at least one offset, but got draws={draws}")
+            raise error(
+                ValueError, f"next_counter reserves at least one offset, but got draws={draws}"
+            )
         with self._lock:
             offset = self._philox_offset
             self._philox_offset = (offset + draws) & 0xFFFF_FFFF_FFFF_FFFF
@@ -165,7 +173,7 @@ class Generator:
             state["float_normal"], state["float_normal_is_valid"] = self._float_normal
         return np.frombuffer(state.tobytes(), dtype=np.uint8).copy()
 
-    def set_state(self, state: np.ndarray) -> "Generator":
+    def set_state(self, state: np.ndarray) -> Generator:
         """Restore what `get_state` gave, here or in PyTorch; returns self.
 
         Raises TypeError when `state` is not uint8, RuntimeError when its size or content is wrong;
@@ -173,11 +181,14 @@ class Generator:
         """
         raw = np.asarray(state)
         if raw.dtype != np.uint8:
-            raise TypeError(f"RNG state must be a torch.ByteTensor, but got dtype {raw.dtype}")
+            raise error(
+                TypeError, f"RNG state must be a torch.ByteTensor, but got dtype {raw.dtype}"
+            )
         if raw.size != STATE_BYTES:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
-                f"state size to be {raw.size}; pass what get_rng_state() or get_state() returned"
+                f"state size to be {raw.size}; pass what get_rng_state() or get_state() returned",
             )
         fields = np.frombuffer(raw.tobytes(), dtype=_STATE_LAYOUT)[0]
         left, position = int(fields["left"]), int(fields["next"])
@@ -185,9 +196,10 @@ class Generator:
         consistent = left == 1 or position == _WORDS + 1 - left
         in_range = 1 <= left <= _WORDS and position <= _WORDS and words.max() < 1 << 32
         if not (fields["seeded"] == 1 and in_range and consistent):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Invalid mt19937 state: seeded={int(fields['seeded'])}, left={left}, "
-                f"next={position}; these bytes are not the state of a CPU generator"
+                f"next={position}; these bytes are not the state of a CPU generator",
             )
         engine = np.random.RandomState(0)
         start = _WORDS if left == 1 else position
@@ -205,14 +217,14 @@ class Generator:
             )
         return self
 
-    def clone(self) -> "Generator":
+    def clone(self) -> Generator:
         """An independent generator in the same state."""
         return Generator().set_state(self.get_state())
 
-    def __copy__(self) -> "Generator":
+    def __copy__(self) -> Generator:
         return self.clone()
 
-    def __deepcopy__(self, memo: dict) -> "Generator":
+    def __deepcopy__(self, memo: dict) -> Generator:
         return self.clone()
 
     def __reduce__(self):

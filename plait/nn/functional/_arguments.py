@@ -1,4 +1,4 @@
-"""What the functions share: checks of arguments in PyTorch's wording, reductions, in-place results."""
+"""What the functions share: argument checks in PyTorch's wording, reductions, in-place results."""
 
 from __future__ import annotations
 
@@ -58,6 +58,11 @@ def per_axis(name: str, argument: str, value: Any, rank: int) -> tuple[int, ...]
     """An int, or a sequence of one or `rank` ints, as `rank` ints."""
     if hasattr(value, "__index__"):
         return (value.__index__(),) * rank
+    if not hasattr(value, "__iter__"):
+        raise error(
+            TypeError,
+            f"{name}(): argument '{argument}' must be tuple of ints, not {type(value).__name__}",
+        )
     values = tuple(value)
     for i, v in enumerate(values):
         if not hasattr(v, "__index__"):

@@ -90,8 +90,8 @@ def scaled_dot_product_attention(
     """softmax(query key^T * scale + mask) value over the last two axes (arXiv:1706.03762).
 
     query (..., L, E), key (..., S, E), value (..., S, V) -> (..., L, V); leading axes broadcast.
-    attn_mask: bool (True: may look) or added to the scores. is_causal: query i sees keys 0 .. i. scale:
-    default 1 / sqrt(E). enable_gqa: heads of key and value are repeated to those of the query.
+    attn_mask: bool (True: may look) or added to the scores. is_causal: query i sees keys 0 .. i.
+    scale: default 1 / sqrt(E). enable_gqa: heads of key and value are repeated to the query's.
     """
     _require_operands(query, key, value, attn_mask)
     k, v = _share_heads(query, key, value) if enable_gqa else (key, value)

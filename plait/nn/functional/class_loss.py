@@ -1,4 +1,4 @@
-"""Losses over classes: labels (negative log-likelihood, cross-entropy, margins) or distributions."""
+"""Losses over classes: labels (log-likelihood, cross-entropy, margins) or distributions."""
 
 from __future__ import annotations
 
@@ -123,9 +123,9 @@ def nll_loss(
 ) -> Tensor:
     """-weight[target] * input[target], for log-probabilities over the classes.
 
-    input: (N, C, *S) or (C,); target: (N, *S) or (), int64. The mean is divided by the weights of the
-    labels that count. Raises IndexError for a label out of range, ValueError and RuntimeError for
-    shapes and dtypes.
+    input: (N, C, *S) or (C,); target: (N, *S) or (), int64. The mean is divided by the weights of
+    the labels that count. Raises IndexError for a label out of range, ValueError and
+    RuntimeError for shapes and dtypes.
     """
     reduction = require_reduction(legacy_reduction(size_average, reduce, reduction))
     require_tensor("nll_loss_nd", "input", input, 1)
@@ -162,9 +162,9 @@ def cross_entropy(
 ) -> Tensor:
     """Cross-entropy of the logits `input` with labels, or with a distribution over the classes.
 
-    input: (N, C, *S) or (C,); target: labels (N, *S) or (), int64, or probabilities of input's shape.
-    label_smoothing: arXiv:1512.00567. Raises IndexError for a label out of range, ValueError and
-    RuntimeError for shapes, dtypes and options.
+    input: (N, C, *S) or (C,); target: labels (N, *S) or (), int64, or probabilities of input's
+    shape. label_smoothing: arXiv:1512.00567. Raises IndexError for a label out of range,
+    ValueError and RuntimeError for shapes, dtypes and options.
     """
     reduction = require_reduction(legacy_reduction(size_average, reduce, reduction))
     require_tensor("cross_entropy_loss", "input", input, 1)

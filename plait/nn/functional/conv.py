@@ -278,5 +278,5 @@ def conv_transpose3d(
     groups: int = 1,
     dilation: Any = 1,
 ) -> Tensor:
-    """Transposed convolution of (N, C, D, H, W) or (C, D, H, W) with (C, O / groups, KD, KH, KW)."""
+    """Transposed convolution of (N, C, D, H, W) or (C, D, H, W) with (C, O / groups, *kernel)."""
     return _transposed(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

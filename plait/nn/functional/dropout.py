@@ -75,8 +75,8 @@ def dropout1d(
         raise error(
             RuntimeError,
             f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input. Note that "
-            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, a "
-            "channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs).",
+            "dropout1d exists to provide channel-wise dropout on inputs with 1 spatial dimension, "
+            "a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs).",
         )
     if input.ndim == 3:
         return _channels("dropout1d", input, p, training, inplace)
@@ -96,13 +96,13 @@ def _batched_view(input: Tensor) -> Tensor:
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Zero whole channels of (N, C, H, W); three axes count as (N, C, L), with PyTorch's warning."""
+    """Zero whole channels of (N, C, H, W); three axes count as (N, C, L), with a warning."""
     _require_p(p)
     require_tensor("dropout2d", "input", input, 1)
     if input.ndim not in (3, 4):
         warnings.warn(
-            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and will "
-            "result in an error in a future release.",
+            f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and "
+            "will result in an error in a future release.",
             stacklevel=2,
         )
     elif input.ndim == 3:
@@ -125,8 +125,8 @@ def dropout3d(
     require_tensor("dropout3d", "input", input, 1)
     if input.ndim not in (4, 5):
         warnings.warn(
-            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and will "
-            "result in an error in a future release.",
+            f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and "
+            "will result in an error in a future release.",
             stacklevel=2,
         )
     if input.ndim != 4:

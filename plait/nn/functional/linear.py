@@ -38,8 +38,8 @@ def _require_linear_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias.
 
-    input: (*, K); weight: (N, K) or (K,); bias: (N,) or (); result (*, N) or (*). Raises RuntimeError
-    where shapes or dtypes do not fit.
+    input: (*, K); weight: (N, K) or (K,); bias: (N,) or (); result (*, N) or (*). Raises
+    RuntimeError where shapes or dtypes do not fit.
     """
     require_tensor("linear", "input", input, 1)
     require_tensor("linear", "weight", weight, 2)
@@ -60,8 +60,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         raise error(
             RuntimeError,
             f"mat1 and mat2 shapes cannot be multiplied ({rows}x{columns} and {transposed})\n"
-            f"  linear: an input of shape {list(input.shape)} has {columns} features, the weight of "
-            f"shape {list(weight.shape)} takes {weight.shape[-1]}",
+            f"  linear: an input of shape {list(input.shape)} has {columns} features, the weight "
+            f"of shape {list(weight.shape)} takes {weight.shape[-1]}",
         )
     _require_linear_dtypes(input, weight, bias)
     y = DOT_GENERAL(input, weight, contract=((input.ndim - 1,), (weight.ndim - 1,)), batch=((), ()))
@@ -82,8 +82,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_n = input1 . weight_n . input2 + bias_n.
 
-    input1: (*, I), input2: (*, J), weight: (N, I, J), bias: (N,) -> (*, N). Raises RuntimeError where
-    shapes do not fit.
+    input1: (*, I), input2: (*, J), weight: (N, I, J), bias: (N,) -> (*, N). Raises RuntimeError
+    where shapes do not fit.
     """
     if input1.ndim != input2.ndim:
         raise error(

@@ -243,14 +243,15 @@ def kl_div(
 ) -> Tensor:
     """target * (log target - input); input holds logarithms, and so may the target.
 
-    reduction "batchmean" divides the sum by the first extent, as the definition of the divergence has it.
+    reduction "batchmean" divides the sum by the first extent, as the mathematical definition does.
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
-            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
+            "major release.",
             stacklevel=2,
         )
     a, b = _pair("kl_div", input, target, None)
@@ -372,8 +373,8 @@ def margin_ranking_loss(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: "
             f"input1: {input1.size()}, input2: {input2.size()}, target: {target.size()} ",
         )
-    ready = common_operands("margin_ranking_loss", input1, input2, target)
-    return reduced(losses.margin_ranking(*ready, float(margin)), reduction)
+    a, b, sign = common_operands("margin_ranking_loss", input1, input2, target)
+    return reduced(losses.margin_ranking(a, b, sign, float(margin)), reduction)
 
 
 def hinge_embedding_loss(
@@ -495,5 +496,5 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> NoReturn:
-    """Connectionist temporal classification: raises NotImplementedError, Plait has no kernel yet."""
+    """Connectionist temporal classification: raises NotImplementedError in Plait."""
     raise error(NotImplementedError, "ctc_loss is not implemented in Plait yet")

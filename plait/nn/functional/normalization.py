@@ -93,13 +93,12 @@ def batch_norm(
         "all inputs must share same datatype.",
     )
     if not training:
-        y = rounded_once(
-            lambda x: norms.batch_norm_with(
-                x, *[_wide(p) for p in (parts[2], parts[3], parts[0], parts[1])], eps
-            ),
-            x,
-        )
-        return cast(y, input.dtype)
+        scale, shift, mean, variance = [_wide(part) for part in parts]
+
+        def formula(x: Any) -> Any:
+            return norms.batch_norm_with(x, mean, variance, scale, shift, eps)
+
+        return cast(rounded_once(formula, x), input.dtype)
     y, mean, variance = norms.batch_norm_training(x, parts[0], parts[1], float(eps))
     if running_mean is not None and running_var is not None:
         _update_running(running_mean, mean, momentum)
@@ -191,8 +190,8 @@ def _normalized_shape(name: str, input: Tensor, shape: Any, between: str) -> tup
         wanted = ", ".join(map(str, sizes))
         raise error(
             RuntimeError,
-            f"Given normalized_shape={list(sizes)}, expected input with shape [*{between}{wanted}], "
-            f"but got input of size{list(input.shape)}",
+            f"Given normalized_shape={list(sizes)}, expected input with shape "
+            f"[*{between}{wanted}], but got input of size{list(input.shape)}",
         )
     return sizes
 
@@ -315,8 +314,8 @@ def local_response_norm(
     if input.ndim < 3:
         raise error(
             ValueError,
-            f"Expected 3D or higher dimensionality                          input (got {input.ndim} "
-            "dimensions)",
+            f"Expected 3D or higher dimensionality                          input (got "
+            f"{input.ndim} dimensions)",
         )
 
     def formula(x: Any) -> Any:

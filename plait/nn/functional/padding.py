@@ -59,8 +59,8 @@ def _require_source(input: Tensor, pairs: list[tuple[int, int]], padded: int, mo
 def _raise_too_small(input: Tensor, axis: int, low: int, high: int) -> None:
     raise error(
         RuntimeError,
-        f"The input size {input.shape[axis]}, plus negative padding {low} and {high}, resulted in a "
-        f"negative output size, which is invalid. Check dimension {axis} of your input "
+        f"The input size {input.shape[axis]}, plus negative padding {low} and {high}, resulted in "
+        f"a negative output size, which is invalid. Check dimension {axis} of your input "
         f"{list(input.shape)} (narrow(): length must be non-negative.)",
     )
 
@@ -70,8 +70,8 @@ def pad(
 ) -> Tensor:
     """Surround the last axes: pad = (low, high) of the last axis, then of the one before, ...
 
-    mode: "constant" (with `value`, default 0), "reflect", "replicate" or "circular". Negative amounts
-    cut off. Raises RuntimeError, NotImplementedError for amounts and modes that do not fit.
+    mode: "constant" (with `value`, default 0), "reflect", "replicate" or "circular". Negative
+    amounts cut off. Raises RuntimeError, NotImplementedError for amounts and modes that do not fit.
     """
     require_tensor("pad", "input", input, 1)
     amounts = _amounts(pad)

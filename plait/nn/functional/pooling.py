@@ -83,7 +83,10 @@ def _window(
 
 
 def _require_room(name: str, x: Any, window: Any, ceil_mode: bool) -> None:
-    extents = pooling.pooled_extents(tuple(x.shape[2:]), *window, ceil_mode)
+    kernel, strides, padding, dilation = window
+    extents = pooling.pooled_extents(
+        tuple(x.shape[2:]), kernel, strides, padding, dilation, ceil_mode
+    )
     if any(n < 1 for n in extents):
         given = "x".join(map(str, x.shape[1:]))
         made = "x".join(map(str, (x.shape[1], *extents)))
@@ -405,8 +408,9 @@ def _adaptive_sizes(name: str, input: Tensor, output_size: Any, rank: int) -> In
                 f"{name}(): Expected input to have non-zero size for non-batch dimensions, but "
                 f"input has sizes {list(input.shape)} with dimension {d} being empty",
             )
-    single = output_size is None or hasattr(output_size, "__index__")
-    given = (output_size,) * rank if single else tuple(output_size)
+    if output_size is None or hasattr(output_size, "__index__"):
+        output_size = (output_size,)
+    given = tuple(output_size)
     if len(given) == 1:
         given *= rank
     if len(given) != rank:

@@ -98,8 +98,9 @@ def embedding(
 ) -> Tensor:
     """The rows of weight (V, D) that input (*), int64 or int32, names: (*, D).
 
-    padding_idx: a row that gets no gradient. max_norm: rows looked up are scaled down in place to this
-    `norm_type`-norm. sparse: accepted; the gradient is dense. Raises IndexError for a row that is not there.
+    padding_idx: a row that gets no gradient. max_norm: rows looked up are scaled down in place to
+    this `norm_type`-norm. sparse: accepted; the gradient is dense. Raises IndexError for a row
+    that is not there.
     """
     require_tensor("embedding", "indices", input, 2)
     require_tensor("embedding", "weight", weight, 1)

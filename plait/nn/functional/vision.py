@@ -43,8 +43,8 @@ def _target_sizes(
                 ValueError,
                 f"Input and {'output' if size is not None else names} must have the same number of "
                 "spatial dimensions, but got input with spatial dimensions of "
-                f"{list(input.shape[2:])} and {what}. Please provide input tensor in (N, C, d1, d2, "
-                f"...,dK) format and {names} in ({letter}1, {letter}2, ...,{letter}K) format.",
+                f"{list(input.shape[2:])} and {what}. Please provide input tensor in (N, C, d1, "
+                f"d2, ...,dK) format and {names} in ({letter}1, {letter}2, ...,{letter}K) format.",
             )
         values = tuple(given)
     else:
@@ -62,13 +62,12 @@ def _target_sizes(
 
 
 def _require_mode(input: Tensor, mode: str, align_corners: bool | None) -> None:
-    if mode in (*NEAREST, "area"):
-        if align_corners is not None:
-            raise error(
-                ValueError,
-                "align_corners option can only be set with the interpolating modes: linear | "
-                "bilinear | bicubic | trilinear",
-            )
+    if mode in (*NEAREST, "area") and align_corners is not None:
+        raise error(
+            ValueError,
+            "align_corners option can only be set with the interpolating modes: linear | "
+            "bilinear | bicubic | trilinear",
+        )
     rank = input.ndim - 2
     if rank not in (1, 2, 3) or mode not in (*NEAREST, *WEIGHTED, "area", "lanczos"):
         raise error(
@@ -96,10 +95,10 @@ def interpolate(
 ) -> Tensor:
     """(N, C, *spatial) resized to `size`, or by `scale_factor`.
 
-    mode: "nearest", "nearest-exact", "area", "linear" (1 spatial axis), "bilinear", "bicubic" (2) or
-    "trilinear" (3). align_corners: the corner elements keep their places. recompute_scale_factor:
-    place elements by the extents, not by the factors given. Raises ValueError, RuntimeError,
-    NotImplementedError as PyTorch does.
+    mode: "nearest", "nearest-exact", "area", "linear" (1 spatial axis), "bilinear", "bicubic" (2)
+    or "trilinear" (3). align_corners: the corner elements keep their places.
+    recompute_scale_factor: place elements by the extents, not by the factors given. Raises
+    ValueError, RuntimeError, NotImplementedError as PyTorch does.
     """
     require_tensor("interpolate", "input", input, 1)
     _require_mode(input, mode, align_corners)
@@ -110,14 +109,12 @@ def interpolate(
                 ValueError, "recompute_scale_factor is not meaningful with an explicit size."
             )
         scales = None
-    if antialias:
-        if mode not in ("bilinear", "bicubic") or input.ndim != 4:
-            raise error(
-                ValueError,
-                "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
-                "requires a 4-D tensor as input",
-            )
-        raise error(NotImplementedError, "interpolate: antialias is not implemented in Plait yet")
+    if antialias and (mode not in ("bilinear", "bicubic") or input.ndim != 4):
+        raise error(
+            ValueError,
+            "Anti-alias option is restricted to bilinear, bicubic, and lanczos modes and "
+            "requires a 4-D tensor as input",
+        )
     if any(n < 1 for n in (*input.shape[2:], *sizes)):
         raise error(
             RuntimeError,
@@ -126,7 +123,7 @@ def interpolate(
         )
     if not (mode in NEAREST and input.dtype is dtypes.uint8):
         require_float(f"upsample_{mode}{input.ndim - 2}d", input)
-    return resize(input, sizes, mode, bool(align_corners), scales)
+    return resize(input, sizes, mode, bool(align_corners), scales, antialias)
 
 
 def upsample(
@@ -187,7 +184,8 @@ def _require_grid(input: Tensor, grid: Tensor, mode: str) -> None:
     if 0 in input.shape[2:]:
         raise error(
             RuntimeError,
-            f"grid_sampler(): expected input to have non-empty spatial dimensions, but got {shapes}",
+            f"grid_sampler(): expected input to have non-empty spatial dimensions, but got "
+            f"{shapes}",
         )
     if mode == "bicubic" and input.ndim == 5:
         raise error(RuntimeError, "grid_sampler(): bicubic interpolation only supports 4D input")
@@ -293,8 +291,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     if input.shape[-3] % upscale_factor**2:
         raise error(
             RuntimeError,
-            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of "
-            f"upscale_factor, but input.size(-3)={input.shape[-3]} is not divisible by "
+            "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square "
+            f"of upscale_factor, but input.size(-3)={input.shape[-3]} is not divisible by "
             f"{upscale_factor**2}",
         )
     return shuffles.pixel_shuffle(input, upscale_factor)

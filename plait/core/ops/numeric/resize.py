@@ -94,6 +94,38 @@ def resize_matrix(
     return matrix
 
 
+@lru_cache(maxsize=256)
+def smoothing_matrix(
+    source: int, target: int, mode: str, align_corners: bool, scale: float | None, real: np.dtype
+) -> np.ndarray:
+    """The matrix (target, source) of a resize whose filter widens with the reduction, read-only.
+
+    mode: "linear" (triangle) or "cubic". Each row sums to 1. Source: Pillow's resampling, which
+    PyTorch's `antialias=True` follows.
+    """
+    step = float(source_scale(source, target, align_corners, scale, real))
+    widening = max(step, 1.0)
+    support = (1.0 if mode == "linear" else 2.0) * widening
+    center = (np.arange(target) + 0.5) * step
+    first = np.maximum((center - support + 0.5).astype(np.int64), 0)
+    last = np.minimum((center + support + 0.5).astype(np.int64), source)
+    places = np.arange(source)
+    distance = np.abs(places + 0.5 - center[:, None]) / widening
+    weights = np.maximum(1 - distance, 0) if mode == "linear" else _smooth_cubic(distance)
+    weights = np.where((places >= first[:, None]) & (places < last[:, None]), weights, 0)
+    matrix = (weights / weights.sum(1, keepdims=True)).astype(real)
+    matrix.flags.writeable = False
+    return matrix
+
+
+def _smooth_cubic(distance: np.ndarray) -> np.ndarray:
+    """Keys' cubic with a = -0.5, as Pillow has it."""
+    a, x = -0.5, distance
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return np.where(x < 1, near, np.where(x < 2, far, 0))
+
+
 def adaptive_bounds(source: int, target: int) -> tuple[np.ndarray, np.ndarray]:
     """(starts, stops) of the source ranges that adaptive pooling gives each result element."""
     at = np.arange(target)
