@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 
 @dataclass
 class PrintOptions:
@@ -57,8 +59,9 @@ def set_printoptions(
     Raises ValueError for an unknown profile.
     """
     if profile is not None and profile not in _PROFILES:
-        raise ValueError(
-            f"set_printoptions: profile must be one of {', '.join(_PROFILES)}, got {profile!r}"
+        raise error(
+            ValueError,
+            f"set_printoptions: profile must be one of {', '.join(_PROFILES)}, got {profile!r}",
         )
     given = {
         "precision": precision,

@@ -128,21 +128,23 @@ class Function(FunctionCtx):
     @staticmethod
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the outputs."""
-        raise NotImplementedError(
-            "You must implement the forward function for custom autograd.Function."
+        raise error(
+            NotImplementedError,
+            "You must implement the forward function for custom autograd.Function.",
         )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> Any:
         """Keep in `ctx` what backward needs."""
-        raise NotImplementedError("setup_context is not implemented.")
+        raise error(NotImplementedError, "setup_context is not implemented.")
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Compute the gradients of the arguments."""
-        raise NotImplementedError(
+        raise error(
+            NotImplementedError,
             "You must implement either the backward or vjp method for your custom "
-            "autograd.Function to use it with backward mode AD."
+            "autograd.Function to use it with backward mode AD.",
         )
 
     vjp = backward
@@ -150,7 +152,7 @@ class Function(FunctionCtx):
     @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Forward-mode derivative; not built yet."""
-        raise NotImplementedError("forward-mode derivatives are not built in Plait yet")
+        raise error(NotImplementedError, "forward-mode derivatives are not built in Plait yet")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.io import names
 
 SafeGlobal = Callable[..., Any] | tuple[Callable[..., Any], str]
@@ -62,14 +63,16 @@ def user_globals() -> dict[str, Any]:
 def _qualified_names(entry: SafeGlobal) -> tuple[str, ...]:
     if isinstance(entry, tuple):
         if len(entry) != 2:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "Expected tuple of length 2 (global, str of callable full path), but got tuple of "
-                f"length: {len(entry)}"
+                f"length: {len(entry)}",
             )
         if not isinstance(entry[1], str):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "Expected second item in tuple to be str of callable full path, but got: "
-                f"{type(entry[1])}"
+                f"{type(entry[1])}",
             )
         return (entry[1],)
     module, name = entry.__module__, entry.__qualname__

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 STORAGE_CLASS_DTYPES: dict[str, str] = {
     "FloatStorage": "float32",
     "DoubleStorage": "float64",
@@ -59,4 +61,6 @@ def storage_class(dtype_name: str) -> str | None:
 def _check_known(dtype_name: str) -> None:
     if dtype_name not in _ITEM_SIZES:
         known = ", ".join(DTYPE_NAMES)
-        raise ValueError(f"dtype {dtype_name!r} cannot be stored in a checkpoint; known: {known}")
+        raise error(
+            ValueError, f"dtype {dtype_name!r} cannot be stored in a checkpoint; known: {known}"
+        )

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io import names
 from plait.io.dtypes import storage_class
 
@@ -31,7 +32,7 @@ class GlobalName:
         self.name = name
 
     def __call__(self, *args: Any) -> Any:  # pickle insists that what it calls is callable
-        raise TypeError(f"{self.module}.{self.name} is a name to be written, not a function")
+        raise error(TypeError, f"{self.module}.{self.name} is a name to be written, not a function")
 
 
 class _StorageRef:
@@ -56,9 +57,10 @@ class StorageTable:
         key = self._keys.setdefault(identity, str(len(self._keys)))
         # Storages without memory have no identity to disagree about.
         if key in self.arrays and flat.size and self._dtypes[key] != dtype_name:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Cannot save multiple tensors or storages that view the same data as different "
-                f"types (here {self._dtypes[key]} and {dtype_name}); save a clone of one of them"
+                f"types (here {self._dtypes[key]} and {dtype_name}); save a clone of one of them",
             )
         self.arrays[key] = flat
         self._dtypes[key] = dtype_name
@@ -239,9 +241,10 @@ def _pickler_class(pickle_module: Any) -> type:
     standard: Any = pickle._Pickler
     base: Any = standard if pickle_module is pickle else pickle_module.Pickler
     if not issubclass(base, standard):
-        raise TypeError(
+        raise error(
+            TypeError,
             f"pickle_module {getattr(pickle_module, '__name__', pickle_module)!r} has a Pickler "
-            "that is not derived from the standard library's Python pickler; use pickle or dill"
+            "that is not derived from the standard library's Python pickler; use pickle or dill",
         )
     dispatch: dict[type, Any] = dict(base.dispatch)
     dispatch[GlobalName] = _TorchNaming.save_global_name

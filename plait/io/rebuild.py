@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io.bounded_repr import short
 from plait.io.dtypes import DTYPE_NAMES, STORAGE_CLASS_DTYPES, item_size
 from plait.io.storage import Storage
@@ -97,13 +98,17 @@ class Rebuilder:
         _check_storage(storage)
         dtype_name = self._bridge.dtype_name(dtype)
         if dtype_name not in DTYPE_NAMES:
-            raise TypeError(f"_rebuild_tensor_v3: not a dtype that Plait can load: {short(dtype)}")
+            raise error(
+                TypeError, f"_rebuild_tensor_v3: not a dtype that Plait can load: {short(dtype)}"
+            )
         return self._tensor(storage, dtype_name, offset, size, stride, requires_grad, metadata)
 
     def parameter(self, data: Any, requires_grad: Any, backward_hooks: Any) -> Any:
         """An `nn.Parameter` of `data`."""
         if not self._bridge.is_tensor(data):
-            raise TypeError(f"_rebuild_parameter: expected a tensor, got {type(data).__name__}")
+            raise error(
+                TypeError, f"_rebuild_parameter: expected a tensor, got {type(data).__name__}"
+            )
         return self._bridge.make_parameter(data, _flag(requires_grad))
 
     def parameter_with_state(
@@ -116,12 +121,15 @@ class Rebuilder:
         """A tensor with attributes: `function(*arguments)` and then its state."""
         known = [f for name, f in self.functions.items() if name != _FROM_TYPE]
         if not any(function is f for f in known) or type(arguments) is not tuple:
-            raise TypeError("_rebuild_from_type_v2: expected a rebuild function and its arguments")
+            raise error(
+                TypeError, "_rebuild_from_type_v2: expected a rebuild function and its arguments"
+            )
         tensor = function(*arguments)
         if not isinstance(kind, type) or not isinstance(tensor, kind):
-            raise TypeError(
+            raise error(
+                TypeError,
                 f"_rebuild_from_type_v2: tensors of {short(kind)} cannot be rebuilt, only plain "
-                "tensors and parameters"
+                "tensors and parameters",
             )
         return self._with_attributes(tensor, state)
 
@@ -132,10 +140,14 @@ class Rebuilder:
         if state is None:
             return tensor
         if type(state) is not dict or not all(type(key) is str for key in state):
-            raise TypeError("the attributes of a stored tensor must be a dict with string keys")
+            raise error(
+                TypeError, "the attributes of a stored tensor must be a dict with string keys"
+            )
         for key in state:
             if hasattr(type(tensor), key):
-                raise TypeError(f"a stored tensor cannot replace the tensor attribute {short(key)}")
+                raise error(
+                    TypeError, f"a stored tensor cannot replace the tensor attribute {short(key)}"
+                )
         self._bridge.set_attributes(tensor, state)
         return tensor
 
@@ -152,7 +164,9 @@ class Rebuilder:
         itemsize = item_size(dtype_name)
         nbytes = storage.storage.nbytes()
         if nbytes % itemsize:
-            raise RuntimeError(f"a storage of {nbytes} bytes holds no whole {dtype_name} elements")
+            raise error(
+                RuntimeError, f"a storage of {nbytes} bytes holds no whole {dtype_name} elements"
+            )
         size, stride = _ints(size, "size"), _ints(stride, "stride")
         check_view(nbytes // itemsize, itemsize, offset, size, stride)
         target = storage.storage
@@ -170,39 +184,41 @@ def check_view(
     """
     view = f"offset {short(offset)}, size {size}, stride {stride}, storage of {numel} elements"
     if type(offset) is not int or offset < 0:
-        raise RuntimeError(f"a stored tensor has a wrong storage offset ({view})")
+        raise error(RuntimeError, f"a stored tensor has a wrong storage offset ({view})")
     if len(size) != len(stride) or len(size) > _MAX_DIMS:
-        raise RuntimeError(f"a stored tensor has contradictory dimensions ({view})")
+        raise error(RuntimeError, f"a stored tensor has contradictory dimensions ({view})")
     if any(n < 0 for n in size) or any(step < 0 for step in stride):
-        raise RuntimeError(f"a stored tensor has a negative size or stride ({view})")
+        raise error(RuntimeError, f"a stored tensor has a negative size or stride ({view})")
     if math.prod(size) * itemsize > _MAX_BYTES:
-        raise RuntimeError(f"a stored tensor is larger than any memory ({view})")
+        raise error(RuntimeError, f"a stored tensor is larger than any memory ({view})")
     last = offset - 1 if 0 in size else offset + sum((n - 1) * s for n, s in zip(size, stride))
     if last >= numel:
-        raise RuntimeError(f"a stored tensor reaches past the end of its storage ({view})")
+        raise error(RuntimeError, f"a stored tensor reaches past the end of its storage ({view})")
 
 
 def _check_storage(storage: Any) -> None:
     if type(storage) is not TypedStorage:
-        raise TypeError(f"a stored tensor needs a storage, got {type(storage).__name__}")
+        raise error(TypeError, f"a stored tensor needs a storage, got {type(storage).__name__}")
 
 
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
-        raise TypeError(f"requires_grad of a stored tensor must be a bool, got {short(value)}")
+        raise error(
+            TypeError, f"requires_grad of a stored tensor must be a bool, got {short(value)}"
+        )
     return value
 
 
 def _ints(value: Any, what: str) -> tuple[int, ...]:
     if not isinstance(value, tuple) or not all(type(n) is int for n in value):
-        raise TypeError(f"the {what} of a stored tensor must be ints, got {short(value)}")
+        raise error(TypeError, f"the {what} of a stored tensor must be ints, got {short(value)}")
     return tuple(value)
 
 
 def _resolved(storage: Storage, dtype_name: str, metadata: Any) -> Storage:
     """A copy of the storage with PyTorch's lazy conjugation and negation bits applied."""
     if type(metadata) is not dict or not set(metadata) <= {"conj", "neg"}:
-        raise TypeError(f"unknown metadata of a stored tensor: {short(metadata)}")
+        raise error(TypeError, f"unknown metadata of a stored tensor: {short(metadata)}")
     array = storage.array(dtype_name)
     wanted = (dtype_name, bool(metadata.get("conj")), bool(metadata.get("neg")))
     known = storage.resolved.get(wanted)

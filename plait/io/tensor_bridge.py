@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io import names
 from plait.io.dtypes import DTYPE_NAMES
 from plait.io.storage import Storage
@@ -118,7 +119,7 @@ def is_size(obj: Any) -> bool:
 def make_size(items: Any = ()) -> Any:
     """`Size` of a tuple or list of ints."""
     if not isinstance(items, (tuple, list)) or not all(type(n) is int for n in items):
-        raise TypeError(f"Size() needs a tuple of ints in a checkpoint, got {items!r:.80}")
+        raise error(TypeError, f"Size() needs a tuple of ints in a checkpoint, got {items!r:.80}")
     return _face().Size(items)
 
 
@@ -132,7 +133,7 @@ def device_parts(obj: Any) -> tuple[Any, ...] | None:
 def make_device(kind: Any = None, index: Any = None) -> Any:
     """A device object from its stored parts."""
     if type(kind) is not str or not (index is None or type(index) is int):
-        raise TypeError("device() needs a name and an index in a checkpoint")
+        raise error(TypeError, "device() needs a name and an index in a checkpoint")
     return _face().device(kind) if index is None else _face().device(kind, index)
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from plait._unbuilt import not_built, unbuilt
+from plait.core.ir.errors import error
 
 __all__ = [
     "Final",
@@ -110,9 +111,10 @@ Attribute = annotate
 def freeze(mod: T, *args: Any, **kwargs: Any) -> T:
     """`mod` itself. Raises RuntimeError for a module in training mode."""
     if getattr(mod, "training", False):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "Freezing is currently only implemented for modules in eval mode. Please call .eval() "
-            "on your module before freezing."
+            "on your module before freezing.",
         )
     return mod
 

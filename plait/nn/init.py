@@ -13,6 +13,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 __all__ = [
     "calculate_gain",
@@ -67,10 +68,10 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         if isinstance(slope, bool) or not isinstance(slope, (int, float)):
-            raise ValueError(f"negative_slope {param} not a valid number")
+            raise error(ValueError, f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + slope**2))
     if nonlinearity not in _GAINS:
-        raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+        raise error(ValueError, f"Unsupported nonlinearity {nonlinearity}")
     return _GAINS[nonlinearity]
 
 
@@ -166,7 +167,7 @@ def zeros_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """Make a matrix (rows, cols) the identity; ValueError unless it has two axes."""
     if tensor.ndimension() != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise error(ValueError, "Only tensors with 2 dimensions are supported")
     with plait.no_grad():
         return tensor.copy_(plait.eye(*tensor.shape, dtype=tensor.dtype))
 
@@ -174,9 +175,9 @@ def eye_(tensor: Tensor) -> Tensor:
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """Make a convolution weight (out, in, *kernel) pass its input through, per group."""
     if tensor.ndimension() not in (3, 4, 5):
-        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+        raise error(ValueError, "Only tensors with 3, 4, or 5 dimensions are supported")
     if tensor.size(0) % groups != 0:
-        raise ValueError("dim 0 must be divisible by groups")
+        raise error(ValueError, "dim 0 must be divisible by groups")
     channels = tensor.size(0) // groups
     centre = tuple(size // 2 for size in tensor.shape[2:])
     with plait.no_grad():
@@ -190,8 +191,9 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """Inputs and outputs of a unit of a weight (out, in, *kernel), times the kernel's size."""
     if tensor.dim() < 2:
-        raise ValueError(
-            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+        raise error(
+            ValueError,
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
         )
     receptive_field = math.prod(tensor.shape[2:])
     return tensor.size(1) * receptive_field, tensor.size(0) * receptive_field
@@ -201,7 +203,7 @@ def _calculate_correct_fan(tensor: Tensor, mode: str) -> int:
     modes = ["fan_in", "fan_out"]
     mode = mode.lower()
     if mode not in modes:
-        raise ValueError(f"Mode {mode} not supported, please use one of {modes}")
+        raise error(ValueError, f"Mode {mode} not supported, please use one of {modes}")
     fan_in, fan_out = _calculate_fan_in_and_fan_out(tensor)
     return fan_in if mode == "fan_in" else fan_out
 
@@ -257,7 +259,7 @@ def kaiming_normal_(
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tensor:
     """Saxe et al. 2013: orthonormal rows or columns of (rows, rest), times `gain`."""
     if tensor.ndimension() < 2:
-        raise ValueError("Only tensors with 2 or more dimensions are supported")
+        raise error(ValueError, "Only tensors with 2 or more dimensions are supported")
     if tensor.numel() == 0:
         return tensor
     rows = tensor.size(0)
@@ -274,7 +276,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Any = None) -> Tenso
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Any = None) -> Tensor:
     """Martens 2010: N(0, std^2), the fraction `sparsity` of each column (rows, cols) at zero."""
     if tensor.ndimension() != 2:
-        raise ValueError("Only tensors with 2 dimensions are supported")
+        raise error(ValueError, "Only tensors with 2 dimensions are supported")
     rows, columns = tensor.shape
     zeros = math.ceil(sparsity * rows)
     with plait.no_grad():

@@ -12,6 +12,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 __all__ = ["Buffer", "Parameter", "UninitializedParameter", "is_lazy"]
 
@@ -42,11 +43,12 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
         leaf = data.detach().requires_grad_(requires_grad)
         if type(leaf) is not type(data):
             name = type(data).__name__
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Creating a Parameter from an instance of type {name} requires that detach() "
                 f"returns an instance of the same type, but return type {type(leaf).__name__} was "
                 "found instead. To use the type as a Parameter, please correct the detach() "
-                "semantics defined by its class."
+                "semantics defined by its class.",
             )
         leaf._is_param = True
         return leaf

@@ -1,5 +1,4 @@
-"""One optimizer step as a transaction: read and record everything, compute it in one run, then
-store.
+"""One optimizer step as a transaction: record everything, compute it in one run, then store.
 
 Nothing is written before all new values are known. A fault that is found while computing them (a
 label out of range, say) therefore leaves parameters and optimizer state, step counts included,
@@ -189,8 +188,7 @@ class UpdateRule(Optimizer):
 
 
 def with_decay(value: Any, grad: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    """(parameter, gradient) after weight decay: of the parameter if decoupled, else as L2
-    penalty."""
+    """(parameter, gradient) after weight decay: decoupled, or as an L2 penalty."""
     decay = options["weight_decay"]
     if options["decoupled_weight_decay"] and decay:
         value = updates.times(value, 1 - options["lr"] * decay)
@@ -219,25 +217,25 @@ def check_lr(lr: Any, foreach: bool | None = None, capturable: bool = True) -> N
     """Raise ValueError for a learning rate that is negative or not one number."""
     if isinstance(lr, Tensor):
         if foreach and not capturable:
-            raise ValueError(
-                "lr as a Tensor is not supported for capturable=False and foreach=True"
+            raise error(
+                ValueError, "lr as a Tensor is not supported for capturable=False and foreach=True"
             )
         if lr.numel() != 1:
-            raise ValueError("Tensor lr must be 1-element")
+            raise error(ValueError, "Tensor lr must be 1-element")
     check_not_negative("learning rate", lr)
 
 
 def check_not_negative(what: str, value: Any) -> None:
     """Raise ValueError for a negative option."""
     if not value >= 0.0:
-        raise ValueError(f"Invalid {what}: {value}")
+        raise error(ValueError, f"Invalid {what}: {value}")
 
 
 def check_betas(betas: Any) -> None:
     """Raise ValueError for a decay rate outside [0, 1)."""
     for index, beta in enumerate(betas):
         if not 0.0 <= beta < 1.0:
-            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+            raise error(ValueError, f"Invalid beta parameter at index {index}: {beta}")
 
 
 def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) -> None:
@@ -245,6 +243,6 @@ def check_fused(fused: bool | None, foreach: bool | None, differentiable: bool) 
     if not fused:
         return
     if differentiable:
-        raise RuntimeError("`fused` does not support `differentiable`")
+        raise error(RuntimeError, "`fused` does not support `differentiable`")
     if foreach:
-        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+        raise error(RuntimeError, "`fused` and `foreach` cannot be `True` together.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.functional import updates
+from plait.core.ir.errors import error
 from plait.optim._apply import Update, UpdateRule, check_lr, check_not_negative
 from plait.optim.optimizer import ParamsT
 
@@ -32,7 +33,7 @@ class Adadelta(UpdateRule):
     ) -> None:
         check_lr(lr)
         if not 0.0 <= rho <= 1.0:
-            raise ValueError(f"Invalid rho value: {rho}")
+            raise error(ValueError, f"Invalid rho value: {rho}")
         check_not_negative("epsilon value", eps)
         check_not_negative("weight_decay value", weight_decay)
         super().__init__(

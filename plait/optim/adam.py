@@ -6,6 +6,7 @@ from typing import Any
 
 from plait._tensor import Tensor
 from plait.core.functional import updates
+from plait.core.ir.errors import error
 from plait.optim._apply import (
     Update,
     UpdateRule,
@@ -50,7 +51,7 @@ class Adam(UpdateRule):
         check_betas(betas)
         check_not_negative("weight_decay value", weight_decay)
         if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
-            raise ValueError("betas must be either both floats or both Tensors")
+            raise error(ValueError, "betas must be either both floats or both Tensors")
         super().__init__(
             params,
             {

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plait._tensor import Tensor
+from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.optim._apply import check_lr
 from plait.optim._line_search import strong_wolfe
@@ -22,8 +23,7 @@ class LBFGS(Optimizer):
     """L-BFGS over all parameters as one vector; `step` needs a closure.
 
     line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than
-    one
-    parameter group or a negative learning rate.
+    one parameter group or a negative learning rate.
     """
 
     def __init__(
@@ -51,7 +51,9 @@ class LBFGS(Optimizer):
             },
         )
         if len(self.param_groups) != 1:
-            raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
+            raise error(
+                ValueError, "LBFGS doesn't support per-parameter options (parameter groups)"
+            )
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Up to `max_iter` iterations; gives the loss of the first evaluation.
@@ -59,10 +61,10 @@ class LBFGS(Optimizer):
         Raises TypeError without a closure, RuntimeError for an unknown line search.
         """
         if closure is None:
-            raise TypeError("LBFGS.step() missing 1 required positional argument: 'closure'")
+            raise error(TypeError, "LBFGS.step() missing 1 required positional argument: 'closure'")
         search = self.param_groups[0]["line_search_fn"]
         if search not in (None, "strong_wolfe"):
-            raise RuntimeError("only 'strong_wolfe' is supported")
+            raise error(RuntimeError, "only 'strong_wolfe' is supported")
         with grad_mode(False):
             return _Run(self, closure).minimize()
 

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from plait.core.ir.dtypes import float32
+from plait.core.ir.errors import error
 from plait.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -102,9 +103,10 @@ def _with_step_hooks(step: Callable) -> Callable:
             if result is None:
                 continue
             if not (isinstance(result, tuple) and len(result) == 2):
-                raise RuntimeError(
+                raise error(
+                    RuntimeError,
                     f"{step} must return None or a tuple of (new_args, new_kwargs), "
-                    f"but got {result}."
+                    f"but got {result}.",
                 )
             full_args, kwargs = result
         value = step(*full_args, **kwargs)
@@ -139,16 +141,17 @@ class Optimizer:
         self.defaults = defaults
         self._ensure_hooks()
         if isinstance(params, _tensor_type()):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
-                f"but got {_type_name(params)}"
+                f"but got {_type_name(params)}",
             )
         self.state: defaultdict[Any, Any] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
 
         groups: list[Any] = list(params)
         if not groups:
-            raise ValueError("optimizer got an empty parameter list")
+            raise error(ValueError, "optimizer got an empty parameter list")
         if not isinstance(groups[0], dict):
             groups = [{"params": groups}]
         for group in groups:
@@ -210,14 +213,15 @@ class Optimizer:
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group: a dict with `params` and options; defaults fill what it does not name."""
         if not isinstance(param_group, dict):
-            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+            raise error(TypeError, f"param_group must be a dict, but got {type(param_group)}")
         _normalise_params(param_group)
         self._check_params(param_group["params"])
         for name, default in self.defaults.items():
             if default is required and name not in param_group:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     "parameter group didn't specify a value of required optimization parameter "
-                    f"{name}"
+                    f"{name}",
                 )
             param_group.setdefault(name, default)
         self._check_against_other_groups(param_group)
@@ -227,14 +231,15 @@ class Optimizer:
         tensor_type = _tensor_type()
         for param in params:
             if not isinstance(param, tensor_type):
-                raise TypeError(
+                raise error(
+                    TypeError,
                     "optimizer can only optimize Tensors, but one of the params is "
-                    f"{_type_name(param)}"
+                    f"{_type_name(param)}",
                 )
             if not self.defaults.get("differentiable") and not (
                 param.is_leaf or param.retains_grad
             ):
-                raise ValueError("can't optimize a non-leaf Tensor")
+                raise error(ValueError, "can't optimize a non-leaf Tensor")
 
     def _check_against_other_groups(self, param_group: dict[str, Any]) -> None:
         ids = {id(param) for param in param_group["params"]}
@@ -248,12 +253,13 @@ class Optimizer:
         named = "param_names" in param_group
         for group in self.param_groups:
             if named != ("param_names" in group):
-                raise ValueError(
+                raise error(
+                    ValueError,
                     "all optimizer param groups should be with/without names. cannot add param "
-                    f"group {'with' if named else 'without'} names to the optimizer"
+                    f"group {'with' if named else 'without'} names to the optimizer",
                 )
         if any(id(param) in ids for group in self.param_groups for param in group["params"]):
-            raise ValueError("some parameters appear in more than one parameter group")
+            raise error(ValueError, "some parameters appear in more than one parameter group")
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(optimizer, args, kwargs)` before `step`; it may give new (args, kwargs)."""
@@ -356,15 +362,17 @@ def _normalise_params(param_group: dict[str, Any]) -> None:
     if isinstance(params, _tensor_type()):
         params = [params]
     elif isinstance(params, set):
-        raise TypeError(
+        raise error(
+            TypeError,
             "optimizer parameters need to be organized in ordered collections, but the ordering of "
-            "tensors in sets will change between runs. Please use a list instead."
+            "tensors in sets will change between runs. Please use a list instead.",
         )
     params = list(params)
     names = [entry[0] for entry in params if isinstance(entry, tuple)]
     if names and len(names) != len(params):
-        raise ValueError(
-            "all optimizer params should be with/without names. Some param names are missing"
+        raise error(
+            ValueError,
+            "all optimizer params should be with/without names. Some param names are missing",
         )
     param_group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
     if names:
@@ -373,12 +381,13 @@ def _normalise_params(param_group: dict[str, Any]) -> None:
 
 def _check_same_sizes(groups: list[dict], saved_groups: list[dict]) -> None:
     if len(groups) != len(saved_groups):
-        raise ValueError("loaded state dict has a different number of parameter groups")
+        raise error(ValueError, "loaded state dict has a different number of parameter groups")
     for group, saved in zip(groups, saved_groups):
         if len(group["params"]) != len(saved["params"]):
-            raise ValueError(
+            raise error(
+                ValueError,
                 "loaded state dict contains a parameter group that doesn't match the size of "
-                "optimizer's group"
+                "optimizer's group",
             )
 
 

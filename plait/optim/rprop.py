@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.functional import updates
+from plait.core.ir.errors import error
 from plait.optim._apply import Update, UpdateRule, check_lr
 from plait.optim.optimizer import ParamsT
 
@@ -31,7 +32,7 @@ class Rprop(UpdateRule):
     ) -> None:
         check_lr(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
-            raise ValueError(f"Invalid eta values: {etas[0]}, {etas[1]}")
+            raise error(ValueError, f"Invalid eta values: {etas[0]}, {etas[1]}")
         super().__init__(
             params,
             {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.functional import updates
+from plait.core.ir.errors import error
 from plait.optim._apply import Update, UpdateRule, check_fused, check_lr, check_not_negative
 from plait.optim.optimizer import ParamsT
 
@@ -36,7 +37,7 @@ class SGD(UpdateRule):
         check_not_negative("momentum value", momentum)
         check_not_negative("weight_decay value", weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+            raise error(ValueError, "Nesterov momentum requires a momentum and zero dampening")
         super().__init__(
             params,
             {

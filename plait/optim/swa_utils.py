@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from plait._tensor import Tensor
+from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.optim.lr_scheduler import LRScheduler
 from plait.optim.optimizer import Optimizer
@@ -77,8 +78,9 @@ def _in_place(average: Callable[..., Any]) -> Callable[..., None]:
 
 def _check_decay(decay: float) -> None:
     if not 0.0 <= decay <= 1.0:
-        raise ValueError(
-            f"Invalid decay value {decay} provided. Please provide a value in [0,1] range."
+        raise error(
+            ValueError,
+            f"Invalid decay value {decay} provided. Please provide a value in [0,1] range.",
         )
 
 
@@ -122,18 +124,22 @@ class SWALR(LRScheduler):
     ) -> None:
         rates = list(swa_lr) if isinstance(swa_lr, (list, tuple)) else None
         if rates is not None and len(rates) != len(optimizer.param_groups):
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"swa_lr must have the same length as optimizer.param_groups: swa_lr has "
-                f"{len(rates)}, optimizer.param_groups has {len(optimizer.param_groups)}"
+                f"{len(rates)}, optimizer.param_groups has {len(optimizer.param_groups)}",
             )
         for i, group in enumerate(optimizer.param_groups):
             group["swa_lr"] = swa_lr if rates is None else rates[i]
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(
-                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            raise error(
+                ValueError,
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}",
             )
         if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
-            raise ValueError(f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}")
+            raise error(
+                ValueError, f"anneal_epochs must be equal or greater than 0, got {anneal_epochs}"
+            )
         self._anneal_strategy = anneal_strategy
         self.anneal_epochs = anneal_epochs
         super().__init__(optimizer, last_epoch)

@@ -12,6 +12,7 @@ from plait._functions.creation import as_tensor
 from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import error
 
 __all__ = ["assert_allclose", "assert_close"]
 
@@ -57,14 +58,14 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere.
 
-    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend
-    on the dtype unless both are given (else ValueError). Raises TypeError for what cannot be
-    compared.
+    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend on
+    the dtype unless both are given (else ValueError). Raises TypeError for what cannot be compared.
     """
     if (rtol is None) != (atol is None):
         missing = "rtol" if rtol is None else "atol"
-        raise ValueError(
-            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}."
+        raise error(
+            ValueError,
+            f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}.",
         )
     rules = _Rules(rtol, atol, equal_nan, check_dtype, check_stride)
     fault = _compare(actual, expected, rules, "")
@@ -153,9 +154,10 @@ def _compare_values(actual: Any, expected: Any, rules: _Rules, place: str) -> st
             limits = (0.0, 0.0)
         return _difference(a, b, limits, rules.equal_nan, True, (expected, actual), place)
     if not (isinstance(actual, tensors) and isinstance(expected, tensors)):
-        raise TypeError(
+        raise error(
+            TypeError,
             f"No comparison pair was able to handle inputs of type {type(actual)} and "
-            f"{type(expected)}."
+            f"{type(expected)}.",
         )
     x, y = as_tensor(actual).detach(), as_tensor(expected).detach()
     for what in ("shape", "dtype", "stride"):

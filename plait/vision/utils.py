@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision._pillow import pillow_image
 
 
@@ -82,7 +83,7 @@ def _format_of(path: Path) -> str:
     try:
         return known[path.suffix.lower()]
     except KeyError:
-        raise ValueError(f"unknown file extension: {path.suffix!r} of {path}") from None
+        raise error(ValueError, f"unknown file extension: {path.suffix!r} of {path}") from None
 
 
 def _as_batch(tensor: Any) -> Any:
@@ -90,17 +91,20 @@ def _as_batch(tensor: Any) -> Any:
     if isinstance(tensor, (list, tuple)):
         for item in tensor:
             if not isinstance(item, plait.Tensor):
-                raise TypeError(f"tensor or list of tensors expected, got a list with {type(item)}")
+                raise error(
+                    TypeError, f"tensor or list of tensors expected, got a list with {type(item)}"
+                )
         tensor = plait.stack(tuple(tensor), dim=0)
     elif not isinstance(tensor, plait.Tensor):
-        raise TypeError(f"tensor or list of tensors expected, got {type(tensor)}")
+        raise error(TypeError, f"tensor or list of tensors expected, got {type(tensor)}")
     if tensor.ndim == 2:
         tensor = tensor.unsqueeze(0)
     if tensor.ndim == 3:
         tensor = tensor.unsqueeze(0)
     if tensor.ndim != 4:
-        raise ValueError(
-            f"make_grid: expected (N, C, H, W), (C, H, W) or (H, W), got {tuple(tensor.shape)}"
+        raise error(
+            ValueError,
+            f"make_grid: expected (N, C, H, W), (C, H, W) or (H, W), got {tuple(tensor.shape)}",
         )
     if tensor.shape[1] == 1:
         tensor = plait.cat((tensor, tensor, tensor), 1)
@@ -110,8 +114,9 @@ def _as_batch(tensor: Any) -> Any:
 def _normalized(images: Any, value_range: Sequence[float] | None, scale_each: bool) -> Any:
     """Images shifted and scaled to [0, 1], all alike or each by itself."""
     if value_range is not None and not isinstance(value_range, tuple):
-        raise TypeError(
-            "value_range has to be a tuple (min, max) if specified. min and max are numbers"
+        raise error(
+            TypeError,
+            "value_range has to be a tuple (min, max) if specified. min and max are numbers",
         )
     if scale_each:
         return plait.stack([_to_unit_range(image, value_range) for image in images], dim=0)

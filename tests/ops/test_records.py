@@ -30,8 +30,9 @@ from tests.ops.one_op import (
 from tests.ops.samples import Sample
 from tests.ops.tolerance import assert_close
 
-#: `item` and `leaf` are parts of the graph itself, met in every other test.
-STRUCTURAL = ("item", "leaf")
+#: `item` and `leaf` are parts of the graph itself, met in every other test; `python_function`
+#: marks the grad node of a user's function and is never recorded.
+STRUCTURAL = ("item", "leaf", "python_function")
 #: Ops that tests define for themselves begin with this.
 FOR_TESTS = "test_"
 OPS = [op for op in all_ops() if op.name not in STRUCTURAL and not op.name.startswith(FOR_TESTS)]

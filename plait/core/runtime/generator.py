@@ -23,6 +23,8 @@ import threading
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 DEFAULT_SEED = 67280421310721  # PyTorch's seed for a generator nobody has seeded
 STATE_BYTES = 5056
 _WORDS = 624  # 32-bit words of one mt19937 block
@@ -51,17 +53,18 @@ assert _STATE_LAYOUT.itemsize == STATE_BYTES
 def _checked_seed(seed: int) -> int:
     """`seed` as an unsigned 64-bit integer; negative ones count down from 2**64 as in PyTorch."""
     if isinstance(seed, bool | np.bool_):
-        raise RuntimeError(f"manual_seed expected an integer, but got {type(seed).__name__}")
+        raise error(RuntimeError, f"manual_seed expected an integer, but got {type(seed).__name__}")
     try:
         value = operator.index(seed)
     except TypeError:
-        raise RuntimeError(
-            f"manual_seed expected an integer, but got {type(seed).__name__}"
+        raise error(
+            RuntimeError, f"manual_seed expected an integer, but got {type(seed).__name__}"
         ) from None
     if not -(1 << 63) <= value < (1 << 64):
-        raise ValueError(
+        raise error(
+            ValueError,
             f"Overflow when unpacking long long: manual_seed takes a seed in "
-            f"[-2**63, 2**64 - 1], but got {value}"
+            f"[-2**63, 2**64 - 1], but got {value}",
         )
     return value & 0xFFFF_FFFF_FFFF_FFFF
 
@@ -126,7 +129,9 @@ class Generator:
     def next_counter(self, draws: int = 1) -> tuple[int, int]:
         """Reserve `draws` consecutive Philox offsets; returns (seed, first offset)."""
         if draws < 1:
-            raise ValueError(f"next_counter reserves at least one offset, but got draws={draws}")
+            raise error(
+                ValueError, f"next_counter reserves at least one offset, but got draws={draws}"
+            )
         with self._lock:
             offset = self._philox_offset
             self._philox_offset = (offset + draws) & 0xFFFF_FFFF_FFFF_FFFF
@@ -176,11 +181,14 @@ class Generator:
         """
         raw = np.asarray(state)
         if raw.dtype != np.uint8:
-            raise TypeError(f"RNG state must be a torch.ByteTensor, but got dtype {raw.dtype}")
+            raise error(
+                TypeError, f"RNG state must be a torch.ByteTensor, but got dtype {raw.dtype}"
+            )
         if raw.size != STATE_BYTES:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Expected a CPUGeneratorImplState of size {STATE_BYTES} but found the input RNG "
-                f"state size to be {raw.size}; pass what get_rng_state() or get_state() returned"
+                f"state size to be {raw.size}; pass what get_rng_state() or get_state() returned",
             )
         fields = np.frombuffer(raw.tobytes(), dtype=_STATE_LAYOUT)[0]
         left, position = int(fields["left"]), int(fields["next"])
@@ -188,9 +196,10 @@ class Generator:
         consistent = left == 1 or position == _WORDS + 1 - left
         in_range = 1 <= left <= _WORDS and position <= _WORDS and words.max() < 1 << 32
         if not (fields["seeded"] == 1 and in_range and consistent):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Invalid mt19937 state: seeded={int(fields['seeded'])}, left={left}, "
-                f"next={position}; these bytes are not the state of a CPU generator"
+                f"next={position}; these bytes are not the state of a CPU generator",
             )
         engine = np.random.RandomState(0)
         start = _WORDS if left == 1 else position

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.core.runtime.fused import fma32, fma64
 from plait.core.runtime.generator import Generator
 from plait.core.runtime.host_normal import fill_normal, scalar_normals
@@ -47,15 +48,17 @@ def uniform(
     dtype = _floating("uniform", dtype)
     for name, bound in (("from", low), ("to", high)):
         if abs(bound) > _largest(dtype) or math.isnan(bound):
-            raise RuntimeError(f"uniform_: {name}={bound} is out of bounds for {dtype.name}")
+            raise error(RuntimeError, f"uniform_: {name}={bound} is out of bounds for {dtype.name}")
     if low > high:
-        raise RuntimeError(
-            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+        raise error(
+            RuntimeError,
+            f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}",
         )
     if high - low > _largest(dtype):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"uniform_ expects to-from <= {_largest(dtype)} for {dtype.name}, but found "
-            f"to={high} and from={low} which result in to-from to exceed the limit"
+            f"to={high} and from={low} which result in to-from to exceed the limit",
         )
     if dtype == np.float64:
         values = _unit64(gen, count)
@@ -84,7 +87,7 @@ def normal(
     shape, count = _shape(shape)
     dtype = _floating("normal", dtype)
     if not std >= 0.0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
+        raise error(RuntimeError, f"normal expects std >= 0.0, but found std {std}")
     return fill_normal(gen, count, dtype, float(mean), float(std)).reshape(shape)
 
 
@@ -99,13 +102,14 @@ def integers(
     shape, count = _shape(shape)
     dtype = np.dtype(dtype)
     if low >= high:
-        raise RuntimeError(
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+        raise error(
+            RuntimeError,
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
         )
     smallest, largest = _integer_limits(dtype)
     for name, bound in (("from", low), ("to - 1", high - 1)):
         if not smallest <= bound <= largest:
-            raise RuntimeError(f"random_: {name}={bound} is out of bounds for {dtype.name}")
+            raise error(RuntimeError, f"random_: {name}={bound} is out of bounds for {dtype.name}")
     span = high - low
     if span >= _WIDE_RANGE:
         words = gen.words64(count)
@@ -133,7 +137,7 @@ def integers_full(gen: Generator, shape: Shape, dtype: np.dtype | type = np.int6
 def permutation(gen: Generator, n: int) -> np.ndarray:
     """A random permutation of 0..n-1, int64: `torch.randperm`, by Fisher & Yates' shuffle."""
     if n < 0:
-        raise RuntimeError(f"randperm expects n to be non-negative, but got n={n}")
+        raise error(RuntimeError, f"randperm expects n to be non-negative, but got n={n}")
     if n >= _LONG_PERMUTATION:
         return _inside_out(gen, n)
     steps = max(n - 1, 0)
@@ -166,9 +170,10 @@ def bernoulli(gen: Generator, p: np.ndarray, dtype: np.dtype | type | None = Non
     source = _floating("bernoulli", probabilities.dtype)
     wide = probabilities.astype(np.float64)
     if not ((wide >= 0) & (wide <= 1)).all():
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"bernoulli expects every p to be in [0, 1], but got values from {np.min(wide)} "
-            f"to {np.max(wide)} in a tensor of shape {probabilities.shape}"
+            f"to {np.max(wide)} in a tensor of shape {probabilities.shape}",
         )
     if source == np.float64:
         draws = _unit64(gen, wide.size)
@@ -186,7 +191,7 @@ def bernoulli_scalar(
     """
     shape, count = _shape(shape)
     if not 0 <= p <= 1:
-        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
+        raise error(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     return (_unit64(gen, count) < p).astype(np.dtype(dtype)).reshape(shape)
 
 
@@ -197,7 +202,7 @@ def exponential(
     shape, count = _shape(shape)
     dtype = _floating("exponential", dtype)
     if not rate > 0.0:
-        raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={rate}")
+        raise error(RuntimeError, f"exponential_ expects lambda > 0.0, but found lambda={rate}")
     # Adding zero turns the -0.0 of an infinite rate into 0.0.
     values = (-1.0 / rate) * np.log1p(-_unit64(gen, count)) + 0.0
     return values.astype(dtype).reshape(shape)
@@ -209,7 +214,7 @@ def geometric(
     """Trials up to the first success, from 1: `geometric_`. Two words an element."""
     shape, count = _shape(shape)
     if not 0 < p < 1:
-        raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
+        raise error(RuntimeError, f"geometric_ expects p to be in (0, 1), but got p={p}")
     with np.errstate(divide="ignore"):
         values = np.ceil(np.log(_unit64(gen, count)) / math.log1p(-p))
     return values.astype(np.dtype(dtype)).reshape(shape)
@@ -226,7 +231,7 @@ def cauchy(
     shape, count = _shape(shape)
     dtype = _floating("cauchy", dtype)
     if not sigma > 0.0:
-        raise RuntimeError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
+        raise error(RuntimeError, f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
     values = median + sigma * np.tan(math.pi * (_unit64(gen, count) - 0.5))
     return values.astype(dtype).reshape(shape)
 
@@ -242,7 +247,7 @@ def log_normal(
     shape, count = _shape(shape)
     dtype = _floating("log_normal", dtype)
     if not std > 0.0:
-        raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std}")
+        raise error(RuntimeError, f"log_normal_ expects std > 0.0, but found std={std}")
     normals = np.array(scalar_normals(gen, count), dtype=np.float64)
     with np.errstate(over="ignore"):
         return np.exp(fma64(normals, std, mean)).astype(dtype).reshape(shape)
@@ -260,12 +265,14 @@ def multinomial(
     """
     weights = np.asarray(weights)
     if weights.ndim not in (1, 2):
-        raise RuntimeError(
-            f"multinomial: prob_dist must be 1 or 2 dim, but got shape {weights.shape}"
+        raise error(
+            RuntimeError,
+            f"multinomial: prob_dist must be 1 or 2 dim, but got shape {weights.shape}",
         )
     if weights.dtype.name not in _DIGITS:
-        raise RuntimeError(
-            f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}"
+        raise error(
+            RuntimeError,
+            f"multinomial only supports floating-point dtypes for input, got: {weights.dtype}",
         )
     _check_multinomial(weights, samples, replacement)
     rows = weights.reshape(-1, weights.shape[-1])
@@ -283,24 +290,27 @@ def multinomial(
 def _check_multinomial(weights: np.ndarray, samples: int, replacement: bool) -> None:
     categories = weights.shape[-1]
     if samples <= 0:
-        raise RuntimeError(f"multinomial cannot sample n_sample <= 0 samples, got {samples}")
+        raise error(RuntimeError, f"multinomial cannot sample n_sample <= 0 samples, got {samples}")
     if not replacement and samples > categories:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "multinomial cannot sample n_sample > prob_dist.size(-1) samples without replacement: "
-            f"got n_sample={samples} for {categories} categories"
+            f"got n_sample={samples} for {categories} categories",
         )
     if categories > _MAX_CATEGORIES:
-        raise RuntimeError(
-            f"multinomial: number of categories cannot exceed 2^24, got {categories}"
+        raise error(
+            RuntimeError, f"multinomial: number of categories cannot exceed 2^24, got {categories}"
         )
     values = weights.astype(np.float64)
     if not (np.isfinite(values) & (values >= 0)).all():
-        raise RuntimeError(
-            "multinomial: probability tensor contains either `inf`, `nan` or element < 0"
+        raise error(
+            RuntimeError,
+            "multinomial: probability tensor contains either `inf`, `nan` or element < 0",
         )
     if (values.sum(axis=-1) <= 0).any():
-        raise RuntimeError(
-            "multinomial: invalid multinomial distribution (sum of probabilities <= 0)"
+        raise error(
+            RuntimeError,
+            "multinomial: invalid multinomial distribution (sum of probabilities <= 0)",
         )
 
 
@@ -324,8 +334,9 @@ def _shape(shape: Shape) -> tuple[tuple[int, ...], int]:
     sizes = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
     for size in sizes:
         if size < 0:
-            raise RuntimeError(
-                f"Trying to create tensor with negative dimension {size}: {list(sizes)}"
+            raise error(
+                RuntimeError,
+                f"Trying to create tensor with negative dimension {size}: {list(sizes)}",
             )
     return sizes, math.prod(sizes)
 
@@ -333,8 +344,9 @@ def _shape(shape: Shape) -> tuple[tuple[int, ...], int]:
 def _floating(name: str, dtype: np.dtype | type) -> np.dtype:
     dtype = np.dtype(dtype)
     if dtype.name not in _DIGITS:
-        raise NotImplementedError(
-            f"{name} draws floating dtypes (float16, bfloat16, float32, float64), but got {dtype}"
+        raise error(
+            NotImplementedError,
+            f"{name} draws floating dtypes (float16, bfloat16, float32, float64), but got {dtype}",
         )
     return dtype
 

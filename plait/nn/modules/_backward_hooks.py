@@ -13,6 +13,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 Gradients = tuple[Any, ...]
 
@@ -107,20 +108,22 @@ class BackwardHook:
             # No input needs a gradient: the input gate never runs, so the hooks run here.
             for hook in self.hooks:
                 if hook(self.module, (None,) * self.input_count, grad_output) is not None:
-                    raise RuntimeError(
+                    raise error(
+                        RuntimeError,
                         "Backward hook for Modules where no input requires "
-                        "gradient should always return None or None for all gradients."
+                        "gradient should always return None or None for all gradients.",
                     )
             self.grad_output = None
         return tuple(grad_output[i] for i in positions)
 
     def _on_input(self, gradients: Gradients) -> Gradients:
         if self.grad_output is None:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Module backward hook for grad_input is called before the grad_output one. This "
                 "happens because the gradient in your nn.Module flows to the Module's input "
                 "without passing through the Module's output. Make sure that the output depends "
-                "on the input and that the loss is computed based on the output."
+                "on the input and that the loss is computed based on the output.",
             )
         grad_input = _spread(gradients, self.input_positions, self.input_count)
         for hook in self.hooks:
@@ -141,8 +144,9 @@ def _spread(gradients: Gradients, positions: list[int], count: int) -> Gradients
 
 def _same_length(gradients: Gradients, count: int, kind: str) -> Gradients:
     if len(gradients) != count:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"Backward hook returned an invalid number of grad_{kind}, "
-            f"got {len(gradients)}, but expected {count}"
+            f"got {len(gradients)}, but expected {count}",
         )
     return gradients

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules._traverse import TraversalMixin
 
 
@@ -43,9 +44,13 @@ def parse_to(
     # A fourth positional argument is `copy`, which modules ignore.
     if len(rest) > 1:
         received = ", ".join(type(arg).__name__ for arg in args)
-        raise TypeError(f"to() received an invalid combination of arguments - got ({received})")
+        raise error(
+            TypeError, f"to() received an invalid combination of arguments - got ({received})"
+        )
     if dtype is not None and not isinstance(dtype, plait.dtype):
-        raise TypeError(f"to(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}")
+        raise error(
+            TypeError, f"to(): argument 'dtype' must be torch.dtype, not {type(dtype).__name__}"
+        )
     if device is not None and not isinstance(device, plait.device):
         device = plait.device(device)
     return device, dtype, non_blocking, memory_format
@@ -89,9 +94,10 @@ class ConversionMixin(TraversalMixin):
         """
         device, dtype, non_blocking, memory_format = parse_to(*args, **kwargs)
         if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "nn.Module.to only accepts floating point or complex "
-                f"dtypes, but got desired dtype={dtype}"
+                f"dtypes, but got desired dtype={dtype}",
             )
         if dtype is not None and dtype.is_complex:
             warnings.warn(

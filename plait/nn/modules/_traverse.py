@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules._fields import ModuleFields
 from plait.nn.parameter import Parameter
 
@@ -123,9 +124,9 @@ class TraversalMixin(ModuleFields):
         absent.
         """
         if target == "":
-            raise ValueError("Cannot set the submodule without a target name!")
+            raise error(ValueError, "Cannot set the submodule without a target name!")
         if not _is_module(module):
-            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+            raise error(ValueError, f"`module` is not an nn.Module, found {type(module)}")
         parent_path, _, name = target.rpartition(".")
         parent = self.get_submodule(parent_path)
         if strict and not hasattr(parent, name):

@@ -11,6 +11,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.attention import MultiheadAttention
@@ -412,7 +413,7 @@ class Softmax2d(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() not in (3, 4):
-            raise ValueError(
-                f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
+            raise error(
+                ValueError, f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
             )
         return F.softmax(input, -3)

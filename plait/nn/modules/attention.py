@@ -6,6 +6,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.linear import NonDynamicallyQuantizableLinear
@@ -41,9 +42,10 @@ class MultiheadAttention(Module):
         dtype: Any = None,
     ) -> None:
         if embed_dim <= 0 or num_heads <= 0:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "embed_dim and num_heads must be greater than 0,"
-                f" got embed_dim={embed_dim} and num_heads={num_heads} instead"
+                f" got embed_dim={embed_dim} and num_heads={num_heads} instead",
             )
         super().__init__()
         self.embed_dim = embed_dim
@@ -119,7 +121,7 @@ class MultiheadAttention(Module):
         that `attn_mask` is the causal mask, which must be given.
         """
         if is_causal and attn_mask is None:
-            raise RuntimeError("Need attn_mask if specifying the is_causal hint.")
+            raise error(RuntimeError, "Need attn_mask if specifying the is_causal hint.")
         batched = query.dim() == 3
         self._check_shapes(query, key, value)
         if not batched:

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.lazy import LazyModuleMixin
@@ -93,7 +94,7 @@ class _NormBase(Module):
             init.zeros_(self.bias)
 
     def _check_input_dim(self, input: Tensor) -> None:
-        raise NotImplementedError(f"{type(self).__name__} does not check its input's axes")
+        raise error(NotImplementedError, f"{type(self).__name__} does not check its input's axes")
 
     def extra_repr(self) -> str:
         return (
@@ -120,7 +121,7 @@ class _BatchNorm(_NormBase):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self._axes:
             allowed = " or ".join(f"{axes}D" for axes in self._axes)
-            raise ValueError(f"expected {allowed} input (got {input.dim()}D input)")
+            raise error(ValueError, f"expected {allowed} input (got {input.dim()}D input)")
 
     def _average_factor(self) -> float:
         """Count this batch if statistics are tracked; its weight in the running mean."""
@@ -196,7 +197,7 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
-            raise ValueError(f"expected at least 2D input (got {input.dim()}D input)")
+            raise error(ValueError, f"expected at least 2D input (got {input.dim()}D input)")
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Self
 
+from plait.core.ir.errors import error
 from plait.nn.modules._fields import type_name
 from plait.nn.modules.module import Module, _addindent
 from plait.nn.modules.parameter_container import ParameterDict, ParameterList
@@ -45,7 +46,7 @@ class _ModuleSequence(Module):
         count = len(self)
         index = operator.index(index)
         if not -count <= index < count:
-            raise IndexError(f"index {index} is out of range")
+            raise error(IndexError, f"index {index} is out of range")
         return next(islice(self._modules, index % count, None))
 
     def _renumber(self, modules: Iterable[Any]) -> None:
@@ -96,17 +97,19 @@ class Sequential(_ModuleSequence):
 
     def __add__(self, other: Any) -> Sequential:
         if not isinstance(other, Sequential):
-            raise ValueError(
+            raise error(
+                ValueError,
                 "add operator supports only objects of Sequential class, "
-                f"but {type(other)} is given."
+                f"but {type(other)} is given.",
             )
         return Sequential(*self, *other)
 
     def __iadd__(self, other: Any) -> Self:
         if not isinstance(other, Sequential):
-            raise ValueError(
+            raise error(
+                ValueError,
                 "add operator supports only objects of Sequential class, "
-                f"but {type(other)} is given."
+                f"but {type(other)} is given.",
             )
         return self.extend(list(other))
 
@@ -130,7 +133,7 @@ class Sequential(_ModuleSequence):
             raise AssertionError(f"module should be of type: {Module}")
         count = len(self)
         if not -count <= index <= count:
-            raise IndexError(f"Index out of range: {index}")
+            raise error(IndexError, f"Index out of range: {index}")
         modules = list(self)
         modules.insert(index, module)
         self._renumber(modules)
@@ -145,9 +148,11 @@ class Sequential(_ModuleSequence):
 
 def _check_times(times: Any) -> int:
     if not isinstance(times, int):
-        raise TypeError(f"unsupported operand type(s) for *: {type(Sequential)} and {type(times)}")
+        raise error(
+            TypeError, f"unsupported operand type(s) for *: {type(Sequential)} and {type(times)}"
+        )
     if times <= 0:
-        raise ValueError(f"Non-positive multiplication factor {times} for {Sequential}")
+        raise error(ValueError, f"Non-positive multiplication factor {times} for {Sequential}")
     return times
 
 
@@ -207,9 +212,10 @@ class ModuleList(_ModuleSequence):
     def extend(self, modules: Iterable[Module]) -> Self:
         """Add all of `modules` at the end."""
         if not isinstance(modules, Iterable):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "ModuleList.extend should be called with an "
-                f"iterable, but got {type(modules).__name__}"
+                f"iterable, but got {type(modules).__name__}",
             )
         for module in list(modules):
             self.append(module)
@@ -267,9 +273,10 @@ class ModuleDict(Module):
     def update(self, modules: Any) -> None:
         """Add all of `modules`: a mapping, or pairs of name and module."""
         if not isinstance(modules, Iterable):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "ModuleDict.update should be called with an "
-                f"iterable of key/value pairs, but got {type(modules).__name__}"
+                f"iterable of key/value pairs, but got {type(modules).__name__}",
             )
         if isinstance(modules, (Mapping, ModuleDict)):
             for key, module in modules.items():
@@ -277,14 +284,16 @@ class ModuleDict(Module):
             return
         for position, pair in enumerate(modules):
             if not isinstance(pair, Iterable):
-                raise TypeError(
+                raise error(
+                    TypeError,
                     f"ModuleDict update sequence element #{position} should be Iterable; "
-                    f"is {type_name(pair)}"
+                    f"is {type_name(pair)}",
                 )
             pair = list(pair)
             if len(pair) != 2:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"ModuleDict update sequence element #{position} has length {len(pair)}; "
-                    "2 is required"
+                    "2 is required",
                 )
             self[pair[0]] = pair[1]

@@ -8,6 +8,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.lazy import LazyModuleMixin
@@ -124,27 +125,30 @@ def _check_convolution(
     padding_mode: str,
 ) -> None:
     if groups <= 0:
-        raise ValueError("groups must be a positive integer")
+        raise error(ValueError, "groups must be a positive integer")
     if in_channels % groups != 0:
-        raise ValueError(
+        raise error(
+            ValueError,
             f"in_channels must be divisible by groups, got in_channels={in_channels} "
-            f"and groups={groups}"
+            f"and groups={groups}",
         )
     if out_channels % groups != 0:
-        raise ValueError(
+        raise error(
+            ValueError,
             f"out_channels must be divisible by groups, got out_channels={out_channels} "
-            f"and groups={groups}"
+            f"and groups={groups}",
         )
     if isinstance(padding, str):
         if padding not in ("same", "valid"):
-            raise ValueError(
-                f"Invalid padding string {padding!r}, should be one of 'same', 'valid'"
+            raise error(
+                ValueError, f"Invalid padding string {padding!r}, should be one of 'same', 'valid'"
             )
         if padding == "same" and any(step != 1 for step in stride):
-            raise ValueError("padding='same' is not supported for strided convolutions")
+            raise error(ValueError, "padding='same' is not supported for strided convolutions")
     if padding_mode not in _PADDING_MODES:
-        raise ValueError(
-            f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'"
+        raise error(
+            ValueError,
+            f"padding_mode must be one of {_PADDING_MODES}, but got padding_mode='{padding_mode}'",
         )
 
 
@@ -248,8 +252,8 @@ class _ConvTransposeNd(_ConvNd):
         dtype: Any = None,
     ) -> None:
         if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {self.__class__.__name__}'
+            raise error(
+                ValueError, f'Only "zeros" padding mode is supported for {self.__class__.__name__}'
             )
         repeated = _ntuple(self._spatial)
         super().__init__(
@@ -292,9 +296,10 @@ class _ConvTransposeNd(_ConvNd):
         if len(wanted) == leading + spatial:
             wanted = wanted[leading:]
         if len(wanted) != spatial:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"ConvTranspose{spatial}D: for {input.dim()}D input, output_size must have "
-                f"{spatial} or {leading + spatial} elements (got {len(wanted)})"
+                f"{spatial} or {leading + spatial} elements (got {len(wanted)})",
             )
         smallest = [
             (input.size(axis + leading) - 1) * self.stride[axis]
@@ -306,9 +311,10 @@ class _ConvTransposeNd(_ConvNd):
         largest = [size + step - 1 for size, step in zip(smallest, self.stride)]
         for size, low, high in zip(wanted, smallest, largest):
             if not low <= size <= high:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"requested an output size of {wanted}, but valid sizes range "
-                    f"from {smallest} to {largest} (for an input of {input.size()[2:]})"
+                    f"from {smallest} to {largest} (for an input of {input.size()[2:]})",
                 )
         return tuple(size - low for size, low in zip(wanted, smallest))
 
@@ -361,13 +367,14 @@ class _LazyConv(LazyModuleMixin, _ConvNd):
         if not self.has_uninitialized_params():
             return
         if input.dim() not in (self._spatial + 1, self._spatial + 2):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"Expected {self._spatial + 1}D (unbatched) or {self._spatial + 2}D (batched) "
-                f"input to {type(self).__name__}, but got input of size: {tuple(input.shape)}"
+                f"input to {type(self).__name__}, but got input of size: {tuple(input.shape)}",
             )
         self.in_channels = input.shape[-self._spatial - 1]
         if self.in_channels % self.groups != 0:
-            raise ValueError("in_channels must be divisible by groups")
+            raise error(ValueError, "in_channels must be divisible by groups")
         channels = (self.out_channels, self.in_channels // self.groups)
         if self.transposed:
             channels = (self.in_channels, self.out_channels // self.groups)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules.module import Module
 
 __all__ = ["Flatten", "Unflatten"]
@@ -31,17 +32,21 @@ class Unflatten(Module):
     def __init__(self, dim: Any, unflattened_size: Any) -> None:
         super().__init__()
         if not isinstance(dim, int):
-            raise TypeError(f"Unflatten takes an int for dim, but found type {type(dim).__name__}")
+            raise error(
+                TypeError, f"Unflatten takes an int for dim, but found type {type(dim).__name__}"
+            )
         if not isinstance(unflattened_size, (tuple, list)):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "unflattened_size must be a tuple of ints, "
-                f"but found type {type(unflattened_size).__name__}"
+                f"but found type {type(unflattened_size).__name__}",
             )
         for position, size in enumerate(unflattened_size):
             if not isinstance(size, int):
-                raise TypeError(
+                raise error(
+                    TypeError,
                     "unflattened_size must be tuple of ints, "
-                    f"but found element of type {type(size).__name__} at pos {position}"
+                    f"but found element of type {type(size).__name__} at pos {position}",
                 )
         self.dim = dim
         self.unflattened_size = unflattened_size

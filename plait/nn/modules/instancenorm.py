@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn.modules.batchnorm import _LazyNormBase, _NormBase
 
@@ -50,8 +51,9 @@ class _InstanceNorm(_NormBase):
     def _check_input_dim(self, input: Tensor) -> None:
         batched = self._batched_axes
         if input.dim() not in (batched - 1, batched):
-            raise ValueError(
-                f"expected {batched - 1}D or {batched}D input (got {input.dim()}D input)"
+            raise error(
+                ValueError,
+                f"expected {batched - 1}D or {batched}D input (got {input.dim()}D input)",
             )
 
     def _normalize(self, input: Tensor) -> Tensor:
@@ -71,9 +73,10 @@ class _InstanceNorm(_NormBase):
         axis = input.dim() - self._batched_axes + 1
         if input.size(axis) != self.num_features:
             if self.affine:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"expected input's size at dim={axis} to match num_features"
-                    f" ({self.num_features}), but got: {input.size(axis)}."
+                    f" ({self.num_features}), but got: {input.size(axis)}.",
                 )
             warnings.warn(
                 f"input's size at dim={axis} does not match num_features. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.nn.modules.module import Module
 from plait.nn.parameter import is_lazy
 
@@ -28,8 +29,9 @@ class LazyModuleMixin(Module):
 
     def initialize_parameters(self, *args: Any, **kwargs: Any) -> None:
         """Materialise the parameters for the inputs of the first call."""
-        raise NotImplementedError(
-            f"initialize_parameters is not implemented for {type(self).__name__}"
+        raise error(
+            NotImplementedError,
+            f"initialize_parameters is not implemented for {type(self).__name__}",
         )
 
     def has_uninitialized_params(self) -> bool:
@@ -41,9 +43,10 @@ class LazyModuleMixin(Module):
 def _infer_parameters(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     module.initialize_parameters(*args, **kwargs)
     if module.has_uninitialized_params():
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"module {module._get_name()} has not been fully initialized: its "
-            "initialize_parameters must materialize every parameter"
+            "initialize_parameters must materialize every parameter",
         )
     module._initialize_hook.remove()
     module._load_hook.remove()

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn.modules.distance import PairwiseDistance
 from plait.nn.modules.module import Module
@@ -386,11 +387,12 @@ class MultiMarginLoss(_WeightedLoss):
     ) -> None:
         super().__init__(weight, size_average, reduce, reduction)
         if p not in (1, 2):
-            raise ValueError("only p == 1 and p == 2 supported")
+            raise error(ValueError, "only p == 1 and p == 2 supported")
         if weight is not None and weight.dim() != 1:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D "
-                "instead"
+                "instead",
             )
         self.p = p
         self.margin = margin
@@ -421,8 +423,9 @@ class TripletMarginLoss(_Loss):
     ) -> None:
         super().__init__(size_average, reduce, reduction)
         if margin <= 0:
-            raise ValueError(
-                f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead"
+            raise error(
+                ValueError,
+                f"TripletMarginLoss: expected margin to be greater than 0, got {margin} instead",
             )
         self.margin = margin
         self.p = p
@@ -455,9 +458,10 @@ class TripletMarginWithDistanceLoss(_Loss):
     ) -> None:
         super().__init__(reduction=reduction)
         if margin <= 0:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "TripletMarginWithDistanceLoss: expected margin to be greater than 0, "
-                f"got {margin} instead"
+                f"got {margin} instead",
             )
         self.distance_function: Any = distance_function or PairwiseDistance()
         self.margin = margin
@@ -488,4 +492,4 @@ class CTCLoss(_Loss):
     def forward(
         self, log_probs: Tensor, targets: Tensor, input_lengths: Any, target_lengths: Any
     ) -> Tensor:
-        raise NotImplementedError("CTCLoss: the loss is not built in Plait yet")
+        raise error(NotImplementedError, "CTCLoss: the loss is not built in Plait yet")

@@ -15,6 +15,7 @@ from typing import Any, Self, TypeVar
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules import _hooks
 from plait.nn.modules._convert import ConversionMixin
 from plait.nn.modules._fields import FIELDS, new_fields, type_name
@@ -58,8 +59,9 @@ def _addindent(text: str, spaces: int) -> str:
 
 def _forward_unimplemented(self: Module, *input: Any) -> None:
     """The `forward` of a module that does not define one."""
-    raise NotImplementedError(
-        f'Module [{type(self).__name__}] is missing the required "forward" function'
+    raise error(
+        NotImplementedError,
+        f'Module [{type(self).__name__}] is missing the required "forward" function',
     )
 
 
@@ -79,12 +81,14 @@ class Module(ConversionMixin, StateMixin, HookMixin):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         name = type(self).__name__
         if not self.call_super_init and kwargs:
-            raise TypeError(
-                f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
+            raise error(
+                TypeError,
+                f"{name}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'",
             )
         if not self.call_super_init and args:
-            raise TypeError(
-                f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given"
+            raise error(
+                TypeError,
+                f"{name}.__init__() takes 1 positional argument but {len(args) + 1} were given",
             )
         self.__dict__.update(new_fields())
         if self.call_super_init:
@@ -94,7 +98,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
 
     def _check_member_name(self, name: str, kind: str, members: dict[str, Any]) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"{kind} name should be a string. Got {type_name(name)}")
+            raise error(TypeError, f"{kind} name should be a string. Got {type_name(name)}")
         if "." in name:
             shown = f", got: {name}" if kind == "module" else ""
             raise KeyError(f'{kind} name can\'t contain "."{shown}')
@@ -112,9 +116,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             raise AttributeError("cannot assign buffer before Module.__init__() call")
         self._check_member_name(name, "buffer", self._buffers)
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
+            raise error(
+                TypeError,
                 f"cannot assign '{type_name(tensor)}' object to buffer '{name}' "
-                "(torch Tensor or None required)"
+                "(torch Tensor or None required)",
             )
         for hook in _hooks._global_buffer_registration_hooks.values():
             replaced = hook(self, name, tensor)
@@ -134,16 +139,18 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             self._parameters[name] = None
             return
         if not isinstance(param, Parameter):
-            raise TypeError(
+            raise error(
+                TypeError,
                 f"cannot assign '{type_name(param)}' object to parameter '{name}' "
-                "(torch.nn.Parameter or None required)"
+                "(torch.nn.Parameter or None required)",
             )
         if not param.is_leaf:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model "
                 f"parameters must be created explicitly. To express '{name}' "
                 "as a function of another Tensor, compute the value in "
-                "the forward() method."
+                "the forward() method.",
             )
         for hook in _hooks._global_parameter_registration_hooks.values():
             replaced = hook(self, name, param)
@@ -153,7 +160,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
     def add_module(self, name: str, module: Module | None) -> None:
         """Add a child module under `name`."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"{type_name(module)} is not a Module subclass")
+            raise error(TypeError, f"{type_name(module)} is not a Module subclass")
         self._check_member_name(name, "module", self._modules)
         self._modules[name] = self._seen_by_module_hooks(name, module)
 
@@ -188,9 +195,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             self.register_parameter(name, value)
         elif parameters is not None and name in parameters:
             if value is not None:
-                raise TypeError(
+                raise error(
+                    TypeError,
                     f"cannot assign '{type_name(value)}' as parameter '{name}' "
-                    "(torch.nn.Parameter or None expected)"
+                    "(torch.nn.Parameter or None expected)",
                 )
             self.register_parameter(name, value)
         elif isinstance(value, Module):
@@ -200,9 +208,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             self._modules[name] = self._seen_by_module_hooks(name, value)
         elif name in fields.get("_modules", ()):
             if value is not None:
-                raise TypeError(
+                raise error(
+                    TypeError,
                     f"cannot assign '{type_name(value)}' as child module '{name}' "
-                    "(torch.nn.Module or None expected)"
+                    "(torch.nn.Module or None expected)",
                 )
             self._modules[name] = self._seen_by_module_hooks(name, value)
         elif name in fields.get("_buffers", ()) or isinstance(value, Buffer):
@@ -219,9 +228,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
 
     def _set_buffer(self, name: str, value: Any) -> None:
         if value is not None and not isinstance(value, Tensor):
-            raise TypeError(
+            raise error(
+                TypeError,
                 f"cannot assign '{type_name(value)}' as buffer '{name}' "
-                "(torch.nn.Buffer, torch.Tensor or None expected)"
+                "(torch.nn.Buffer, torch.Tensor or None expected)",
             )
         if "_buffers" not in self.__dict__:
             raise AttributeError("cannot assign buffer before Module.__init__() call")
@@ -239,9 +249,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         elif persistent:
             self.register_buffer(name, value)
         else:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Registering a non-persistent buffer on a Module subclass that implements "
-                "register_buffer() without the persistent argument is not allowed."
+                "register_buffer() without the persistent argument is not allowed.",
             )
 
     def __delattr__(self, name: str) -> None:
@@ -306,7 +317,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
     def train(self, mode: bool = True) -> Self:
         """Set training mode (dropout, batch statistics) on self and all descendants."""
         if not isinstance(mode, bool):
-            raise ValueError("training mode is expected to be boolean")
+            raise error(ValueError, "training mode is expected to be boolean")
         self.training = mode
         for module in self.children():
             module.train(mode)

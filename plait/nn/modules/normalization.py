@@ -7,6 +7,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.module import Module
@@ -96,8 +97,9 @@ class GroupNorm(Module):
     ) -> None:
         super().__init__()
         if num_channels % num_groups != 0:
-            raise ValueError(
-                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})"
+            raise error(
+                ValueError,
+                f"num_channels ({num_channels}) must be divisible by num_groups ({num_groups})",
             )
         self.num_groups = num_groups
         self.num_channels = num_channels

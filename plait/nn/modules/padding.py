@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn.modules.module import Module
 from plait.nn.modules.utils import _ntuple
@@ -50,9 +51,10 @@ class _CircularPadNd(_PadNd):
 
     def forward(self, input: Tensor) -> Tensor:
         if input.dim() not in (self._spatial + 1, self._spatial + 2):
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"expected {self._spatial + 1}D or {self._spatial + 2}D input "
-                f"(got {input.dim()}D input)"
+                f"(got {input.dim()}D input)",
             )
         return super().forward(input)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules._fields import type_name
 from plait.nn.modules.module import Module
 from plait.nn.parameter import Parameter
@@ -42,7 +43,7 @@ class ParameterList(Module):
     def _key_at(self, index: int) -> str:
         index = operator.index(index)
         if not -self._size <= index < self._size:
-            raise IndexError(f"index {index} is out of range")
+            raise error(IndexError, f"index {index} is out of range")
         return str(index % self._size)
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -72,9 +73,10 @@ class ParameterList(Module):
     def extend(self, values: Iterable[Any]) -> Self:
         """Add all of `values` at the end."""
         if not isinstance(values, Iterable) or isinstance(values, Tensor):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "ParameterList.extend should be called with an "
-                f"iterable, but got {type(values).__name__}"
+                f"iterable, but got {type(values).__name__}",
             )
         for value in values:
             self.append(value)
@@ -85,7 +87,7 @@ class ParameterList(Module):
         return "\n".join(f"  ({index}): {text}" for index, text in enumerate(described))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("ParameterList should not be called.")
+        raise error(RuntimeError, "ParameterList should not be called.")
 
 
 class ParameterDict(Module):
@@ -99,10 +101,11 @@ class ParameterDict(Module):
 
     def _attribute(self, key: Any) -> str:
         if not isinstance(key, str):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "Index given to ParameterDict cannot be used as a key as it is "
                 f"not a string (type is '{type(key).__name__}'). Open an issue on "
-                "github if you need non-string keys."
+                "github if you need non-string keys.",
             )
         return key
 
@@ -181,9 +184,10 @@ class ParameterDict(Module):
     def update(self, parameters: Any) -> None:
         """Add all of `parameters`: a mapping (a plain dict in sorted order of keys) or pairs."""
         if not isinstance(parameters, Iterable):
-            raise TypeError(
+            raise error(
+                TypeError,
                 "ParametersDict.update should be called with an "
-                f"iterable of key/value pairs, but got {type(parameters).__name__}"
+                f"iterable of key/value pairs, but got {type(parameters).__name__}",
             )
         if isinstance(parameters, (Mapping, ParameterDict)):
             pairs = list(parameters.items())
@@ -191,9 +195,10 @@ class ParameterDict(Module):
             pairs = [tuple(pair) for pair in parameters]
         for position, pair in enumerate(pairs):
             if len(pair) != 2:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"ParameterDict update sequence element #{position} has length {len(pair)}; "
-                    "2 is required"
+                    "2 is required",
                 )
             self[pair[0]] = pair[1]
 
@@ -201,7 +206,7 @@ class ParameterDict(Module):
         return "\n".join(f"  ({key}): {_describe(value, type_name)}" for key, value in self.items())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        raise RuntimeError("ParameterDict should not be called.")
+        raise error(RuntimeError, "ParameterDict should not be called.")
 
     def __or__(self, other: ParameterDict) -> ParameterDict:
         merged = self.copy()

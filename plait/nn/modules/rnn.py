@@ -14,6 +14,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.module import Module
@@ -92,9 +93,9 @@ def _scan(
 
 def _int_above_zero(name: str, value: Any) -> None:
     if not isinstance(value, int):
-        raise TypeError(f"{name} should be of type int, got: {type(value).__name__}")
+        raise error(TypeError, f"{name} should be of type int, got: {type(value).__name__}")
     if value <= 0:
-        raise ValueError(f"{name} must be greater than zero")
+        raise error(ValueError, f"{name} must be greater than zero")
 
 
 class RNNBase(Module):
@@ -149,9 +150,10 @@ class RNNBase(Module):
         dropout = self.dropout
         number = isinstance(dropout, numbers.Real) and not isinstance(dropout, bool)
         if not number or not 0 <= dropout <= 1:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "dropout should be a number in range [0, 1] representing the probability of an "
-                "element being zeroed"
+                "element being zeroed",
             )
         if dropout > 0 and self.num_layers == 1:
             warnings.warn(
@@ -163,19 +165,21 @@ class RNNBase(Module):
         for name in ("bias", "batch_first"):
             value = getattr(self, name)
             if not isinstance(value, bool):
-                raise TypeError(f"{name} should be of type bool, got: {type(value).__name__}")
+                raise error(
+                    TypeError, f"{name} should be of type bool, got: {type(value).__name__}"
+                )
         _int_above_zero("input_size", self.input_size)
         _int_above_zero("hidden_size", self.hidden_size)
         if self.num_layers <= 0:
-            raise ValueError("num_layers must be greater than zero")
+            raise error(ValueError, "num_layers must be greater than zero")
         if self.proj_size < 0:
-            raise ValueError(
-                "proj_size should be a positive integer or zero to disable projections"
+            raise error(
+                ValueError, "proj_size should be a positive integer or zero to disable projections"
             )
         if self.proj_size >= self.hidden_size:
-            raise ValueError("proj_size has to be smaller than hidden_size")
+            raise error(ValueError, "proj_size has to be smaller than hidden_size")
         if self.mode not in _GATES:
-            raise ValueError(f"Unrecognized RNN mode: {self.mode}")
+            raise error(ValueError, f"Unrecognized RNN mode: {self.mode}")
 
     def _make_weights(self, layer: int, direction: int, device: Any, dtype: Any) -> list[str]:
         """Make the parameters of one layer and direction; gives their names."""
@@ -235,7 +239,9 @@ class RNNBase(Module):
             return self._forward_packed(input, hx)
         kind = self.mode.split("_")[0]
         if input.dim() not in (2, 3):
-            raise ValueError(f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead")
+            raise error(
+                ValueError, f"{kind}: Expected input to be 2D or 3D, got {input.dim()}D instead"
+            )
         batched = input.dim() == 3
         self._check_input(input)
         self._check_batched_state(hx, batched)
@@ -246,7 +252,7 @@ class RNNBase(Module):
         state = self._initial_state(hx, input, input.size(1), batched)
         xs = input.unbind(0)
         if not xs:
-            raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
+            raise error(RuntimeError, "Expected sequence length to be larger than 0 in RNN")
         outputs, state = self._run(input, [x.size(0) for x in xs], state)
         if self.batch_first:
             outputs = outputs.transpose(0, 1)
@@ -303,17 +309,19 @@ class RNNBase(Module):
     def _check_input(self, input: Tensor, dims: int | None = None) -> None:
         weight = getattr(self, self._all_weights[0][0])
         if input.dtype != weight.dtype:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
                 f"Convert input: input.to({weight.dtype}), or convert model: "
-                f"model.to({input.dtype})"
+                f"model.to({input.dtype})",
             )
         if dims is not None and input.dim() != dims:
-            raise RuntimeError(f"input must have {dims} dimensions, got {input.dim()}")
+            raise error(RuntimeError, f"input must have {dims} dimensions, got {input.dim()}")
         if input.size(-1) != self.input_size:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "input.size(-1) must be equal to input_size. "
-                f"Expected {self.input_size}, got {input.size(-1)}"
+                f"Expected {self.input_size}, got {input.size(-1)}",
             )
 
     def _check_batched_state(self, hx: Any, batched: bool) -> None:
@@ -323,8 +331,9 @@ class RNNBase(Module):
         for state in hx if self.mode == "LSTM" else (hx,):
             if state.dim() != wanted:
                 kind = "batched 3-D" if batched else "unbatched 2-D"
-                raise RuntimeError(
-                    f"For {kind} input, hx should also be {wanted}-D but got {state.dim()}-D tensor"
+                raise error(
+                    RuntimeError,
+                    f"For {kind} input, hx should also be {wanted}-D but got {state.dim()}-D tensor",
                 )
 
     def _initial_state(self, hx: Any, like: Tensor, batch: int, batched: bool) -> State:
@@ -344,7 +353,7 @@ class RNNBase(Module):
         for position, (state, shape) in enumerate(zip(states, shapes)):
             if tuple(state.shape) != shape:
                 which = f"hidden[{position}]" if self.mode == "LSTM" else "hidden"
-                raise RuntimeError(f"Expected {which} size {shape}, got {list(state.shape)}")
+                raise error(RuntimeError, f"Expected {which} size {shape}, got {list(state.shape)}")
         return states
 
     def _outer_state(self, state: State) -> Any:
@@ -356,15 +365,16 @@ class RNN(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise error(ValueError, "proj_size argument is only supported for LSTM, not RNN or GRU")
         if len(args) > 3:  # input_size, hidden_size, num_layers, nonlinearity, ...
             self_nonlinearity = args[3]
             args = args[:3] + args[4:]
         else:
             self_nonlinearity = kwargs.pop("nonlinearity", "tanh")
         if self_nonlinearity not in ("tanh", "relu"):
-            raise ValueError(
-                f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'."
+            raise error(
+                ValueError,
+                f"Unknown nonlinearity '{self_nonlinearity}'. Select from 'tanh' or 'relu'.",
             )
         super().__init__(f"RNN_{self_nonlinearity.upper()}", *args, **kwargs)
         self.nonlinearity = self_nonlinearity
@@ -382,7 +392,7 @@ class GRU(RNNBase):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if "proj_size" in kwargs:
-            raise ValueError("proj_size argument is only supported for LSTM, not RNN or GRU")
+            raise error(ValueError, "proj_size argument is only supported for LSTM, not RNN or GRU")
         super().__init__("GRU", *args, **kwargs)
 
 
@@ -432,11 +442,14 @@ class RNNCellBase(Module):
     def _step(self, mode: str, input: Tensor, states: State | None) -> State:
         name = type(self).__name__
         if input.dim() not in (1, 2):
-            raise ValueError(f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead")
+            raise error(
+                ValueError, f"{name}: Expected input to be 1D or 2D, got {input.dim()}D instead"
+            )
         for state in states or ():
             if state.dim() not in (1, 2):
-                raise ValueError(
-                    f"{name}: Expected hidden to be 1D or 2D, got {state.dim()}D instead"
+                raise error(
+                    ValueError,
+                    f"{name}: Expected hidden to be 1D or 2D, got {state.dim()}D instead",
                 )
         batched = input.dim() == 2
         x = input if batched else input.unsqueeze(0)
@@ -467,7 +480,7 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}")
+            raise error(RuntimeError, f"Unknown nonlinearity: {self.nonlinearity}")
         mode = f"RNN_{self.nonlinearity.upper()}"
         return self._step(mode, input, None if hx is None else (hx,))[0]
 

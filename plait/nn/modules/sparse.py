@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.module import Module
@@ -19,8 +20,9 @@ def _check_padding_index(padding_idx: int | None, count: int) -> int | None:
     if padding_idx is None or 0 <= padding_idx < count:
         return padding_idx
     if not -count <= padding_idx < 0:
-        raise ValueError(
-            f"Padding_idx must be within num_embeddings, got {padding_idx} for {count} embeddings"
+        raise error(
+            ValueError,
+            f"Padding_idx must be within num_embeddings, got {padding_idx} for {count} embeddings",
         )
     return padding_idx + count
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.attention import MultiheadAttention
@@ -36,7 +37,7 @@ def _activation_of(activation: Activation) -> Callable[[Tensor], Tensor]:
     if not isinstance(activation, str):
         return activation
     if activation not in ("relu", "gelu"):
-        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+        raise error(RuntimeError, f"activation should be relu/gelu, not {activation}")
     return F.relu if activation == "relu" else F.gelu
 
 
@@ -343,12 +344,13 @@ class Transformer(Module):
     ) -> Tensor:
         batch_axis = 0 if self.batch_first else 1
         if src.dim() == 3 and src.size(batch_axis) != tgt.size(batch_axis):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "the batch number of src and tgt must be equal, "
-                f"got shapes {tuple(src.shape)} and {tuple(tgt.shape)}"
+                f"got shapes {tuple(src.shape)} and {tuple(tgt.shape)}",
             )
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
-            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+            raise error(RuntimeError, "the feature number of src and tgt must be equal to d_model")
         memory = self.encoder(
             src,
             mask=src_mask,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from plait.core.ir.errors import error
+
 __all__ = ["consume_prefix_in_state_dict_if_present"]
 
 
@@ -34,7 +36,7 @@ def _list_with_default(out_size: Any, defaults: Sequence[int]) -> Any:
     if isinstance(out_size, int):
         return out_size
     if len(defaults) <= len(out_size):
-        raise ValueError(f"Input dimension should be at least {len(out_size) + 1}")
+        raise error(ValueError, f"Input dimension should be at least {len(out_size) + 1}")
     tail = defaults[-len(out_size) :]
     return [default if size is None else size for size, default in zip(out_size, tail)]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 __all__ = [
     "clip_grad_norm",
@@ -41,11 +42,12 @@ def get_total_norm(
     norms = [plait.linalg.vector_norm(tensor, norm_type) for tensor in listed]
     total = plait.linalg.vector_norm(plait.stack(norms), norm_type)
     if error_if_nonfinite and not plait.isfinite(total):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"The total norm of order {norm_type} for gradients from "
             "`parameters` is non-finite, so it cannot be clipped. To disable "
             "this error and scale the gradients by the non-finite norm anyway, "
-            "set `error_if_nonfinite=False`"
+            "set `error_if_nonfinite=False`",
         )
     return total
 

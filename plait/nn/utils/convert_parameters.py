@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 __all__ = ["parameters_to_vector", "vector_to_parameters"]
 
@@ -18,7 +19,7 @@ def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
     """Put slices of `vec` (total,) in the place of the parameters' data."""
     if not isinstance(vec, Tensor):
-        raise TypeError(f"expected torch.Tensor, but got: {type(vec).__name__}")
+        raise error(TypeError, f"expected torch.Tensor, but got: {type(vec).__name__}")
     start = 0
     for parameter in parameters:
         stop = start + parameter.numel()

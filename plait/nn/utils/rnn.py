@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 
 __all__ = [
     "PackedSequence",
@@ -135,25 +136,29 @@ def _check_lengths(counts: list[int], padded: Tensor) -> None:
     """`padded` is (T, B, *), `counts` the lengths of its B sequences."""
     steps, batch = padded.size(0), padded.size(1)
     if len(counts) != batch:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"Expected `len(lengths)` to be equal to batch_size, but got {len(counts)} "
-            f"(batch_size={batch})"
+            f"(batch_size={batch})",
         )
     if any(later > earlier for earlier, later in pairwise(counts)):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "`lengths` array must be sorted in decreasing order when `enforce_sorted` is True. "
             "You can pass `enforce_sorted=False` to pack_padded_sequence and/or pack_sequence to "
-            "sidestep this requirement if you do not need ONNX exportability."
+            "sidestep this requirement if you do not need ONNX exportability.",
         )
     if not counts or counts[-1] <= 0:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "Length of all samples has to be greater than 0, but found an element in 'lengths' "
-            "that is <= 0"
+            "that is <= 0",
         )
     if counts[0] > steps:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"Expected lengths of at most {steps}, the padded length of the input, "
-            f"but got {counts[0]}"
+            f"but got {counts[0]}",
         )
 
 
@@ -167,9 +172,10 @@ def pad_packed_sequence(
     alive = sequence.batch_sizes.tolist()
     steps = len(alive)
     if total_length is not None and total_length < steps:
-        raise ValueError(
+        raise error(
+            ValueError,
             "Expected total_length to be at least the length of the longest sequence in input, "
-            f"but got total_length={total_length} and max sequence length being {steps}"
+            f"but got total_length={total_length} and max sequence length being {steps}",
         )
     batch = alive[0]
     data = sequence.data
@@ -199,15 +205,17 @@ def pad_sequence(
     """Stack sequences (L_i, *), each padded at one side to the longest."""
     rows: Any = sequences.unbind(0) if isinstance(sequences, Tensor) else sequences
     if not isinstance(rows, (list, tuple)):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "pad_sequence: Expected iterable for input sequences, "
-            f"but got arg of type: {type(sequences)}"
+            f"but got arg of type: {type(sequences)}",
         )
     if not rows:
-        raise RuntimeError("pad_sequence: received an empty list of sequences")
+        raise error(RuntimeError, "pad_sequence: received an empty list of sequences")
     if padding_side not in ("left", "right"):
-        raise RuntimeError(
-            f"Expected padding_side to be one of left or right, but got {padding_side}."
+        raise error(
+            RuntimeError,
+            f"Expected padding_side to be one of left or right, but got {padding_side}.",
         )
     steps = max(sequence.size(0) for sequence in rows)
     padded = []

@@ -6,6 +6,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn.parameter import Parameter, is_lazy
 
@@ -22,9 +23,10 @@ class SpectralNorm:
         self, name: str = "weight", n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12
     ) -> None:
         if n_power_iterations <= 0:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "Expected n_power_iterations to be positive, but "
-                f"got n_power_iterations={n_power_iterations}"
+                f"got n_power_iterations={n_power_iterations}",
             )
         self.name = name
         self.n_power_iterations = n_power_iterations
@@ -78,15 +80,18 @@ def spectral_norm(
     if dim is None:
         dim = 1 if getattr(module, "transposed", False) else 0
     if _find(module, name) is not None:
-        raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
+        raise error(
+            RuntimeError, f"Cannot register two spectral_norm hooks on the same parameter {name}"
+        )
     hook = SpectralNorm(name, n_power_iterations, dim, eps)
     weight = module._parameters[name]
     if weight is None:
-        raise ValueError(f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
+        raise error(ValueError, f"`SpectralNorm` cannot be applied as parameter `{name}` is None")
     if is_lazy(weight):
-        raise ValueError(
+        raise error(
+            ValueError,
             "The module passed to `SpectralNorm` can't have uninitialized parameters. "
-            "Make sure to run the dummy forward before applying spectral normalization"
+            "Make sure to run the dummy forward before applying spectral normalization",
         )
     with plait.no_grad():
         rows, columns = hook.reshape_weight_to_matrix(weight).shape
@@ -105,7 +110,7 @@ def remove_spectral_norm(module: Any, name: str = "weight") -> Any:
     """Make `name` an ordinary parameter again, with its present value. Returns the module."""
     found = _find(module, name)
     if found is None:
-        raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+        raise error(ValueError, f"spectral_norm of '{name}' not found in {module}")
     key, hook = found
     with plait.no_grad():
         weight = hook.compute_weight(module, do_power_iteration=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.parameter import Parameter, is_lazy
 
 __all__ = ["WeightNorm", "remove_weight_norm", "weight_norm"]
@@ -56,12 +57,15 @@ def weight_norm(module: Any, name: str = "weight", dim: int | None = 0) -> Any:
         stacklevel=2,
     )
     if _find(module, name) is not None:
-        raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
+        raise error(
+            RuntimeError, f"Cannot register two weight_norm hooks on the same parameter {name}"
+        )
     weight = getattr(module, name)
     if is_lazy(weight):
-        raise ValueError(
+        raise error(
+            ValueError,
             "The module passed to `WeightNorm` can't have uninitialized parameters. "
-            "Make sure to run the dummy forward before applying weight normalization"
+            "Make sure to run the dummy forward before applying weight normalization",
         )
     # -1 stands for None among PyTorch's users.
     hook = WeightNorm(name, None if dim == -1 else dim)
@@ -77,7 +81,7 @@ def remove_weight_norm(module: Any, name: str = "weight") -> Any:
     """Make `name` an ordinary parameter again, with its present value. Returns the module."""
     found = _find(module, name)
     if found is None:
-        raise ValueError(f"weight_norm of '{name}' not found in {module}")
+        raise error(ValueError, f"weight_norm of '{name}' not found in {module}")
     key, hook = found
     weight = hook.compute_weight(module).detach()
     for attribute in (name, name + "_g", name + "_v"):

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.optim.optimizer import Optimizer, _to_scalar
 
 EPOCH_DEPRECATION_WARNING = (
@@ -58,9 +59,10 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
     if not isinstance(value, list | tuple):
         value = [value] * count
     elif len(value) != count:
-        raise ValueError(
+        raise error(
+            ValueError,
             f"{name} must have the same length as optimizer.param_groups. "
-            f"{name} has {len(value)} values, param_groups has {count}."
+            f"{name} has {len(value)} values, param_groups has {count}.",
         )
     return [own_copy(entry) for entry in value]
 
@@ -68,7 +70,7 @@ def per_group(name: str, optimizer: Optimizer, value: Any) -> list[Any]:
 def check_optimizer(optimizer: Any) -> None:
     """Raise TypeError unless `optimizer` is one."""
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        raise error(TypeError, f"{type(optimizer).__name__} is not an Optimizer")
 
 
 def warn_if_verbose(verbose: Any) -> None:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.optim.optimizer import Optimizer
 
 from .base import LRScheduler, group_values, set_group_value, warn_if_verbose
@@ -19,20 +20,22 @@ class _Composite(LRScheduler):
         name = type(self).__name__
         for index, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
-                raise TypeError(
-                    f"{name} at index {index} should have `optimizer` as its attribute."
+                raise error(
+                    TypeError, f"{name} at index {index} should have `optimizer` as its attribute."
                 )
             if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"{name} does not support `ReduceLROnPlateau` scheduler as it requires "
                     "additional kwargs to be specified when calling `step`, but got one at index "
-                    f"{index} in the given schedulers sequence."
+                    f"{index} in the given schedulers sequence.",
                 )
             if optimizer is not scheduler.optimizer:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"{name} expects all schedulers to belong to the same optimizer, but got "
                     f"scheduler {type(scheduler).__name__} at index {index} has "
-                    f"{scheduler.optimizer}, which is different from {type(optimizer).__name__}."
+                    f"{scheduler.optimizer}, which is different from {type(optimizer).__name__}.",
                 )
 
     def state_dict(self) -> dict[str, Any]:
@@ -61,15 +64,17 @@ class SequentialLR(_Composite):
     ) -> None:
         # The base's constructor is left out on purpose: it would take a step of its own.
         if len(schedulers) < 1:
-            raise ValueError(
-                f"{type(self).__name__} expects at least one scheduler, but got no scheduler."
+            raise error(
+                ValueError,
+                f"{type(self).__name__} expects at least one scheduler, but got no scheduler.",
             )
         self._check_parts(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "Sequential Schedulers expects number of schedulers provided to be one more than "
                 "the number of milestone points, but got number of schedulers "
-                f"{len(schedulers)} and the number of milestones to be equal to {len(milestones)}"
+                f"{len(schedulers)} and the number of milestones to be equal to {len(milestones)}",
             )
         warn_if_verbose(verbose)
         self._schedulers = schedulers
@@ -113,9 +118,10 @@ class ChainedScheduler(_Composite):
         self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
     ) -> None:
         if len(schedulers) < 1:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"{type(self).__name__} expects at least one scheduler to be chained, "
-                "but got no scheduler."
+                "but got no scheduler.",
             )
         optimizer = optimizer or schedulers[0].optimizer
         self._check_parts(schedulers, optimizer)

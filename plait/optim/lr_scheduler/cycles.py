@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.optim.optimizer import Optimizer
 
 from .base import LRScheduler, callable_state, check_optimizer, per_group, set_group_value
@@ -16,8 +17,9 @@ from .base import LRScheduler, callable_state, check_optimizer, per_group, set_g
 def _momentum_is_beta1(optimizer: Optimizer) -> bool:
     """Whether the optimizer's momentum is `betas[0]`; ValueError if it has none at all."""
     if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
-        raise ValueError(
-            "optimizer must support momentum or beta1 with `cycle_momentum` option enabled"
+        raise error(
+            ValueError,
+            "optimizer must support momentum or beta1 with `cycle_momentum` option enabled",
         )
     return "betas" in optimizer.defaults
 
@@ -54,12 +56,13 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         verbose: Any = "deprecated",
     ) -> None:
         if T_0 <= 0 or not isinstance(T_0, int):
-            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
+            raise error(ValueError, f"Expected positive integer T_0, but got {T_0}")
         if T_mult < 1 or not isinstance(T_mult, int):
-            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+            raise error(ValueError, f"Expected integer T_mult >= 1, but got {T_mult}")
         if not isinstance(eta_min, float | int):
-            raise ValueError(
-                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}"
+            raise error(
+                ValueError,
+                f"Expected float or int eta_min, but got {eta_min} of type {type(eta_min)}",
             )
         self.T_0 = T_0
         self.T_i: Any = T_0
@@ -93,7 +96,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     def _move_to(self, epoch: float) -> None:
         if epoch < 0:
-            raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+            raise error(ValueError, f"Expected non-negative epoch, but got {epoch}")
         if epoch < self.T_0:
             self.T_i, self.T_cur = self.T_0, epoch
         elif self.T_mult == 1:
@@ -152,7 +155,7 @@ class CyclicLR(LRScheduler):
         self.step_ratio = up / self.total_size
 
         if mode not in _CYCLIC_MODES and scale_fn is None:
-            raise ValueError("mode is invalid and scale_fn is None")
+            raise error(ValueError, "mode is invalid and scale_fn is None")
         self.mode = mode
         self.gamma = gamma
         self._scale_fn_custom = scale_fn
@@ -240,10 +243,12 @@ def _one_cycle_length(
     elif epochs is not None and steps_per_epoch is not None:
         given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
     else:
-        raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+        raise error(
+            ValueError, "You must define either total_steps OR (epochs AND steps_per_epoch)"
+        )
     for name, value in given.items():
         if value <= 0 or not isinstance(value, int):
-            raise ValueError(f"Expected positive integer {name}, but got {value}")
+            raise error(ValueError, f"Expected positive integer {name}, but got {value}")
     return math.prod(given.values())
 
 
@@ -289,10 +294,13 @@ class OneCycleLR(LRScheduler):
         self.total_steps = _one_cycle_length(total_steps, epochs, steps_per_epoch)
         self._schedule_phases = _one_cycle_phases(self.total_steps, pct_start, three_phase)
         if pct_start < 0 or pct_start > 1 or not isinstance(pct_start, float):
-            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+            raise error(
+                ValueError, f"Expected float between 0 and 1 pct_start, but got {pct_start}"
+            )
         if anneal_strategy not in _ANNEAL:
-            raise ValueError(
-                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            raise error(
+                ValueError,
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}",
             )
         self._anneal_func_type = anneal_strategy
 
@@ -317,9 +325,10 @@ class OneCycleLR(LRScheduler):
         self._warn_if_outside_step()
         step = self.last_epoch
         if step > self.total_steps:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"Tried to step {step} times. The specified number of total steps is "
-                f"{self.total_steps}"
+                f"{self.total_steps}",
             )
         anneal = _ANNEAL[self._anneal_func_type]
         phase, pct = self._phase_of(step)

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.optim.optimizer import Optimizer
 
 from .base import LRScheduler, callable_state
@@ -33,7 +34,7 @@ class _LambdaBase(LRScheduler):
         if not isinstance(lr_lambda, list | tuple):
             self.lr_lambdas = [lr_lambda] * count
         elif len(lr_lambda) != count:
-            raise ValueError(f"Expected {count} lr_lambdas, but got {len(lr_lambda)}")
+            raise error(ValueError, f"Expected {count} lr_lambdas, but got {len(lr_lambda)}")
         else:
             self.lr_lambdas = list(lr_lambda)
         self._check_lambdas()
@@ -72,8 +73,8 @@ class MultiplicativeLR(_LambdaBase):
     def _check_lambdas(self) -> None:
         for function in self.lr_lambdas:
             if not callable(function):
-                raise TypeError(
-                    f"lr_lambda should be a function, but got {type(function).__name__}"
+                raise error(
+                    TypeError, f"lr_lambda should be a function, but got {type(function).__name__}"
                 )
 
     def get_lr(self) -> list[Any]:
@@ -151,7 +152,9 @@ class ConstantLR(LRScheduler):
         verbose: Any = "deprecated",
     ) -> None:
         if not 0 <= factor <= 1.0:
-            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
+            raise error(
+                ValueError, "Constant multiplicative factor expected to be between 0 and 1."
+            )
         self.factor = factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch, verbose)
@@ -183,12 +186,13 @@ class LinearLR(LRScheduler):
         verbose: Any = "deprecated",
     ) -> None:
         if not 0 < start_factor <= 1.0:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "Starting multiplicative factor expected to be greater than 0 and less or equal "
-                "to 1."
+                "to 1.",
             )
         if not 0 <= end_factor <= 1.0:
-            raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
+            raise error(ValueError, "Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor = start_factor
         self.end_factor = end_factor
         self.total_iters = total_iters

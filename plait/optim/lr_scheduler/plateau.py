@@ -4,6 +4,7 @@ import math
 import warnings
 from typing import Any, SupportsFloat
 
+from plait.core.ir.errors import error
 from plait.optim.optimizer import Optimizer
 
 from .base import (
@@ -40,7 +41,7 @@ class ReduceLROnPlateau(LRScheduler):
     ) -> None:
         # The base's constructor is left out on purpose: there is no rate to write at the start.
         if factor >= 1.0:
-            raise ValueError("Factor should be < 1.0.")
+            raise error(ValueError, "Factor should be < 1.0.")
         self.factor = factor
         check_optimizer(optimizer)
         warn_if_verbose(verbose)
@@ -51,7 +52,7 @@ class ReduceLROnPlateau(LRScheduler):
             self.default_min_lr: float | None = min_lr
             self.min_lrs = [min_lr] * count
         elif len(min_lr) != count:
-            raise ValueError(f"expected {count} min_lrs, got {len(min_lr)}")
+            raise error(ValueError, f"expected {count} min_lrs, got {len(min_lr)}")
         else:
             self.default_min_lr = None
             self.min_lrs = list(min_lr)
@@ -66,9 +67,9 @@ class ReduceLROnPlateau(LRScheduler):
 
     def _init_is_better(self, mode: str, threshold: float, threshold_mode: str) -> None:
         if mode not in ("min", "max"):
-            raise ValueError(f"mode {mode} is unknown!")
+            raise error(ValueError, f"mode {mode} is unknown!")
         if threshold_mode not in ("rel", "abs"):
-            raise ValueError(f"threshold mode {threshold_mode} is unknown!")
+            raise error(ValueError, f"threshold mode {threshold_mode} is unknown!")
         self.mode_worse = math.inf if mode == "min" else -math.inf
         self.mode = mode
         self.threshold = threshold
@@ -120,11 +121,12 @@ class ReduceLROnPlateau(LRScheduler):
         groups = self.optimizer.param_groups
         if len(groups) != len(self.min_lrs):
             if self.default_min_lr is None:
-                raise RuntimeError(
+                raise error(
+                    RuntimeError,
                     f"The number of param groups in the `optimizer` ({len(groups)}) differs from "
                     f"when `ReduceLROnPlateau` was initialized ({len(self.min_lrs)}), usually due "
                     "to a new param group being added to the optimizer. Please modify the "
-                    "`min_lrs` field to match the length of the `optimizer` param groups."
+                    "`min_lrs` field to match the length of the `optimizer` param groups.",
                 )
             self.min_lrs = [self.default_min_lr] * len(groups)
         for group, lowest in zip(groups, self.min_lrs):

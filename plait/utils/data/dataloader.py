@@ -21,6 +21,8 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
+from plait.core.ir.errors import error
+
 from ._utils.collate import default_collate, default_convert
 from ._utils.fetch import _DatasetKind
 from ._utils.iterators import (
@@ -153,8 +155,9 @@ class DataLoader(Generic[T_co]):
 
     def __setattr__(self, attr: str, val: Any) -> None:
         if self.__initialized and attr in _FIXED_ATTRIBUTES:
-            raise ValueError(
-                f"{attr} attribute should not be set after {type(self).__name__} is initialized"
+            raise error(
+                ValueError,
+                f"{attr} attribute should not be set after {type(self).__name__} is initialized",
             )
         super().__setattr__(attr, val)
 
@@ -223,30 +226,33 @@ def _check_worker_options(
     num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool
 ) -> None:
     if num_workers < 0:
-        raise ValueError(
+        raise error(
+            ValueError,
             "num_workers option should be non-negative; "
-            "use num_workers=0 to disable multiprocessing."
+            "use num_workers=0 to disable multiprocessing.",
         )
     if timeout < 0:
-        raise ValueError("timeout option should be non-negative")
+        raise error(ValueError, "timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
-        raise ValueError(
+        raise error(
+            ValueError,
             "prefetch_factor option could only be specified in multiprocessing."
-            "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None."
+            "let num_workers > 0 to enable multiprocessing, otherwise set prefetch_factor to None.",
         )
     if prefetch_factor is not None and prefetch_factor < 0:
-        raise ValueError("prefetch_factor option should be non-negative")
+        raise error(ValueError, "prefetch_factor option should be non-negative")
     if persistent_workers and num_workers == 0:
-        raise ValueError("persistent_workers option needs num_workers > 0")
+        raise error(ValueError, "persistent_workers option needs num_workers > 0")
 
 
 def _check_iterable_options(shuffle: Any, sampler: Any, batch_sampler: Any) -> None:
     given = {"shuffle": shuffle or None, "sampler": sampler, "batch_sampler": batch_sampler}
     for name, value in given.items():
         if value is not None:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"DataLoader with IterableDataset: expected unspecified {name} option, "
-                f"but got {name}={value}"
+                f"but got {name}={value}",
             )
 
 
@@ -254,37 +260,42 @@ def _check_order_options(
     batch_size: int | None, shuffle: bool, sampler: Any, batch_sampler: Any, drop_last: bool
 ) -> None:
     if sampler is not None and shuffle:
-        raise ValueError("sampler option is mutually exclusive with shuffle")
+        raise error(ValueError, "sampler option is mutually exclusive with shuffle")
     if batch_sampler is not None:
         if batch_size != 1 or shuffle or sampler is not None or drop_last:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, "
-                "and drop_last"
+                "and drop_last",
             )
     elif batch_size is None and drop_last:
-        raise ValueError(
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+        raise error(
+            ValueError,
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
         )
 
 
 def _checked_context(value: Any, num_workers: int) -> Any:
     """A context, from one or from the name of a start method."""
     if num_workers == 0:
-        raise ValueError(
+        raise error(
+            ValueError,
             "multiprocessing_context can only be used with multi-process loading "
-            f"(num_workers > 0), but got num_workers={num_workers}"
+            f"(num_workers > 0), but got num_workers={num_workers}",
         )
     if isinstance(value, str):
         methods = multiprocessing.get_all_start_methods()
         if value not in methods:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "multiprocessing_context option should specify a valid start method in "
-                f"{methods!r}, but got multiprocessing_context={value!r}"
+                f"{methods!r}, but got multiprocessing_context={value!r}",
             )
         return multiprocessing.get_context(value)
     if not isinstance(value, multiprocessing.context.BaseContext):
-        raise TypeError(
+        raise error(
+            TypeError,
             "multiprocessing_context option should be a valid context object or a string "
-            f"specifying the start method, but got multiprocessing_context={value}"
+            f"specifying the start method, but got multiprocessing_context={value}",
         )
     return value

@@ -11,6 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from plait.core.ir.errors import error
+
 __all__ = [
     "ChainDataset",
     "ConcatDataset",
@@ -29,7 +31,7 @@ class Dataset(Generic[T_co]):
     """Base of map-style datasets: subclasses write `__getitem__`, perhaps `__len__`."""
 
     def __getitem__(self, index: Any) -> T_co:
-        raise NotImplementedError("Subclasses of Dataset should implement __getitem__.")
+        raise error(NotImplementedError, "Subclasses of Dataset should implement __getitem__.")
 
     def __add__(self, other: "Dataset[T_co]") -> "ConcatDataset[T_co]":
         return ConcatDataset([self, other])
@@ -71,8 +73,9 @@ def _items(dataset: Any, indices: list) -> list:
     if callable(getattr(dataset, "__getitems__", None)):
         items = dataset.__getitems__(indices)
         if len(items) != len(indices):
-            raise ValueError(
-                f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}"
+            raise error(
+                ValueError,
+                f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(items)}",
             )
         return items
     return [dataset[index] for index in indices]
@@ -88,16 +91,17 @@ class StackDataset(Dataset[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args and kwargs:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "Supported either ``tuple``- (via ``args``) or"
-                "``dict``- (via ``kwargs``) like input/output, but both types are given."
+                "``dict``- (via ``kwargs``) like input/output, but both types are given.",
             )
         if not args and not kwargs:
-            raise ValueError("At least one dataset should be passed")
+            raise error(ValueError, "At least one dataset should be passed")
         self.datasets = args or kwargs
         lengths = [len(dataset) for dataset in (args or kwargs.values())]
         if any(length != lengths[0] for length in lengths):
-            raise ValueError("Size mismatch between datasets")
+            raise error(ValueError, "Size mismatch between datasets")
         self._length = lengths[0]
 
     def __getitem__(self, index: Any) -> Any:
@@ -140,7 +144,7 @@ class ConcatDataset(Dataset[T_co]):
     def __getitem__(self, idx: int) -> T_co:
         if idx < 0:
             if -idx > len(self):
-                raise ValueError("absolute value of index should not exceed dataset length")
+                raise error(ValueError, "absolute value of index should not exceed dataset length")
             idx += len(self)
         which = bisect_right(self.cumulative_sizes, idx)
         before = self.cumulative_sizes[which - 1] if which > 0 else 0
@@ -194,11 +198,12 @@ class Subset(Dataset[T_co]):
         cls = type(self)
         overrides_one = cls.__getitem__ is not Subset.__getitem__
         if overrides_one and cls.__getitems__ is Subset.__getitems__:
-            raise NotImplementedError(
+            raise error(
+                NotImplementedError,
                 f"{cls.__name__} overrides __getitem__ but not __getitems__. "
                 "When subclassing Subset and overriding __getitem__, you must also override "
                 "__getitems__ to ensure DataLoader works correctly with your custom logic. "
-                "A simple one is: return [self.__getitem__(index) for index in indices]"
+                "A simple one is: return [self.__getitem__(index) for index in indices]",
             )
 
     def __getitem__(self, idx: Any) -> T_co:
@@ -220,7 +225,7 @@ def _lengths_of_fractions(total: int, fractions: Sequence[float]) -> list[int]:
     """Sizes of the parts, each rounded down; what is left goes one by one to the first parts."""
     for index, fraction in enumerate(fractions):
         if fraction < 0 or fraction > 1:
-            raise ValueError(f"Fraction at index {index} is not between 0 and 1")
+            raise error(ValueError, f"Fraction at index {index} is not between 0 and 1")
     lengths = [math.floor(total * fraction) for fraction in fractions]
     for extra in range(total - sum(lengths)):
         lengths[extra % len(lengths)] += 1
@@ -246,7 +251,9 @@ def random_split(
     if math.isclose(sum(lengths), 1) and sum(lengths) <= 1:
         lengths = _lengths_of_fractions(len(dataset), lengths)
     if sum(lengths) != len(dataset):
-        raise ValueError("Sum of input lengths does not equal the length of the input dataset!")
+        raise error(
+            ValueError, "Sum of input lengths does not equal the length of the input dataset!"
+        )
     indices = plait.randperm(int(sum(lengths)), generator=generator).tolist()
     ends = itertools.accumulate(lengths)
     return [

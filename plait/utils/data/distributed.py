@@ -7,6 +7,8 @@ one the sampler serves the single process that there is.
 import math
 from collections.abc import Iterator, Sized
 
+from plait.core.ir.errors import error
+
 from .sampler import Sampler
 
 __all__ = ["DistributedSampler"]
@@ -43,8 +45,9 @@ class DistributedSampler(Sampler[int]):
             num_replicas = size if num_replicas is None else num_replicas
             rank = own_rank if rank is None else rank
         if rank >= num_replicas or rank < 0:
-            raise ValueError(
-                f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]"
+            raise error(
+                ValueError,
+                f"Invalid rank {rank}, rank should be in the interval [0, {num_replicas - 1}]",
             )
         self.dataset = dataset
         self.num_replicas = num_replicas

@@ -9,6 +9,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
+from plait.core.ir.errors import error
+
 __all__ = [
     "BatchSampler",
     "RandomSampler",
@@ -70,13 +72,15 @@ class RandomSampler(Sampler[int]):
         self._num_samples = num_samples
         self.generator = generator
         if not isinstance(replacement, bool):
-            raise TypeError(
-                f"replacement should be a boolean value, but got replacement={replacement}"
+            raise error(
+                TypeError,
+                f"replacement should be a boolean value, but got replacement={replacement}",
             )
         if not isinstance(self.num_samples, int) or self.num_samples <= 0:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "num_samples should be a positive integer value, but got "
-                f"num_samples={self.num_samples}"
+                f"num_samples={self.num_samples}",
             )
 
     @property
@@ -149,18 +153,21 @@ class WeightedRandomSampler(Sampler[int]):
         import plait  # not at the top: the face imports this module
 
         if not _is_positive_int(num_samples):
-            raise ValueError(
-                f"num_samples should be a positive integer value, but got num_samples={num_samples}"
+            raise error(
+                ValueError,
+                f"num_samples should be a positive integer value, but got num_samples={num_samples}",
             )
         if not isinstance(replacement, bool):
-            raise ValueError(
-                f"replacement should be a boolean value, but got replacement={replacement}"
+            raise error(
+                ValueError,
+                f"replacement should be a boolean value, but got replacement={replacement}",
             )
         self.weights = plait.as_tensor(weights, dtype=plait.float64)
         if self.weights.dim() != 1:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "weights should be a 1d sequence but given weights have shape "
-                f"{tuple(self.weights.shape)}"
+                f"{tuple(self.weights.shape)}",
             )
         self.num_samples = num_samples
         self.replacement = replacement
@@ -186,11 +193,14 @@ class BatchSampler(Sampler[list[int]]):
         self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool
     ) -> None:
         if not _is_positive_int(batch_size):
-            raise ValueError(
-                f"batch_size should be a positive integer value, but got batch_size={batch_size}"
+            raise error(
+                ValueError,
+                f"batch_size should be a positive integer value, but got batch_size={batch_size}",
             )
         if not isinstance(drop_last, bool):
-            raise ValueError(f"drop_last should be a boolean value, but got drop_last={drop_last}")
+            raise error(
+                ValueError, f"drop_last should be a boolean value, but got drop_last={drop_last}"
+            )
         self.sampler = sampler
         self.batch_size = batch_size
         self.drop_last = drop_last

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision.datasets.vision import VisionDataset
 from plait.vision.transforms.functional import to_pil_image
 
@@ -35,7 +36,7 @@ class FakeData(VisionDataset):
     def __getitem__(self, index: int) -> tuple[Any, Any]:
         """A Pillow image and an int, each after its transform; IndexError beyond `size`."""
         if index >= len(self):
-            raise IndexError(f"{type(self).__name__} index out of range")
+            raise error(IndexError, f"{type(self).__name__} index out of range")
         state = plait.get_rng_state()
         plait.manual_seed(index + self.random_offset)
         image = plait.randn(*self.image_size)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.utils.data import Dataset
 
 
@@ -58,8 +59,9 @@ class VisionDataset(Dataset):
     ) -> None:
         self.root = os.path.expanduser(root) if isinstance(root, str) else root
         if transforms is not None and (transform is not None or target_transform is not None):
-            raise ValueError(
-                "Only transforms or transform/target_transform can be passed as argument"
+            raise error(
+                ValueError,
+                "Only transforms or transform/target_transform can be passed as argument",
             )
         self.transform = transform
         self.target_transform = target_transform

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.vision._pillow import pillow_image
 from plait.vision.transforms._interpolation import InterpolationMode, pillow_filter
 
@@ -100,8 +101,9 @@ def _fill_for(image: Any, fill: Any) -> Any:
     if len(fill) == 1:
         return tuple(fill) * bands if bands > 1 else fill[0]
     if len(fill) != bands:
-        raise ValueError(
+        raise error(
+            ValueError,
             f"The number of elements in 'fill' does not match the number of channels of the image "
-            f"({len(fill)} != {bands})"
+            f"({len(fill)} != {bands})",
         )
     return tuple(fill)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from plait.core.ir.errors import error
+
 # Pillow's own numbers for its filters.
 _PILLOW_NUMBERS = {
     "nearest": 0,
@@ -33,13 +35,14 @@ def interpolation_mode(value: InterpolationMode | int) -> InterpolationMode:
     if isinstance(value, InterpolationMode):
         return value
     if not isinstance(value, int):
-        raise TypeError(
-            f"interpolation should be an InterpolationMode or a Pillow number, got {value!r}"
+        raise error(
+            TypeError,
+            f"interpolation should be an InterpolationMode or a Pillow number, got {value!r}",
         )
     for name, number in _PILLOW_NUMBERS.items():
         if number == value:
             return InterpolationMode(name)
-    raise ValueError(f"interpolation: Pillow has no filter number {value}")
+    raise error(ValueError, f"interpolation: Pillow has no filter number {value}")
 
 
 def pillow_filter(mode: InterpolationMode) -> int:

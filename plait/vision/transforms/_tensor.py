@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision.transforms._interpolation import InterpolationMode
 
 # Luminance of ITU-R Recommendation BT.601, with the digits torchvision uses.
@@ -17,7 +18,7 @@ _RESIZE_MODES = ("nearest", "nearest-exact", "bilinear", "bicubic")
 def dimensions(image: Any) -> list[int]:
     """[channels, height, width]; a (H, W) tensor has one channel."""
     if image.ndim < 2:
-        raise TypeError(f"Tensor is not a torch image: its shape is {tuple(image.shape)}")
+        raise error(TypeError, f"Tensor is not a torch image: its shape is {tuple(image.shape)}")
     return [1 if image.ndim == 2 else image.shape[-3], image.shape[-2], image.shape[-1]]
 
 
@@ -48,9 +49,10 @@ def vertical_flip(image: Any) -> Any:
 def resize(image: Any, size: Sequence[int], mode: InterpolationMode, antialias: bool) -> Any:
     """Resized to (height, width); integers are rounded, and clamped after bicubic overshoot."""
     if mode.value not in _RESIZE_MODES:
-        raise ValueError(
+        raise error(
+            ValueError,
             f"resize of a tensor: interpolation {mode.value!r} is for Pillow images; "
-            f"use one of {', '.join(_RESIZE_MODES)}"
+            f"use one of {', '.join(_RESIZE_MODES)}",
         )
     smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
     batch, restore = _as_float_batch(image)
@@ -76,8 +78,9 @@ def rotate(
 ) -> Any:
     """Rotated counter-clockwise by `angle` degrees about `center` (x, y); `fill` outside."""
     if mode not in (InterpolationMode.NEAREST, InterpolationMode.BILINEAR):
-        raise ValueError(
-            f"rotate of a tensor: interpolation should be nearest or bilinear, got {mode.value!r}"
+        raise error(
+            ValueError,
+            f"rotate of a tensor: interpolation should be nearest or bilinear, got {mode.value!r}",
         )
     _, height, width = dimensions(image)
     middle_x, middle_y = 0.0, 0.0  # centre of rotation relative to the image's middle
@@ -138,9 +141,10 @@ def _rotated_size(height: int, width: int, cosine: float, sine: float) -> tuple[
 def grayscale(image: Any, channels: int) -> Any:
     """Luminance of an RGB or grey tensor, in one channel or three equal ones."""
     if image.ndim < 3 or image.shape[-3] not in (1, 3):
-        raise TypeError(
+        raise error(
+            TypeError,
             f"Input image tensor should have 1 or 3 channels (..., C, H, W), got shape "
-            f"{tuple(image.shape)}"
+            f"{tuple(image.shape)}",
         )
     if image.shape[-3] == 3:
         red, green, blue = image.unbind(dim=-3)
@@ -157,9 +161,10 @@ def pad(image: Any, padding: Sequence[int], fill: Any, padding_mode: str) -> Any
     if padding_mode == "constant":
         if isinstance(fill, Sequence):
             if len(fill) != 1:
-                raise ValueError(
+                raise error(
+                    ValueError,
                     f"pad of a tensor: fill should be one number, got {tuple(fill)}; "
-                    "a colour is for Pillow images"
+                    "a colour is for Pillow images",
                 )
             fill = fill[0]
         amounts = [left, right, top, bottom]
@@ -173,8 +178,9 @@ def pad(image: Any, padding: Sequence[int], fill: Any, padding_mode: str) -> Any
 def _source_indices(size: int, before: int, after: int, padding_mode: str) -> list[int]:
     """Which of `size` rows each row of the padded image repeats."""
     if padding_mode == "reflect" and max(before, after) >= size:
-        raise RuntimeError(
-            f"pad: reflect padding ({before}, {after}) should be less than the image's size {size}"
+        raise error(
+            RuntimeError,
+            f"pad: reflect padding ({before}, {after}) should be less than the image's size {size}",
         )
     indices = []
     for position in range(-before, size + after):
@@ -197,8 +203,8 @@ def convert_dtype(image: Any, dtype: Any) -> Any:
             return image.to(dtype)
         unsafe = (plait.int64,) if image.dtype == plait.float64 else (plait.int32, plait.int64)
         if dtype in unsafe and image.dtype in (plait.float32, plait.float64):
-            raise RuntimeError(
-                f"The cast from {image.dtype} to {dtype} cannot be performed safely."
+            raise error(
+                RuntimeError, f"The cast from {image.dtype} to {dtype} cannot be performed safely."
             )
         # Just under one step more than the largest value: each value gets an equal share of [0, 1].
         return image.mul(_largest(dtype) + 1.0 - 1e-3).to(dtype)

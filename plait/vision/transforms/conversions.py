@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision.transforms import functional
 
 
@@ -64,7 +65,9 @@ class Lambda:
 
     def __init__(self, lambd: Callable) -> None:
         if not callable(lambd):
-            raise TypeError(f"Argument lambd should be callable, got {type(lambd).__name__!r}")
+            raise error(
+                TypeError, f"Argument lambd should be callable, got {type(lambd).__name__!r}"
+            )
         self.lambd = lambd
 
     def __call__(self, img: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision._pillow import is_pillow_image, pillow_image
 from plait.vision.transforms import _image, _tensor
 from plait.vision.transforms._interpolation import InterpolationMode, interpolation_mode
@@ -42,17 +43,17 @@ def to_tensor(pic: Any) -> Any:
     """
     if isinstance(pic, np.ndarray):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise error(ValueError, f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
         return _scaled(pic)
     if is_pillow_image(pic):
         return _scaled(_pixels(pic))
-    raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+    raise error(TypeError, f"pic should be PIL Image or ndarray. Got {type(pic)}")
 
 
 def pil_to_tensor(pic: Any) -> Any:
     """A Pillow image as a tensor (C, H, W) of the same values."""
     if not is_pillow_image(pic):
-        raise TypeError(f"pic should be PIL Image. Got {type(pic)}")
+        raise error(TypeError, f"pic should be PIL Image. Got {type(pic)}")
     return plait.from_numpy(_channels_first(_pixels(pic)).copy())
 
 
@@ -67,15 +68,16 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
     default = _DEFAULT_MODES.get((channels, dtype))
     if channels == 1:
         if mode is not None and mode != default:
-            raise ValueError(
-                f"Incorrect mode ({mode}) supplied for input type {dtype}. Should be {default}"
+            raise error(
+                ValueError,
+                f"Incorrect mode ({mode}) supplied for input type {dtype}. Should be {default}",
             )
         pixels = pixels[:, :, 0]
     elif mode is not None and mode not in _MODES_BY_CHANNELS[channels]:
         allowed = ", ".join(_MODES_BY_CHANNELS[channels])
-        raise ValueError(f"Only modes {allowed} are supported for {channels} channel inputs")
+        raise error(ValueError, f"Only modes {allowed} are supported for {channels} channel inputs")
     if default is None:
-        raise TypeError(f"Input type {dtype} with {channels} channels is not supported")
+        raise error(TypeError, f"Input type {dtype} with {channels} channels is not supported")
     mode = mode or default
     image = pillow_image()
     size = (pixels.shape[1], pixels.shape[0])
@@ -91,13 +93,14 @@ def normalize(
     a zero in `std`.
     """
     if not isinstance(tensor, plait.Tensor):
-        raise TypeError(f"img should be Tensor Image. Got {type(tensor)}")
+        raise error(TypeError, f"img should be Tensor Image. Got {type(tensor)}")
     if not tensor.is_floating_point():
-        raise TypeError(f"Input tensor should be a float tensor. Got {tensor.dtype}.")
+        raise error(TypeError, f"Input tensor should be a float tensor. Got {tensor.dtype}.")
     if tensor.ndim < 3:
-        raise ValueError(
+        raise error(
+            ValueError,
             "Expected tensor to be a tensor image of size (..., C, H, W). Got tensor.size() = "
-            f"{tensor.size()}"
+            f"{tensor.size()}",
         )
     if not inplace and not tensor.requires_grad and tensor.dtype in (plait.float32, plait.float64):
         return _normalized_array(tensor, mean, std)
@@ -116,7 +119,7 @@ def convert_image_dtype(image: Any, dtype: Any = None) -> Any:
     Raises TypeError for anything but a tensor, RuntimeError for a cast that would overflow.
     """
     if not isinstance(image, plait.Tensor):
-        raise TypeError("Input img should be Tensor Image")
+        raise error(TypeError, "Input img should be Tensor Image")
     return _tensor.convert_dtype(image, plait.float32 if dtype is None else dtype)
 
 
@@ -164,12 +167,13 @@ def resized_size(
     """(height, width) that `resize` gives an image of `image_size` (height, width)."""
     sizes = [size] if isinstance(size, int) else list(size)
     if len(sizes) not in (1, 2):
-        raise ValueError(f"Size must be an int or a 1 or 2 element sequence, got {size!r}")
+        raise error(ValueError, f"Size must be an int or a 1 or 2 element sequence, got {size!r}")
     if len(sizes) == 2:
         if max_size is not None:
-            raise ValueError(
+            raise error(
+                ValueError,
                 "max_size should only be passed if size specifies the length of the smaller edge, "
-                "i.e. size should be an int or a sequence of length 1"
+                "i.e. size should be an int or a sequence of length 1",
             )
         return int(sizes[0]), int(sizes[1])
     height, width = image_size
@@ -177,9 +181,10 @@ def resized_size(
     new_shorter, new_longer = int(sizes[0]), int(sizes[0] * longer / shorter)
     if max_size is not None:
         if max_size <= new_shorter:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"max_size = {max_size} must be strictly greater than the requested size for the "
-                f"smaller edge size = {size}"
+                f"smaller edge size = {size}",
             )
         if new_longer > max_size:
             new_shorter, new_longer = int(max_size * new_shorter / new_longer), max_size
@@ -244,8 +249,9 @@ def pad(
         padding_mode: "constant", "edge", "reflect" or "symmetric".
     """
     if padding_mode not in PADDING_MODES:
-        raise ValueError(
-            f"Padding mode should be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}"
+        raise error(
+            ValueError,
+            f"Padding mode should be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}",
         )
     return _backend(img).pad(img, padding_sides(padding), fill, padding_mode)
 
@@ -263,9 +269,9 @@ def rotate(
     With `expand` the result holds the whole turned image; `fill` is the colour outside.
     """
     if not isinstance(angle, (int, float)):
-        raise TypeError(f"Argument angle should be int or float, got {type(angle)}")
+        raise error(TypeError, f"Argument angle should be int or float, got {type(angle)}")
     if center is not None and len(center) != 2:
-        raise ValueError(f"center should be a pair (x, y), got {center!r}")
+        raise error(ValueError, f"center should be a pair (x, y), got {center!r}")
     mode = interpolation_mode(interpolation)
     return _backend(img).rotate(img, angle, mode, expand, center, fill)
 
@@ -273,7 +279,9 @@ def rotate(
 def rgb_to_grayscale(img: Any, num_output_channels: int = 1) -> Any:
     """Luminance of the image, in one channel or three equal ones."""
     if num_output_channels not in (1, 3):
-        raise ValueError(f"num_output_channels should be either 1 or 3, got {num_output_channels}")
+        raise error(
+            ValueError, f"num_output_channels should be either 1 or 3, got {num_output_channels}"
+        )
     return _backend(img).grayscale(img, num_output_channels)
 
 
@@ -285,7 +293,7 @@ def pair(size: int | Sequence[int]) -> tuple[int, int]:
     if isinstance(size, int):
         return size, size
     if len(size) not in (1, 2):
-        raise ValueError(f"Please provide only two dimensions (h, w) for size. Got {size!r}")
+        raise error(ValueError, f"Please provide only two dimensions (h, w) for size. Got {size!r}")
     return int(size[0]), int(size[-1])
 
 
@@ -294,11 +302,12 @@ def padding_sides(padding: int | Sequence[int]) -> tuple[int, int, int, int]:
     if isinstance(padding, int):
         return padding, padding, padding, padding
     if not isinstance(padding, Sequence):
-        raise TypeError(f"Got inappropriate padding arg: {padding!r}")
+        raise error(TypeError, f"Got inappropriate padding arg: {padding!r}")
     if len(padding) not in (1, 2, 4):
-        raise ValueError(
+        raise error(
+            ValueError,
             f"Padding must be an int or a 1, 2, or 4 element tuple, not a {len(padding)} element "
-            "tuple"
+            "tuple",
         )
     left, top = padding[0], padding[1 % len(padding)]
     right, bottom = padding[2 % len(padding)], padding[3 % len(padding)]
@@ -311,7 +320,7 @@ def _backend(img: Any) -> ModuleType:
         return _image
     if isinstance(img, plait.Tensor):
         return _tensor
-    raise TypeError(f"img should be PIL Image or Tensor Image. Got {type(img)}")
+    raise error(TypeError, f"img should be PIL Image or Tensor Image. Got {type(img)}")
 
 
 def _pixels(image: Any) -> np.ndarray:
@@ -347,19 +356,21 @@ def _pixels_of(pic: Any, mode: str | None) -> np.ndarray:
     """Pixels (H, W, C) of a tensor or array, checked."""
     if isinstance(pic, plait.Tensor):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise error(ValueError, f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
         planes = pic.unsqueeze(0) if pic.ndim == 2 else pic
         if planes.is_floating_point() and mode != "F":
             planes = planes.mul(255).to(plait.uint8)
         pixels = planes.detach().cpu().numpy().transpose(1, 2, 0)
     elif isinstance(pic, np.ndarray):
         if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+            raise error(ValueError, f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
         pixels = pic[:, :, None] if pic.ndim == 2 else pic
     else:
-        raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
+        raise error(TypeError, f"pic should be Tensor or ndarray. Got {type(pic)}.")
     if not 1 <= pixels.shape[-1] <= 4:
-        raise ValueError(f"pic should not have > 4 channels. Got {pixels.shape[-1]} channels.")
+        raise error(
+            ValueError, f"pic should not have > 4 channels. Got {pixels.shape[-1]} channels."
+        )
     return pixels
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision.transforms import functional
 from plait.vision.transforms.functional import InterpolationMode, interpolation_mode
 
@@ -30,9 +31,9 @@ class Resize(plait.nn.Module):
     ) -> None:
         super().__init__()
         if not isinstance(size, (int, Sequence)):
-            raise TypeError(f"Size should be int or sequence. Got {type(size)}")
+            raise error(TypeError, f"Size should be int or sequence. Got {type(size)}")
         if isinstance(size, Sequence) and len(size) not in (1, 2):
-            raise ValueError("If size is a sequence, it should have 1 or 2 values")
+            raise error(ValueError, "If size is a sequence, it should have 1 or 2 values")
         self.size = size
         self.interpolation = interpolation_mode(interpolation)
         self.max_size = max_size
@@ -71,9 +72,10 @@ class Pad(plait.nn.Module):
         super().__init__()
         functional.padding_sides(padding)  # raises for what is no padding
         if padding_mode not in functional.PADDING_MODES:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"Padding mode should be one of {', '.join(functional.PADDING_MODES)}, "
-                f"got {padding_mode!r}"
+                f"got {padding_mode!r}",
             )
         self.padding = padding
         self.fill = fill
@@ -158,9 +160,10 @@ class RandomCrop(plait.nn.Module):
         _, height, width = functional.get_dimensions(img)
         crop_height, crop_width = output_size
         if height < crop_height or width < crop_width:
-            raise ValueError(
+            raise error(
+                ValueError,
                 f"Required crop size {(crop_height, crop_width)} is larger than input image size "
-                f"{(height, width)}"
+                f"{(height, width)}",
             )
         if (height, width) == (crop_height, crop_width):
             return 0, 0, height, width
@@ -205,7 +208,7 @@ class RandomResizedCrop(plait.nn.Module):
         super().__init__()
         for name, bounds in (("Scale", scale), ("Ratio", ratio)):
             if not isinstance(bounds, Sequence):
-                raise TypeError(f"{name} should be a sequence")
+                raise error(TypeError, f"{name} should be a sequence")
         self.size = functional.pair(size)
         self.scale = scale
         self.ratio = ratio
@@ -260,10 +263,10 @@ class RandomRotation(plait.nn.Module):
         super().__init__()
         if isinstance(degrees, (int, float)):
             if degrees < 0:
-                raise ValueError("If degrees is a single number, it must be positive.")
+                raise error(ValueError, "If degrees is a single number, it must be positive.")
             degrees = (-degrees, degrees)
         elif len(degrees) != 2:
-            raise ValueError(f"degrees should be a sequence of length 2, got {degrees!r}")
+            raise error(ValueError, f"degrees should be a sequence of length 2, got {degrees!r}")
         self.degrees = [float(bound) for bound in degrees]
         self.interpolation = interpolation_mode(interpolation)
         self.expand = expand

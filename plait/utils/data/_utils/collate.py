@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 from . import tensors
 
 default_collate_err_msg_format = (
@@ -92,10 +94,10 @@ def collate(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
         return type(elem)(*(inner(column) for column in zip(*batch)))
     if isinstance(elem, Sequence):
         if any(len(item) != len(elem) for item in batch):
-            raise RuntimeError("each element in list of batch should be of equal size")
+            raise error(RuntimeError, "each element in list of batch should be of equal size")
         columns = [inner(column) for column in zip(*batch)]
         return columns if isinstance(elem, tuple) else _like_sequence(elem, columns)
-    raise TypeError(default_collate_err_msg_format.format(type(elem)))
+    raise error(TypeError, default_collate_err_msg_format.format(type(elem)))
 
 
 def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -> Any:
@@ -104,9 +106,10 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: CollateMap | None = None) -
 
     elem = batch[0]
     if elem.layout != plait.strided:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "Batches of sparse tensors are not currently supported by the default collate_fn; "
-            "please provide a custom collate_fn to handle them appropriately."
+            "please provide a custom collate_fn to handle them appropriately.",
         )
     # One NumPy stack instead of a graph with a node per item; everything else, and every error, is
     # left to plait.stack.
@@ -124,7 +127,7 @@ def collate_numpy_array_fn(batch: Any, *, collate_fn_map: CollateMap | None = No
 
     elem = batch[0]
     if elem.dtype.kind in "SUO":
-        raise TypeError(default_collate_err_msg_format.format(elem.dtype))
+        raise error(TypeError, default_collate_err_msg_format.format(elem.dtype))
     if all(item.shape == elem.shape and item.dtype == elem.dtype for item in batch):
         return plait.from_numpy(np.stack(batch))
     return collate([plait.as_tensor(item) for item in batch], collate_fn_map=collate_fn_map)

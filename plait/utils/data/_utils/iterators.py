@@ -10,6 +10,8 @@ import warnings
 import weakref
 from typing import Any
 
+from plait.core.ir.errors import error
+
 from .exceptions import ExceptionWrapper
 from .fetch import _DatasetKind
 from .pool import WorkerPool, default_context
@@ -82,7 +84,7 @@ class _BaseDataLoaderIter:
         return len(self._index_sampler)
 
     def __getstate__(self) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} cannot be pickled")
+        raise error(NotImplementedError, f"{type(self).__name__} cannot be pickled")
 
 
 def _warn_about_pinning(device: str) -> None:

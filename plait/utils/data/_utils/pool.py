@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from plait.core.ir.errors import error
+
 from . import transport
 from .worker import WorkerSetup, worker_main
 
@@ -79,7 +81,7 @@ class WorkerPool:
         sentinels = {self.processes[n].sentinel: n for n in numbers}
         ready = wait([*sources, *sentinels], timeout)
         if not ready:
-            raise RuntimeError(f"DataLoader timed out after {timeout} seconds")
+            raise error(RuntimeError, f"DataLoader timed out after {timeout} seconds")
         # What a worker sent before it died is still there to read.
         for number in [sources.get(source, sentinels.get(source)) for source in ready]:  # type: ignore[arg-type]  # a source is a key of one of the two
             assert number is not None, "wait gives what it was given"

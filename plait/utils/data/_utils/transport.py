@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 from . import tensors
 
 # Below this a copy through the socket is cheaper than making and mapping a file (some 20 us).
@@ -40,11 +42,12 @@ class _Pickler(reduction.ForkingPickler):
         if type(obj) is not self._tensor_type:
             return NotImplemented
         if obj.requires_grad and not obj.is_leaf:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Cowardly refusing to serialize non-leaf tensor which requires_grad, since "
                 "autograd does not support crossing process boundaries.  If you just want to "
                 "transfer the data, call detach() on the tensor before serializing (e.g., putting "
-                "it on the queue)."
+                "it on the queue).",
             )
         values = obj.detach()
         if not tensors.is_plain(values):

@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 from . import transport
 from .exceptions import ExceptionWrapper
 from .fetch import _DatasetKind
@@ -38,7 +40,7 @@ class WorkerInfo:
         self.__dict__.update(facts)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise RuntimeError(f"Cannot assign attributes to {type(self).__name__} objects")
+        raise error(RuntimeError, f"Cannot assign attributes to {type(self).__name__} objects")
 
     def __repr__(self) -> str:
         facts = ", ".join(f"{name}={value}" for name, value in self.__dict__.items())
