@@ -249,7 +249,8 @@ def _correction(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, flo
         raise error(
             TypeError,
             f"variance received an invalid combination of arguments: {len(args)} positional, "
-            f"keywords {sorted(kwargs)}; expected (input, dim=None, *, correction=1, keepdim=False) "
+            f"keywords {sorted(kwargs)}; expected (input, dim=None, *, correction=1, "
+            "keepdim=False) "
             "or (input, dim, unbiased, keepdim)",
         )
     values = list(args)

@@ -258,8 +258,8 @@ NOT = unary("not", np.invert, kinds=BITS)
 
 def _shift(shift: Any) -> Any:
     def reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        # A shift by less than 0, or by the width or more, is undefined in C; here, as in PyTorch, it
-        # shifts every bit out.
+        # A shift by less than 0, or by the width or more, is undefined in C; here, as in PyTorch,
+        # it shifts every bit out.
         bits = a.dtype.itemsize * 8
         gone = -1 if shift is np.right_shift and a.dtype.kind == "i" else 0
         inside = shift(a, np.clip(b, 0, bits - 1))
