@@ -16,7 +16,7 @@ from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import broadcast_shapes, number_for
 from plait.core.ir import dtypes
-from plait.core.ir.errors import error
+from plait.core.ir.errors import ShapeError, error
 from plait.core.lazy.cell import leaf_of
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
@@ -43,8 +43,9 @@ def _as_index(item: Any) -> Any:
                 "tensors used as indices must be long, int, byte or bool tensors, received "
                 f"{item.dtype}",
             )
-        if item.ndim == 0 and item.dtype.kind in "iu" and item.dtype is not dtypes.uint8:
-            return int(item.item())
+        if item.ndim == 0:
+            is_mask = item.dtype in (dtypes.bool_, dtypes.uint8)
+            return bool(item.item()) if is_mask else int(item.item())
         return item
     if hasattr(item, "__index__") and not isinstance(item, np.ndarray):
         return item.__index__()
@@ -52,7 +53,7 @@ def _as_index(item: Any) -> Any:
         found = as_tensor(item)
         return found.to(dtypes.int64) if found.numel() == 0 and found.dtype.kind == "f" else found
     raise error(
-        TypeError,
+        TypeError if isinstance(item, str) else IndexError,
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(item).__name__})",
     )
@@ -67,11 +68,13 @@ def _consumed(item: Any) -> int:
     return 1
 
 
+#: A list that holds one of these (and is short) is read as a tuple of entries, as PyTorch does.
+_ENTRIES = (slice, type(None), type(Ellipsis), list, tuple, range, Tensor, np.ndarray)
+
+
 def _expanded(key: Any, rank: int, shape: tuple[int, ...]) -> list[Any]:
     """The entries of an index expression, the ellipsis replaced by full slices."""
-    if isinstance(key, list) and any(
-        isinstance(k, (slice, type(None), type(Ellipsis))) for k in key
-    ):
+    if isinstance(key, list) and len(key) < 32 and any(isinstance(k, _ENTRIES) for k in key):
         key = tuple(key)
     items = [_as_index(k) for k in (key if isinstance(key, tuple) else (key,))]
     used = sum(_consumed(item) for item in items if item is not Ellipsis)
@@ -175,7 +178,14 @@ def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], in
     rest = tuple([i for i in range(view.ndim) if i not in axes])
     place = first if adjacent else 0
     order = rest[:place] + axes + rest[place:]
-    shape = broadcast_shapes("indexing", *[i.shape for i in indices])
+    try:
+        shape = broadcast_shapes("indexing", *[i.shape for i in indices])
+    except ShapeError:
+        raise error(
+            IndexError,
+            "shape mismatch: indexing tensors could not be broadcast together with shapes "
+            + ", ".join(str(list(i.shape)) for i in indices),
+        ) from None
     extents = [view._shape[axis] for axis in axes]
     flat: Any = None
     for index, extent in zip(indices, extents):
@@ -320,4 +330,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
 
 
-attach(__getitem__=get_item, __setitem__=set_item)
+def _delete(tensor: Tensor, key: Any) -> None:
+    """del tensor[key]: not possible."""
+    raise error(TypeError, "Tensor does not support deleting items")
+
+
+attach(__delitem__=_delete, __getitem__=get_item, __setitem__=set_item)
