@@ -43,8 +43,9 @@ def _as_index(item: Any) -> Any:
                 "tensors used as indices must be long, int, byte or bool tensors, received "
                 f"{item.dtype} as an index",
             )
-        if item.ndim == 0 and item.dtype.kind in "iu" and item.dtype is not dtypes.uint8:
-            return int(item.item())
+        if item.ndim == 0:
+            is_mask = item.dtype in (dtypes.bool_, dtypes.uint8)
+            return bool(item.item()) if is_mask else int(item.item())
         return item
     if hasattr(item, "__index__") and not isinstance(item, np.ndarray):
         return item.__index__()
@@ -68,11 +69,13 @@ def _consumed(item: Any) -> int:
     return 1
 
 
+#: A list that holds one of these (and is short) is read as a tuple of entries, as PyTorch does.
+_ENTRIES = (slice, type(None), type(Ellipsis), list, tuple, range, Tensor, np.ndarray)
+
+
 def _expanded(key: Any, rank: int, shape: tuple[int, ...]) -> list[Any]:
     """The entries of an index expression, the ellipsis replaced by full slices."""
-    if isinstance(key, list) and any(
-        isinstance(k, (slice, type(None), type(Ellipsis))) for k in key
-    ):
+    if isinstance(key, list) and len(key) < 32 and any(isinstance(k, _ENTRIES) for k in key):
         key = tuple(key)
     items = [_as_index(k) for k in (key if isinstance(key, tuple) else (key,))]
     used = sum(_consumed(item) for item in items if item is not Ellipsis)
@@ -329,4 +332,9 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     return reshape(PUT_AT(flat, leaf_of(places), taken, axis=0), shape)
 
 
-attach(__getitem__=get_item, __setitem__=set_item)
+def _delete(tensor: Tensor, key: Any) -> None:
+    """del tensor[key]: not possible."""
+    raise error(TypeError, "Tensor does not support deleting items")
+
+
+attach(__delitem__=_delete, __getitem__=get_item, __setitem__=set_item)

@@ -139,15 +139,10 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
         axes = set(range(input.ndim))
     else:
         axes = set(normal_axes(dim, input.ndim, "squeeze")) if dim != () else set()
-    kept = tuple([n for i, n in enumerate(input._shape) if n != 1 or i not in axes])
-    return _restride(input, kept)
-
-
-def _restride(input: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """A view that only adds or drops axes of extent 1."""
-    strides = iter([s for n, s in zip(input._shape, input.memory().strides) if n != 1])
-    found = tuple([next(strides) if n != 1 else 1 for n in shape])
-    layout = Layout(found, input.memory().offset)
+    kept = [i for i, n in enumerate(input._shape) if n != 1 or i not in axes]
+    memory = input.memory()
+    layout = Layout(tuple([memory.strides[i] for i in kept]), memory.offset)
+    shape = tuple([input._shape[i] for i in kept])
     return input.view_through(RESHAPE, layout=layout, shape=shape)
 
 
@@ -155,7 +150,10 @@ def _restride(input: Tensor, shape: tuple[int, ...]) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of extent 1 at `dim`."""
     axis = normal_axis(dim, input.ndim + 1, "unsqueeze")
-    return _restride(input, (*input._shape[:axis], 1, *input._shape[axis:]))
+    shape, memory = input._shape, input.memory()
+    stride = shape[axis] * memory.strides[axis] if axis < len(shape) else 1
+    layout = Layout((*memory.strides[:axis], stride, *memory.strides[axis:]), memory.offset)
+    return input.view_through(RESHAPE, layout=layout, shape=(*shape[:axis], 1, *shape[axis:]))
 
 
 def _in_place_shape(name: str) -> Any:

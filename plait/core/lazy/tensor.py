@@ -30,7 +30,7 @@ from plait.core.lazy.views import (
     step_layout,
     write_back,
 )
-from plait.core.ops.elementwise import ADD, ALIAS, cast
+from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
 from plait.core.reference import executor
 
 
@@ -404,7 +404,11 @@ class LazyTensor:
     def _set_edge(self, edge: Edge | None) -> None:
         """Continue from a written value's place in autograd."""
         if edge is None:
-            self._grad_fn = None
+            if self._grad_fn is not None:
+                # A constant written over a result: it goes on to require a gradient, and what it
+                # was made of gets zeros. SIGN has that slope.
+                node, old = self._cell.node, (self._grad_fn, self._output_number)
+                self._grad_fn = autograd.record(SIGN, {}, (node,), (old,), node, (), self.plain)
             self._output_number = 0
             return
         if isinstance(edge[0], LazyTensor):
