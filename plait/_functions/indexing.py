@@ -16,7 +16,7 @@ from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import broadcast_shapes, number_for
 from plait.core.ir import dtypes
-from plait.core.ir.errors import error
+from plait.core.ir.errors import ShapeError, error
 from plait.core.lazy.cell import leaf_of
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
@@ -41,7 +41,7 @@ def _as_index(item: Any) -> Any:
             raise error(
                 IndexError,
                 "tensors used as indices must be long, int, byte or bool tensors, received "
-                f"{item.dtype}",
+                f"{item.dtype} as an index",
             )
         if item.ndim == 0 and item.dtype.kind in "iu" and item.dtype is not dtypes.uint8:
             return int(item.item())
@@ -52,7 +52,8 @@ def _as_index(item: Any) -> Any:
         found = as_tensor(item)
         return found.to(dtypes.int64) if found.numel() == 0 and found.dtype.kind == "f" else found
     raise error(
-        TypeError,
+        # As PyTorch has it: names are no indices at all, other objects are bad ones.
+        TypeError if isinstance(item, (str, bytes, dict)) else IndexError,
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(item).__name__})",
     )
@@ -133,7 +134,7 @@ def _select(tensor: Tensor, axis: int, place: int) -> Tensor:
 def _slice(tensor: Tensor, axis: int, item: slice) -> Tensor:
     step = 1 if item.step is None else int(item.step)
     if step <= 0:
-        raise error(ValueError, "step must be greater than zero")
+        raise error(ValueError, f"slice step must be greater than zero, received {step}")
     extent = tensor._shape[axis]
     bounds = slice(
         None if item.start is None else int(item.start),
@@ -160,7 +161,7 @@ def _mask_positions(mask: Tensor, tensor: Tensor, axis: int) -> tuple[np.ndarray
 
 def _checked(index: Tensor, extent: int, axis: int) -> Any:
     """Index values in range and non-negative."""
-    return CHECK_INDEX(index.detached(), size=extent, what=f"dimension {axis}")
+    return CHECK_INDEX(index.detached(), size=extent, what=f"dimension {axis}", caller="indexing")
 
 
 def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], int, int]:
@@ -175,7 +176,15 @@ def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], in
     rest = tuple([i for i in range(view.ndim) if i not in axes])
     place = first if adjacent else 0
     order = rest[:place] + axes + rest[place:]
-    shape = broadcast_shapes("indexing", *[i.shape for i in indices])
+    try:
+        shape = broadcast_shapes("indexing", *[i.shape for i in indices])
+    except ShapeError:
+        shapes = ", ".join(str(list(i.shape)) for i in indices)
+        raise error(
+            IndexError,
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{shapes}",
+        ) from None
     extents = [view._shape[axis] for axis in axes]
     flat: Any = None
     for index, extent in zip(indices, extents):

@@ -82,7 +82,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not 0 <= k <= extent:
         raise error(
             RuntimeError,
-            f"selected index k out of range: k is {k}, dimension {axis} of shape "
+            f"selected index k out of range in topk: k is {k}, dimension {axis} of shape "
             f"{list(input.shape)} has size {extent}",
         )
     if not input._shape:
@@ -152,6 +152,8 @@ def _whole_median(input: Tensor, skip_nan: bool) -> Tensor:
 
 def _median(name: str, skip_nan: bool, kind: Any) -> Any:
     def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        if input.dtype.kind == "b":
+            raise error(RuntimeError, f"{name}: not implemented for bool tensors")
         if dim is None:
             return _whole_median(input, skip_nan)
         axis = normal_axis(dim, input.ndim, name)

@@ -60,6 +60,10 @@ class Recorder(threading.local):
         self.node_trigger = max(_SWEEP_NODES, min(2 * len(alive), bound))
         self.byte_trigger = max(_SWEEP_BYTES, 2 * held)
 
+    def in_order(self) -> list[Node]:
+        """The nodes that wait to be computed, as the program recorded them."""
+        return self._waiting()
+
     def _waiting(self) -> list[Node]:
         nodes = [weak() for weak in self.nodes]
         return [node for node in nodes if node is not None and node.value is None]

@@ -229,10 +229,10 @@ def _check_worker_options(
         raise error(
             ValueError,
             "num_workers option should be non-negative; "
-            "use num_workers=0 to disable multiprocessing.",
+            f"use num_workers=0 to disable multiprocessing. (received {num_workers})",
         )
     if timeout < 0:
-        raise error(ValueError, "timeout option should be non-negative")
+        raise error(ValueError, f"timeout option should be non-negative, received {timeout}")
     if num_workers == 0 and prefetch_factor is not None:
         raise error(
             ValueError,
@@ -271,7 +271,8 @@ def _check_order_options(
     elif batch_size is None and drop_last:
         raise error(
             ValueError,
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
+            "batch_size=None option disables auto-batching and is mutually exclusive with "
+            "drop_last",
         )
 
 
