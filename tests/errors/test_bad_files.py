@@ -63,7 +63,7 @@ def test_checkpoint_that_is_something_else(tmp_path):
 
 
 def test_missing_checkpoint(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nothing.pt"):
+    with pytest.raises(FileNotFoundError, match=r"nothing\.pt"):
         plait.load(tmp_path / "nothing.pt")
 
 
