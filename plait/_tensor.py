@@ -268,6 +268,14 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
+    def __array_wrap__(
+        self, array: np.ndarray, context: Any = None, return_scalar: bool = False
+    ) -> Any:
+        """What NumPy's functions of tensors give: tensors (bool results as uint8, like PyTorch)."""
+        from plait._functions.creation import from_numpy
+
+        return from_numpy(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+
     def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any:
         if self.requires_grad:
             raise error(

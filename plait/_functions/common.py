@@ -34,9 +34,16 @@ def public(
     if function is None:
         return lambda f: public(f, method=method, inplace=inplace, names=names)
     plain = function
+    wants_tensor = _takes_tensor(plain)
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if wants_tensor and args and not isinstance(args[0], Tensor):
+            raise error(
+                TypeError,
+                f"{plain.__name__}(): argument 'input' (position 1) must be Tensor, not "
+                f"{type(args[0]).__name__}",
+            )
         if not kwargs:
             return plain(*args)
         out = kwargs.pop("out", None)
@@ -53,6 +60,13 @@ def public(
         if inplace:
             setattr(Tensor, name + "_", _in_place(plain, name + "_"))
     return call
+
+
+def _takes_tensor(function: Callable[..., Any]) -> bool:
+    """Whether the first argument is `input`, declared to be a tensor and nothing else."""
+    code = function.__code__
+    first = code.co_varnames[0] if code.co_argcount else None
+    return first == "input" and function.__annotations__.get("input") == "Tensor"
 
 
 @functools.cache

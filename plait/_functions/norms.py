@@ -13,6 +13,7 @@ from plait._functions import reduction
 from plait._functions.common import public, require_dtype, tensor_argument
 from plait._functions.matrix import matmul
 from plait._functions.shape import diagonal, movedim
+from plait._promotion import promote_types
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -26,14 +27,22 @@ from plait.core.ops.view import broadcast, reshape, transpose
 
 
 def _floating(name: str, input: Tensor, dtype: Any) -> Tensor:
-    value = cast(input, require_dtype(name, dtype) or input.dtype)
-    if value.dtype.kind != "f":
+    wanted = require_dtype(name, dtype) or input.dtype
+    for held in (input.dtype, wanted):
+        if held.kind != "f":
+            raise error(
+                RuntimeError,
+                "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+                f"{scalar_type(held)}",
+            )
+    if wanted is not promote_types(input.dtype, wanted):
         raise error(
             RuntimeError,
-            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-            f"{scalar_type(value.dtype)}",
+            f"linalg.vector_norm: the dtype of the input ({scalar_type(input.dtype)}) should be "
+            "convertible without narrowing to the specified dtype "
+            f"({scalar_type(wanted)})",
         )
-    return value
+    return cast(input, wanted)
 
 
 @public

@@ -30,6 +30,10 @@ def promoted(op: Op, input: Any, other: Any) -> Any:
     return apply(op, result_type(input, other), input, other)
 
 
+def _is_bool(x: Any) -> bool:
+    return isinstance(x, bool) if isinstance(x, Number) else x.dtype.kind == "b"
+
+
 # -- arithmetic -------------------------------------------------------------------------------
 
 
@@ -59,7 +63,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
     input, other = both_operands("sub", input, other)
     dtype = result_type(input, other)
-    if dtype.kind == "b":
+    if any(_is_bool(x) for x in (input, other)):
         raise error(
             RuntimeError,
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
@@ -287,6 +291,7 @@ def minimum(input: Any, other: Any) -> Tensor:
 @public
 def fmax(input: Any, other: Any) -> Tensor:
     """The larger of each pair; a number wins over nan."""
+    tensor_argument("fmax", "other", other)
     best = maximum(input, other)
     if best.dtype.kind != "f":
         return best
@@ -296,6 +301,7 @@ def fmax(input: Any, other: Any) -> Tensor:
 @public
 def fmin(input: Any, other: Any) -> Tensor:
     """The smaller of each pair; a number wins over nan."""
+    tensor_argument("fmin", "other", other)
     best = minimum(input, other)
     if best.dtype.kind != "f":
         return best
@@ -561,12 +567,19 @@ def atan2(input: Any, other: Any) -> Tensor:
 
 @public
 def hypot(input: Tensor, other: Tensor) -> Tensor:
-    """sqrt(input**2 + other**2), scaled against overflow."""
+    """sqrt(input**2 + other**2), scaled against overflow; floats only."""
+    tensor_argument("hypot", "other", other)
+    dtype = result_type(input, other)
+    if dtype.kind != "f":
+        raise error(RuntimeError, f"hypot: not implemented for {dtype}, expected floats")
     a, b = abs(input), abs(other)
     large, small = maximum(a, b), minimum(a, b)
-    safe = where(eq(large, 0), 1, large)
-    ratio = div(small, safe)
-    return mul(large, sqrt(add(mul(ratio, ratio), 1)))
+    # Where the larger is 0 or infinite, their quotient would be nan.
+    plain = logical_or(eq(large, 0), isinf(large))
+    ratio = div(where(plain, 0.0, small), where(plain, 1.0, large))
+    return where(
+        logical_or(isinf(a), isinf(b)), math.inf, mul(large, sqrt(add(mul(ratio, ratio), 1)))
+    )
 
 
 @public
@@ -577,15 +590,25 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     return add(finite, log(add(exp(sub(input, finite)), exp(sub(other, finite)))))
 
 
+@public
+def signbit(input: Tensor) -> Tensor:
+    """Whether an element is negative, -0.0 included (a nan counts as positive)."""
+    if input.dtype.kind == "b":
+        return lt(input, input)
+    below = lt(input, 0)
+    if input.dtype.kind != "f":
+        return below
+    return logical_or(below, logical_and(eq(input, 0), lt(reciprocal(input), 0)))
+
+
 @public(inplace=True)
 def copysign(input: Tensor, other: Any) -> Tensor:
     """|input| with the sign of `other` (that of -0.0 included)."""
     other = operand("copysign", "other", other)
+    size = abs(cast(input, float_result(input, other)))
     if isinstance(other, (bool, int, float)):
-        negative = math.copysign(1.0, other) < 0
-        return neg(abs(input)) if negative else abs(input)
-    negative = logical_or(lt(other, 0), lt(reciprocal(other), 0))
-    return where(negative, neg(abs(input)), abs(input))
+        return neg(size) if math.copysign(1.0, other) < 0 else size
+    return where(signbit(other), neg(size), size)
 
 
 @public

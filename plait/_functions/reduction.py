@@ -46,7 +46,9 @@ def _sum_dtype(name: str, input: Tensor, dtype: Any) -> DType:
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over all elements or over axes; integers and bools sum as int64."""
     axes = normal_axes(dim, input.ndim, "sum")
-    return folded(red.SUM, cast(input, _sum_dtype("sum", input, dtype)), axes, keepdim)
+    wanted = _sum_dtype("sum", input, dtype)
+    op = red.ANY if wanted.kind == "b" else red.SUM
+    return folded(op, cast(input, wanted), axes, keepdim)
 
 
 @public
@@ -78,6 +80,8 @@ def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 @public
 def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean of the elements that are not nan."""
+    _require_floating("nanmean", input.dtype)
+    _require_floating("nanmean", require_dtype("nanmean", dtype) or input.dtype)
     count = sum(pw.logical_not(pw.isnan(input)), dim, keepdim)
     return pw.div(nansum(input, dim, keepdim, dtype=dtype), count)
 
@@ -86,7 +90,9 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over all elements or one axis."""
     axes = normal_axes(dim, input.ndim, "prod")
-    return folded(red.PROD, cast(input, _sum_dtype("prod", input, dtype)), axes, keepdim)
+    wanted = _sum_dtype("prod", input, dtype)
+    op = red.ALL if wanted.kind == "b" else red.PROD
+    return folded(op, cast(input, wanted), axes, keepdim)
 
 
 # -- extrema ----------------------------------------------------------------------------------
@@ -161,6 +167,8 @@ min = _extremum("min", red.MIN, red.ARGMIN, pw.minimum, return_types.min)
 
 def _arg(name: str, op: Op) -> Any:
     def position(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        if input.dtype.kind == "b":
+            raise error(RuntimeError, f"{name}(): does not support bool input")
         if dim is None:
             flat = reshape(input, (input.numel(),))
             _require_elements(name, flat, (0,))
@@ -236,6 +244,15 @@ def _variance(
 
 def _correction(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float, bool]:
     """(dim, correction, keepdim) from the several forms PyTorch takes."""
+    unknown = kwargs.keys() - {"dim", "unbiased", "correction", "keepdim"}
+    if unknown or len(args) > 3:
+        raise error(
+            TypeError,
+            f"variance received an invalid combination of arguments: {len(args)} positional, "
+            f"keywords {sorted(kwargs)}; expected (input, dim=None, *, correction=1, "
+            "keepdim=False) "
+            "or (input, dim, unbiased, keepdim)",
+        )
     values = list(args)
     unbiased = kwargs.get("unbiased")
     dim = kwargs.get("dim")

@@ -152,6 +152,8 @@ def _whole_median(input: Tensor, skip_nan: bool) -> Tensor:
 
 def _median(name: str, skip_nan: bool, kind: Any) -> Any:
     def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        if input.dtype.kind == "b":
+            raise error(RuntimeError, f"{name}: not implemented for bool tensors")
         if dim is None:
             return _whole_median(input, skip_nan)
         axis = normal_axis(dim, input.ndim, name)

@@ -41,5 +41,9 @@ class ShapeError(RuntimeError):
     """Shapes that do not fit an operation."""
 
 
+class DivisionByZeroError(RuntimeError, ZeroDivisionError):
+    """An integer divided by zero: Python's error, and the RuntimeError that PyTorch raises."""
+
+
 class DTypeError(RuntimeError):
     """Element types that an operation does not take."""

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from plait.core.ir import dtypes
+from plait.core.ir.errors import DivisionByZeroError
 from plait.core.ir.op import Lowering, Op, elements
 from plait.core.ops.families import (
     ANY,
@@ -37,8 +38,13 @@ def _cast(x: np.ndarray, *, dtype: Any) -> np.ndarray:
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = np.real(x)
     if dtype.kind in "iu" and x.dtype.kind not in "biu":
-        # Out-of-range values wrap as they do on x86-64: by way of int64.
-        return x.astype(np.float64).astype(np.int64).astype(dtype.numpy)
+        # x86-64 converts to 32 or 64 bits: what does not fit them becomes the least integer, and
+        # narrower types keep its low bits.
+        wide = np.int64 if dtype.itemsize == 8 else np.int32
+        whole = np.trunc(x.astype(np.float64))
+        limit = -float(np.iinfo(wide).min)
+        fits = (whole >= -limit) & (whole < limit)
+        return np.where(fits, whole, -limit).astype(wide).astype(dtype.numpy)
     return x.astype(dtype.numpy)
 
 
@@ -89,8 +95,8 @@ DIV = binary(
 
 def _no_zero_divisor(a: Any, b: np.ndarray) -> None:
     if b.dtype.kind in "iu" and b.size and not b.all():
-        # PyTorch's type and first word; RuntimeError is what its users catch.
-        raise RuntimeError(
+        # PyTorch's first word, and a type that both dialects' users catch.
+        raise DivisionByZeroError(
             "ZeroDivisionError: integer division or remainder by zero (divisor of dtype "
             f"{b.dtype.name} and shape {list(b.shape)})"
         )
@@ -118,9 +124,19 @@ FLOOR_DIV = binary(
 TRUNC_DIV = binary(
     "trunc_div", _trunc_div, kinds="iuf", check=_no_zero_divisor, checks=(1,), flops=4
 )
+
+
+def _remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return np.remainder(a, b)
+    # As in C: an exact quotient leaves a zero with the sign of a, where NumPy gives that of b.
+    rest = np.fmod(a, b)
+    return np.where((rest != 0) & ((b < 0) != (rest < 0)), rest + b, rest)
+
+
 REMAINDER = binary(
     "remainder",
-    np.remainder,
+    _remainder,
     vjp=lambda g, y, a, b: (g, NEG(MUL(g, FLOOR_DIV(a, b)))),
     saves=(0, 1),
     kinds="iuf",
@@ -242,11 +258,12 @@ NOT = unary("not", np.invert, kinds=BITS)
 
 def _shift(shift: Any) -> Any:
     def reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        # A shift by the width or more is undefined in C; here it shifts every bit out.
+        # A shift by less than 0, or by the width or more, is undefined in C; here, as in PyTorch,
+        # it shifts every bit out.
         bits = a.dtype.itemsize * 8
         gone = -1 if shift is np.right_shift and a.dtype.kind == "i" else 0
         inside = shift(a, np.clip(b, 0, bits - 1))
-        return np.where(b < bits, inside, np.where(a < 0, gone, 0)).astype(a.dtype)
+        return np.where((b >= 0) & (b < bits), inside, np.where(a < 0, gone, 0)).astype(a.dtype)
 
     return reference
 

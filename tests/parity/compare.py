@@ -1,0 +1,144 @@
+"""Running one expression under two frameworks, and telling whether they agree.
+
+A case is a function of the framework's module. Its outcome is a value (a tensor, number, dtype, or
+nest of them) or the type of the exception it raised.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+#: The largest distance, in units of the result's own precision, that separate libraries' elementary
+#: functions and summation orders explain.
+ROUNDING_UNITS = 32
+
+#: Precision of a dtype: distance from 1.0 to the next number.
+PRECISION = {
+    "torch.float16": 2.0**-10,
+    "torch.bfloat16": 2.0**-7,
+    "torch.float32": 2.0**-23,
+    "torch.complex64": 2.0**-23,
+}
+
+
+class Failure:
+    """The exception a case raised: its type."""
+
+    def __init__(self, raised: BaseException) -> None:
+        self.kind = type(raised)
+        self.text = str(raised)
+
+    def __repr__(self) -> str:
+        return f"{self.kind.__name__}({self.text[:150]!r})"
+
+
+def outcome(case: Callable[[Any], Any], torch: Any) -> Any:
+    """What a case gives under a framework."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return plain(case(torch))
+    except Exception as raised:
+        return Failure(raised)
+
+
+class Held:
+    """A tensor's dtype, shape and values, without the tensor."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.dtype = str(tensor.dtype)
+        self.shape = tuple(tensor.shape)
+        wide = tensor.detach()
+        if self.dtype == "torch.bfloat16":
+            wide = wide.float()
+        self.array = np.array(wide.numpy())
+
+    def __repr__(self) -> str:
+        return f"{self.dtype[6:]}{list(self.shape)} {self.array.reshape(-1)[:8].tolist()}"
+
+
+def plain(value: Any) -> Any:
+    """A result as data that does not depend on the framework."""
+    if hasattr(value, "requires_grad") and hasattr(value, "dtype"):
+        return Held(value)
+    if isinstance(value, (tuple, list)):
+        return [plain(v) for v in value]
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, (bool, int, float, complex, str, type(None))):
+        return value
+    return str(value)
+
+
+def agree(ours: Any, theirs: Any, exact: bool = False) -> bool:
+    """Whether two outcomes are the same, up to rounding for floats."""
+    if isinstance(theirs, Failure):
+        return _same_failure(ours, theirs)
+    if isinstance(ours, Failure):
+        return False
+    if isinstance(theirs, Held):
+        return isinstance(ours, Held) and _same_tensor(ours, theirs, exact)
+    if isinstance(theirs, list):
+        return (
+            isinstance(ours, list)
+            and len(ours) == len(theirs)
+            and all(agree(a, b, exact) for a, b in zip(ours, theirs))
+        )
+    if isinstance(theirs, float) and isinstance(ours, float):
+        return math.isclose(ours, theirs, rel_tol=1e-5) or (ours != ours and theirs != theirs)
+    return type(ours) is type(theirs) and ours == theirs
+
+
+def _same_failure(ours: Any, theirs: Failure) -> bool:
+    if not isinstance(ours, Failure):
+        # Plait takes some forms of arguments that the other has no overload for: a number as the
+        # first operand, an integer where a float is asked for.
+        return theirs.kind is TypeError
+    if theirs.kind is TypeError:
+        # The same holds where Plait then finds another fault in them.
+        return issubclass(ours.kind, (TypeError, ValueError, RuntimeError))
+    if theirs.kind is NotImplementedError:
+        # "not implemented for this dtype" may be any RuntimeError.
+        return issubclass(ours.kind, RuntimeError)
+    return issubclass(ours.kind, theirs.kind)
+
+
+def _same_tensor(ours: Held, theirs: Held, exact: bool) -> bool:
+    if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
+        return False
+    a, b = ours.array, theirs.array
+    if exact or b.dtype.kind not in "fc":
+        return bool(np.array_equal(a, b, equal_nan=b.dtype.kind in "fc"))
+    unit = ROUNDING_UNITS * PRECISION.get(theirs.dtype, 2.0**-52)
+    with np.errstate(all="ignore"):
+        return bool(np.allclose(a, b, rtol=unit, atol=unit, equal_nan=True))
+
+
+class Hunt:
+    """Cases run under both frameworks, and the differences found."""
+
+    def __init__(self, ours: Any, theirs: Any) -> None:
+        self.ours = ours
+        self.theirs = theirs
+        self.cases = 0
+        self.found: list[str] = []
+
+    def check(self, label: str, case: Callable[[Any], Any], exact: bool = False) -> bool:
+        """Run one case; note a difference under its label."""
+        self.cases += 1
+        got = outcome(case, self.ours)
+        wanted = outcome(case, self.theirs)
+        same = agree(got, wanted, exact)
+        if not same:
+            self.found.append(f"{label}: plait {got!r}, torch {wanted!r}")
+        return same
+
+    def verdict(self) -> None:
+        """Fail, listing the first differences."""
+        shown = "\n".join(self.found[:40])
+        assert not self.found, f"{len(self.found)} of {self.cases} cases differ\n{shown}"
