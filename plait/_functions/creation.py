@@ -140,7 +140,9 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
         place: Any = data
         leaves.append(operator.index(place))
         return ()
-    raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, (str, bytes)):
+        raise error(ValueError, f"too many dimensions '{type(data).__name__}' in tensor()")
+    raise error(RuntimeError, f"Could not infer dtype of {type(data).__name__} in tensor()")
 
 
 def _common_dtype(leaves: list[Any]) -> DType:

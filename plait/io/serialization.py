@@ -153,6 +153,13 @@ def load(
     if weights_only and set(pickle_load_args) - {"encoding"}:
         warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
     session = _Session(map_location, pickle_module or pickle, weights_only, pickle_load_args)
+    try:
+        return _load_from(f, mmap, session)
+    except pickle.UnpicklingError as fault:
+        raise error(pickle.UnpicklingError, str(fault)) from fault.__cause__
+
+
+def _load_from(f: FileLike, mmap: bool | None, session: _Session) -> Any:
     if isinstance(f, (str, os.PathLike)):
         path = os.fspath(f)
         with open(path, "rb") as file:

@@ -263,7 +263,9 @@ class RestrictedUnpickler:
             TypeError,
             ValueError,
         ) as fault:
-            raise pickle.UnpicklingError(f"{fault} ({type(fault).__name__})") from fault
+            # The user's line is named once, by `load`.
+            said = str(fault).partition("\n  at ")[0]
+            raise pickle.UnpicklingError(f"{said} ({type(fault).__name__})") from fault
 
     # The stack
 

@@ -245,8 +245,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         low=0,
         high=num_classes - 1,
         fault="RuntimeError",
-        message="Class values must be non-negative and smaller than num_classes: one_hot received "
-        f"{{value}} for {num_classes} classes",
+        message="Class values must be smaller than num_classes. (and not negative: one_hot "
+        f"received {{value}} for {num_classes} classes)",
     )
     shape = (*tensor.shape, num_classes)
     classes = ARANGE(start=0, step=1, size=num_classes, dtype=dtypes.int64)

@@ -229,10 +229,13 @@ def _check_worker_options(
         raise error(
             ValueError,
             "num_workers option should be non-negative; "
-            f"use num_workers=0 to disable multiprocessing. (received {num_workers})",
+            "use num_workers=0 to disable multiprocessing.\n"
+            f"  (received num_workers={num_workers})",
         )
     if timeout < 0:
-        raise error(ValueError, f"timeout option should be non-negative, received {timeout}")
+        raise error(
+            ValueError, f"timeout option should be non-negative\n  (received timeout={timeout})"
+        )
     if num_workers == 0 and prefetch_factor is not None:
         raise error(
             ValueError,
