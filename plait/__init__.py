@@ -199,6 +199,13 @@ _OF_FUNCTIONAL = frozenset(
 )
 
 
+def _late_function(name: str) -> _Any:
+    """A function of a family that loads when it is asked for."""
+    if not name.startswith("_"):
+        _families.load_late()
+    return _FUNCTIONS.get(name)
+
+
 def __getattr__(name: str) -> _Any:
     if name in _MODULES:
         return _importlib.import_module(f"plait.{name}")
@@ -206,7 +213,7 @@ def __getattr__(name: str) -> _Any:
         found = getattr(_importlib.import_module(f"plait.{_LATE[name]}"), name)
     elif name in _OF_FUNCTIONAL:
         found = getattr(_importlib.import_module("plait.nn.functional"), name)
-    else:
+    elif (found := _late_function(name)) is None:
         raise AttributeError(
             f"module 'torch' has no attribute '{name}' that Plait has built yet (plait.{name})"
         )
@@ -215,12 +222,10 @@ def __getattr__(name: str) -> _Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_LATE, *_OF_FUNCTIONAL})
+    _families.load_late()
+    return sorted({*globals(), *_FUNCTIONS, *_MODULES, *_LATE, *_OF_FUNCTIONAL})
 
 
 def _assert(condition: _Any, message: str) -> None:
     """`assert condition, message` as a function."""
     assert condition, message
-
-
-_ = _families

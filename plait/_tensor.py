@@ -41,9 +41,24 @@ def scalar_type(dtype: DType) -> str:
     return _SCALAR_TYPES[dtype.name]
 
 
+def attached(name: str) -> None:
+    """Load the families of methods that are not loaded yet, unless the name is a private one."""
+    if not name.startswith("_"):
+        from plait._functions.families import load_late
+
+        load_late()
+
+
 class _TensorMeta(type):
     """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes
     Tensor(...)."""
+
+    def __getattr__(cls, name: str) -> Any:
+        attached(name)
+        for base in cls.__mro__:
+            if name in vars(base):
+                return vars(base)[name]
+        raise AttributeError(f"type object 'Tensor' has no attribute {name!r}")
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Tensor:
@@ -58,6 +73,13 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
 
     plain: ClassVar[type[Tensor]]
     __array_priority__ = 1000
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A method of a family that is not loaded yet."""
+            attached(name)
+            return object.__getattribute__(self, name)
 
     if TYPE_CHECKING:
         # What `plait._functions` attaches, for type checkers: methods by name, and the operators.

@@ -1,43 +1,45 @@
-"""Loads every family of functions, which registers their functions and Tensor methods."""
+"""The families of functions: those that every program meets, and those loaded when asked for.
+
+A family registers its functions and Tensor methods when it is imported. `import plait` brings the
+first kind; a name that is not found brings the second (see `plait.__getattr__` and
+`Tensor.__getattr__`).
+"""
+
+import importlib
 
 from plait._functions import (
     creation,
-    cumulative,
-    decompositions,
     forwarding,
     gathering,
     indexing,
     joining,
     matrix,
-    norms,
     operators,
     pointwise,
     random,
     reduction,
-    searching,
     shape,
-    sorting,
-    special,
-    triangles,
 )
 
 __all__ = [
     "creation",
-    "cumulative",
-    "decompositions",
     "forwarding",
     "gathering",
     "indexing",
     "joining",
+    "load_late",
     "matrix",
-    "norms",
     "operators",
     "pointwise",
     "random",
     "reduction",
-    "searching",
     "shape",
-    "sorting",
-    "special",
-    "triangles",
 ]
+
+_LATE = ("cumulative", "decompositions", "norms", "searching", "sorting", "special", "triangles")
+
+
+def load_late() -> None:
+    """Import the families that `import plait` leaves out."""
+    for name in _LATE:
+        importlib.import_module(f"plait._functions.{name}")

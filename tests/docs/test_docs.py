@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import plait.core.ops  # noqa: F401  # defines the records, which the fixture keeps
+import plait.core.ops.catalog  # noqa: F401  # defines the records, which the fixture keeps
 from plait.core.ir import op
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-import plait.core.ops  # noqa: F401  # defines the records
+import plait.core.ops.catalog  # noqa: F401  # defines the records
 from plait.core.autodiff.rules import vjp
 from plait.core.ir import dtypes
 from plait.core.ir.graph import capture

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import plait.core.ops  # noqa: F401  # defines the records
+import plait.core.ops.catalog  # noqa: F401  # defines the records
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.op import op_by_name

@@ -1,0 +1,58 @@
+"""Imports every family of op records, so that `all_ops` and the text form know them all.
+
+Programs need not: each op is defined where the functions that record it are imported.
+"""
+
+from plait.core.ops import (
+    activation,
+    attention,
+    binary_cross_entropy,
+    bounds,
+    call,
+    contract,
+    control,
+    conv,
+    elementwise,
+    fft,
+    index,
+    linalg,
+    loss,
+    math,
+    norm,
+    random,
+    reduce,
+    scan,
+    softmax,
+    sort,
+    source,
+    special,
+    view,
+    window,
+)
+
+__all__ = [
+    "activation",
+    "attention",
+    "binary_cross_entropy",
+    "bounds",
+    "call",
+    "contract",
+    "control",
+    "conv",
+    "elementwise",
+    "fft",
+    "index",
+    "linalg",
+    "loss",
+    "math",
+    "norm",
+    "random",
+    "reduce",
+    "scan",
+    "softmax",
+    "sort",
+    "source",
+    "special",
+    "view",
+    "window",
+]
