@@ -647,7 +647,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             cell = self.storage_cell
             held = memo.get(id(cell))
             if held is None:
-                base = self if self._base is None else self._base
+                base = self if self._base is None else self._settled_base()
                 held = memo[id(cell)] = base.detached().clone()
             fresh = held if self._base is None else _same_view(held, self)
         result = type(self)._make_subclass(fresh, False)

@@ -19,7 +19,10 @@ from plait.core.ops.view import CONCAT, slice_axis
 def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
     found = list(tensors)
     if not found:
-        raise error(RuntimeError, f"{name}: expected a non-empty list of Tensors")
+        raise error(
+            ValueError if name == "cat" else RuntimeError,
+            f"{name}: expected a non-empty list of Tensors",
+        )
     for i, x in enumerate(found):
         if not isinstance(x, Tensor):
             raise error(

@@ -127,6 +127,12 @@ def cdist(
                 RuntimeError,
                 f"cdist only supports at least 2D tensors, X{number} got: {x.ndim}D",
             )
+        if x.dtype.kind != "f":
+            raise error(
+                RuntimeError,
+                f"cdist only supports floating-point dtypes, X{number} got: "
+                f"{scalar_type(x.dtype)}",
+            )
     if x1._shape[-1] != x2._shape[-1]:
         raise error(
             RuntimeError,

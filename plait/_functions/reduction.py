@@ -98,10 +98,13 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 # -- extrema ----------------------------------------------------------------------------------
 
 
-def _require_elements(name: str, input: Tensor, axes: tuple[int, ...]) -> None:
+def _require_elements(
+    name: str, input: Tensor, axes: tuple[int, ...], kind: type[Exception] = IndexError
+) -> None:
+    """Raise an error of this kind where an axis to fold has no elements."""
     if 0 in [input._shape[axis] for axis in axes]:
         raise error(
-            IndexError if len(axes) < input.ndim else RuntimeError,
+            kind,
             f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
             f"reduction dim with the 'dim' argument (shape {list(input._shape)}).",
         )
@@ -110,7 +113,8 @@ def _require_elements(name: str, input: Tensor, axes: tuple[int, ...]) -> None:
 def _amax(name: str, op: Op) -> Any:
     def extremum(input: Tensor, dim: Any = (), keepdim: bool = False) -> Tensor:
         axes = normal_axes(dim, input.ndim, name)
-        _require_elements(name, input, axes)
+        whole = dim is None or dim == ()
+        _require_elements(name, input, axes, RuntimeError if whole else IndexError)
         return folded(op, input, axes, keepdim)
 
     extremum.__name__ = name
@@ -145,7 +149,7 @@ def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
         dim = kwargs.get("dim", second)
         if dim is None:
             axes = tuple(range(input.ndim))
-            _require_elements(name, input, axes)
+            _require_elements(name, input, axes, RuntimeError)
             return folded(whole, input, axes, False)
         keepdim = kwargs.get("keepdim", args[1] if len(args) > 1 else False)
         return kind(_with_index(input, arg, dim, keepdim, name))
@@ -199,8 +203,13 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
 
 def _truth(name: str, op: Op) -> Any:
     def test(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        if isinstance(dim, (tuple, list)) and not dim:
+            # No axes at all: every element on its own, unlike in sums.
+            axes: tuple[int, ...] = ()
+        else:
+            axes = normal_axes(dim, input.ndim, name)
         truth = input if input.dtype.kind == "b" else pw.ne(input, 0)
-        result = folded(op, truth, normal_axes(dim, input.ndim, name), keepdim)
+        result = folded(op, truth, axes, keepdim)
         return cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result
 
     test.__name__ = name
@@ -279,14 +288,14 @@ def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return pw.sqrt(_variance("std", input, dim, correction, keepdim)[0])
 
 
-@public
+@public(method=False)
 def var_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
     return _variance("var_mean", input, dim, correction, keepdim)
 
 
-@public
+@public(method=False)
 def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
@@ -299,6 +308,10 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over axes, without overflow."""
     axes = normal_axes(dim, input.ndim, "logsumexp")
     value = input if input.dtype.kind == "f" else cast(input, get_default_dtype())
+    if 0 in [value._shape[axis] for axis in axes]:
+        # The sum of nothing is 0.
+        empty = folded(red.SUM, value, axes, keepdim)
+        return pw.log(empty)
     top = red.MAX(value, axes=axes).detached()
     top = pw.where(pw.isinf(top), 0.0, top)
     total = red.SUM(pw.exp(pw.sub(value, top)), axes=axes)
