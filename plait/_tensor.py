@@ -284,14 +284,23 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(RuntimeError, f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
+    def _scalar(self) -> Any:
+        if self.numel() != 1:
+            raise error(
+                ValueError,
+                "only one element tensors can be converted to Python scalars, received shape "
+                f"{list(self._shape)}",
+            )
+        return self.item()
+
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._scalar())
 
     def __index__(self) -> int:
         if self._dtype.kind not in "biu" or self.numel() != 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 from plait._functions.common import public, shape_argument
 from plait._functions.creation import common_dtype
-from plait._functions.shape import expand, permute, reshape, unsqueeze
+from plait._functions.shape import expand, reshape, unsqueeze
 from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -223,7 +223,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for axis, x in enumerate(found)
     ]
     if swap:
-        grids = [permute(g, (1, 0, *range(2, len(found)))) for g in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 

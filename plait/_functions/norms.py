@@ -130,8 +130,7 @@ def cdist(
         if x.dtype.kind != "f":
             raise error(
                 RuntimeError,
-                f"cdist only supports floating-point dtypes, X{number} got: "
-                f"{scalar_type(x.dtype)}",
+                f"cdist only supports floating-point dtypes, X{number} got: {scalar_type(x.dtype)}",
             )
     if x1._shape[-1] != x2._shape[-1]:
         raise error(
@@ -217,6 +216,8 @@ def cov(
 
     fweights: how often each observation counts (integers); aweights: its importance.
     """
+    if input.dtype.kind == "b":
+        raise error(RuntimeError, "cov(): bool dtype is not supported for input")
     if input.ndim > 2:
         raise error(
             RuntimeError,

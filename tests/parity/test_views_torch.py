@@ -1,5 +1,7 @@
 """Random sequences of views and in-place operations over one memory, with gradients."""
 
+# ruff: noqa: B023, SIM905 -- a case runs before the loop that made it goes on; names are tables
+
 from __future__ import annotations
 
 import random
@@ -139,11 +141,11 @@ def run(t: Any, seed: int) -> Any:
 def test_sequences() -> None:
     hunt = Hunt(plait, torch)
     for seed in SEEDS:
-        theirs = outcome(lambda t: run(t, seed), torch)  # noqa: B023 -- runs at once
+        theirs = outcome(lambda t: run(t, seed), torch)
         if isinstance(theirs, Failure) and any(r in theirs.text for r in REFUSALS):
             continue
-        ours = outcome(lambda t: run(t, seed), plait)  # noqa: B023 -- runs at once
-        if isinstance(ours, Failure) and REFUSALS[0] in ours.text:
+        ours = outcome(lambda t: run(t, seed), plait)
+        if isinstance(ours, Failure) and "refers to a single memory location" in ours.text:
             continue  # Plait refuses every write to an expanded tensor, the other those it notices
-        hunt.check(f"seed {seed}", lambda t: run(t, seed))  # noqa: B023 -- runs at once
+        hunt.check(f"seed {seed}", lambda t: run(t, seed))
     hunt.verdict()
