@@ -234,7 +234,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             raise error(
                 RuntimeError,
                 f"a Tensor with {self.numel()} elements cannot be converted to Scalar "
-                f"(shape {list(self._shape)})",
+                f"by item (shape {list(self._shape)})",
             )
         value = self.compute().reshape(-1)[0]
         return float(value) if self._dtype.kind == "f" else value.item()
@@ -268,6 +268,14 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         array = self.numpy()
         return array if dtype is None else array.astype(dtype, copy=False)
 
+    def __array_wrap__(
+        self, array: np.ndarray, context: Any = None, return_scalar: bool = False
+    ) -> Any:
+        """What NumPy's functions of tensors give: tensors (bool results as uint8, like PyTorch)."""
+        from plait._functions.creation import from_numpy
+
+        return from_numpy(array.astype(np.uint8) if array.dtype == np.bool_ else array)
+
     def __dlpack__(self, *, stream: Any = None, **kwargs: Any) -> Any:
         if self.requires_grad:
             raise error(
@@ -281,26 +289,31 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
     def __bool__(self) -> bool:
         if self.numel() != 1:
             what = "no values" if self.numel() == 0 else "more than one value"
-            raise error(RuntimeError, f"Boolean value of Tensor with {what} is ambiguous")
+            raise error(
+                RuntimeError,
+                f"Boolean value of Tensor with {what} is ambiguous (shape {list(self._shape)}; use "
+                "any() or all())",
+            )
         return bool(self.item())
 
-    def _scalar(self) -> Any:
+    def _one_element(self) -> Tensor:
+        """This tensor. Raises ValueError unless it has one element."""
         if self.numel() != 1:
             raise error(
                 ValueError,
-                "only one element tensors can be converted to Python scalars, received shape "
-                f"{list(self._shape)}",
+                "only one element tensors can be converted to Python scalars (received shape "
+                f"{list(self._shape)})",
             )
-        return self.item()
+        return self
 
     def __int__(self) -> int:
-        return int(self._scalar())
+        return int(self._one_element().item())
 
     def __float__(self) -> float:
-        return float(self._scalar())
+        return float(self._one_element().item())
 
     def __complex__(self) -> complex:
-        return complex(self._scalar())
+        return complex(self._one_element().item())
 
     def __index__(self) -> int:
         if self._dtype.kind not in "biu" or self.numel() != 1:
@@ -309,7 +322,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
                 "only integer tensors of a single element can be converted to an index, received "
                 f"dtype {self._dtype} and shape {list(self._shape)}",
             )
-        return int(self.item())
+        return int(self._one_element().item())
 
     def __iter__(self) -> Iterator[Tensor]:
         if not self._shape:
@@ -393,9 +406,10 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         if not can_cast(result._dtype, self._dtype):
             raise error(
                 RuntimeError,
-                f"result type {scalar_type(result._dtype)} can't be cast to the desired output "
-                "type "
-                f"{scalar_type(self._dtype)} (in {name})",
+                f"result type {scalar_type(result._dtype)} can't be cast to the desired "
+                f"output type "
+                f"{scalar_type(self._dtype)} (in {name}: {result._dtype.name} into "
+                f"{self._dtype.name})",
             )
         if result._shape != self._shape:
             raise error(

@@ -110,10 +110,8 @@ def require_cpu(where: Any) -> device:
         return CPU
     if found.type == "meta":
         raise error(NotImplementedError, "the meta device is not built in Plait yet")
-    kind, text = _NO_DEVICE.get(
-        found.type, (RuntimeError, f"Plait computes on the CPU; device {found} is not available")
-    )
-    raise error(kind, text)
+    kind, text = _NO_DEVICE.get(found.type, (RuntimeError, f"device {found} is not available"))
+    raise error(kind, f"{text} (device {str(found)!r} was asked for; Plait computes on the CPU)")
 
 
 class finfo:

@@ -86,8 +86,7 @@ def _hubconf(folder: str, source: str) -> Any:
         raise error(
             RuntimeError,
             f"torch.hub: {folder} would have to be downloaded, which Plait does not do. Hint: "
-            "clone "
-            'it and pass its folder with source="local"',
+            'clone it and pass its folder with source="local"',
         )
     folder = os.path.expanduser(folder)
     path = os.path.join(folder, "hubconf.py")

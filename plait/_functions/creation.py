@@ -140,7 +140,9 @@ def _walk(data: Any, leaves: list[Any], depth: int) -> tuple[int, ...]:
         place: Any = data
         leaves.append(operator.index(place))
         return ()
-    raise error(TypeError, f"new(): invalid data type '{type(data).__name__}'")
+    if isinstance(data, (str, bytes)):
+        raise error(ValueError, f"too many dimensions '{type(data).__name__}' in tensor()")
+    raise error(RuntimeError, f"Could not infer dtype of {type(data).__name__} in tensor()")
 
 
 def _common_dtype(leaves: list[Any]) -> DType:
@@ -188,7 +190,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
     Raises TypeError for other objects and element types, ValueError for negative strides.
     """
     if not isinstance(ndarray, np.ndarray):
-        raise error(TypeError, f"expected np.ndarray (got {type(ndarray).__name__})")
+        raise error(TypeError, f"expected np.ndarray (got {type(ndarray).__name__}) in from_numpy")
     if ndarray.dtype.name not in BY_NAME:
         raise error(
             TypeError,
@@ -285,8 +287,8 @@ def _nonnegative(name: str, shape: tuple[int, ...]) -> None:
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
-                f"{name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} "
+                f"in {name}",
             )
 
 
@@ -429,12 +431,12 @@ def arange(
         floating = any(isinstance(x, float) for x in (start, end, step))
         wanted = get_default_dtype() if floating else dtypes.int64
     if step == 0:
-        raise error(RuntimeError, "step must be nonzero")
+        raise error(RuntimeError, f"step must be nonzero in arange, received {step}")
     if (end - start) * step < 0:
         raise error(
             RuntimeError,
             f"upper bound and lower bound inconsistent with step sign: start {start}, end {end}, "
-            f"step {step}",
+            f"step {step} in arange",
         )
     size = max(0, math.ceil((end - start) / step))
     node = ARANGE(start=start, step=step, size=size, dtype=wanted)
@@ -462,7 +464,7 @@ def linspace(
     wanted = require_dtype("linspace", dtype) or get_default_dtype()
     first, last = float(start), float(end)
     if steps < 0:
-        raise error(RuntimeError, "number of steps must be non-negative")
+        raise error(RuntimeError, f"number of steps must be non-negative in linspace, got {steps}")
     work = np.float64 if wanted.itemsize > 4 or wanted.kind in "iu" else np.float32
     index = np.arange(steps, dtype=work)
     step = work((last - first) / max(steps - 1, 1)) if steps > 1 else work(0)

@@ -11,6 +11,7 @@ from plait.core.functional.broadcasting import number_for
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
+from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, CHECK_INDEX, GATHER, PUT_AT, TAKE
 from plait.core.ops.index import scatter as scatter_values
@@ -18,8 +19,11 @@ from plait.core.ops.source import full
 from plait.core.ops.view import reshape
 
 
-def checked_index(name: str, index: Any, extent: int, axis: int, kinds: str = "iu") -> Any:
-    """An index tensor in range and non-negative. Raises as PyTorch for other dtypes."""
+def checked_index(name: str, index: Any, extent: int, axis: int, fault: str = "") -> Any:
+    """An index tensor in range, negatives counted from the end. Raises as PyTorch for other dtypes.
+
+    fault: refuse negatives too, with this kind of exception.
+    """
     if not isinstance(index, Tensor):
         raise error(
             TypeError, f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}"
@@ -28,7 +32,12 @@ def checked_index(name: str, index: Any, extent: int, axis: int, kinds: str = "i
         raise error(
             RuntimeError, f"{name}(): Expected dtype int64 for index, received {index.dtype}"
         )
-    return CHECK_INDEX(index.detached(), size=extent, what=f"dimension {axis}")
+    places = index.detached()
+    if not fault:
+        return CHECK_INDEX(places, size=extent, what=f"dimension {axis}", caller=name)
+    message = f"{name}(): index {{value}} is out of bounds for dimension {axis} with size {extent}"
+    checked = CHECK_RANGE(places, low=0, high=extent - 1, fault=fault, message=message)
+    return cast(checked, dtypes.int64)
 
 
 @public
@@ -41,15 +50,19 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
     if index.ndim != input.ndim:
         raise error(
             RuntimeError,
-            "Index tensor must have the same number of dimensions as input tensor: received index "
-            f"of shape {list(index._shape)} for input of shape {list(input._shape)}",
+            "Index tensor must have the same number of dimensions as input tensor: gather received "
+            f"index of shape {list(index._shape)} for input of shape {list(input._shape)}",
         )
-    return GATHER(input, checked_index("gather", index, input._shape[axis], axis), axis=axis)
+    places = checked_index("gather", index, input._shape[axis], axis, "RuntimeError")
+    return GATHER(input, places, axis=axis)
 
 
 @public
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """`gather` with broadcasting of the other axes; of the flat tensor without a dim."""
+    """`gather` with broadcasting of the other axes; of the flat tensor without a dim.
+
+    Indices count modulo the extent of the axis, as they do in PyTorch.
+    """
     if dim is None:
         return gather(reshape(input, (input.numel(),)), 0, reshape(indices, (indices.numel(),)))
     from plait.core.functional.broadcasting import broadcast_shapes
@@ -63,7 +76,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     )
     source = broadcast(input, (*rest[:axis], input._shape[axis], *rest[axis + 1 :]))
     places = broadcast(indices, (*rest[:axis], indices._shape[axis], *rest[axis + 1 :]))
-    return gather(source, axis, places)
+    return gather(source, axis, places % source._shape[axis])
 
 
 @public
@@ -79,7 +92,8 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     places = reshape(index, (index.numel(),))
     if input.ndim == 0:
         return reshape(index_select(reshape(input, (1,)), 0, places), ())
-    return TAKE(input, checked_index("index_select", places, input._shape[axis], axis), axis=axis)
+    places = checked_index("index_select", places, input._shape[axis], axis, "IndexError")
+    return TAKE(input, places, axis=axis)
 
 
 @public
@@ -137,7 +151,7 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
             "of "
             f"shape {list(index._shape)} for {list(input._shape)} in {name}",
         )
-    places = checked_index(name, index, input._shape[axis], axis)
+    places = checked_index(name, index, input._shape[axis], axis, "RuntimeError")
     return scatter_values(input, places, _source(name, input, index, src), axis, mode)
 
 
@@ -155,7 +169,8 @@ def scatter(
     modes = {None: "set", "add": "add", "multiply": "mul"}
     if reduce not in modes:
         raise error(
-            RuntimeError, f"reduce argument must be either add or multiply, received {reduce!r}"
+            RuntimeError,
+            f"reduce argument must be either add or multiply in scatter, got {reduce!r}",
         )
     return _scatter("scatter", input, dim, index, value if src is None else src, modes[reduce])
 
@@ -217,7 +232,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
             "scalar "
             "type",
         )
-    places = checked_index("index_add", index, input._shape[axis], axis)
+    places = checked_index("index_add", index, input._shape[axis], axis, "IndexError")
     _require_source("index_add", input, axis, index, source)
     scaled = source if alpha == 1 else source * alpha
     return ADD_AT(input, places, scaled, axis=axis)
@@ -227,7 +242,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy with source written at positions of one axis."""
     axis = normal_axis(dim, input.ndim, "index_copy")
-    places = checked_index("index_copy", index, input._shape[axis], axis)
+    places = checked_index("index_copy", index, input._shape[axis], axis, "IndexError")
     _require_source("index_copy", input, axis, index, source)
     return PUT_AT(input, places, cast(source, input.dtype), axis=axis)
 

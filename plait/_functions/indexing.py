@@ -41,7 +41,7 @@ def _as_index(item: Any) -> Any:
             raise error(
                 IndexError,
                 "tensors used as indices must be long, int, byte or bool tensors, received "
-                f"{item.dtype}",
+                f"{item.dtype} as an index",
             )
         if item.ndim == 0:
             is_mask = item.dtype in (dtypes.bool_, dtypes.uint8)
@@ -53,7 +53,8 @@ def _as_index(item: Any) -> Any:
         found = as_tensor(item)
         return found.to(dtypes.int64) if found.numel() == 0 and found.dtype.kind == "f" else found
     raise error(
-        TypeError if isinstance(item, str) else IndexError,
+        # As PyTorch has it: names are no indices at all, other objects are bad ones.
+        TypeError if isinstance(item, (str, bytes, dict)) else IndexError,
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid "
         f"indices (got {type(item).__name__})",
     )
@@ -136,7 +137,7 @@ def _select(tensor: Tensor, axis: int, place: int) -> Tensor:
 def _slice(tensor: Tensor, axis: int, item: slice) -> Tensor:
     step = 1 if item.step is None else int(item.step)
     if step <= 0:
-        raise error(ValueError, "step must be greater than zero")
+        raise error(ValueError, f"slice step must be greater than zero, received {step}")
     extent = tensor._shape[axis]
     bounds = slice(
         None if item.start is None else int(item.start),
@@ -163,7 +164,7 @@ def _mask_positions(mask: Tensor, tensor: Tensor, axis: int) -> tuple[np.ndarray
 
 def _checked(index: Tensor, extent: int, axis: int) -> Any:
     """Index values in range and non-negative."""
-    return CHECK_INDEX(index.detached(), size=extent, what=f"dimension {axis}")
+    return CHECK_INDEX(index.detached(), size=extent, what=f"dimension {axis}", caller="indexing")
 
 
 def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], int, int]:
@@ -181,10 +182,11 @@ def _joined(view: Tensor, gather: Gather) -> tuple[Any, Any, tuple[int, ...], in
     try:
         shape = broadcast_shapes("indexing", *[i.shape for i in indices])
     except ShapeError:
+        shapes = ", ".join(str(list(i.shape)) for i in indices)
         raise error(
             IndexError,
-            "shape mismatch: indexing tensors could not be broadcast together with shapes "
-            + ", ".join(str(list(i.shape)) for i in indices),
+            f"shape mismatch: indexing tensors could not be broadcast together with shapes "
+            f"{shapes}",
         ) from None
     extents = [view._shape[axis] for axis in axes]
     flat: Any = None

@@ -19,10 +19,8 @@ from plait.core.ops.view import CONCAT, slice_axis
 def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
     found = list(tensors)
     if not found:
-        raise error(
-            ValueError if name == "cat" else RuntimeError,
-            f"{name}: expected a non-empty list of Tensors",
-        )
+        kind = ValueError if name == "cat" else RuntimeError  # as PyTorch has it
+        raise error(kind, f"{name}(): expected a non-empty list of Tensors")
     for i, x in enumerate(found):
         if not isinstance(x, Tensor):
             raise error(
@@ -41,20 +39,23 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     kept = [x for x in found if x._shape != (0,)] or found[:1]
     first = kept[0]
     if first.ndim == 0:
-        raise error(RuntimeError, "zero-dimensional tensor (at position 0) cannot be concatenated")
+        raise error(
+            RuntimeError, "zero-dimensional tensor (at position 0) cannot be concatenated in cat"
+        )
     axis = normal_axis(dim, first.ndim, "cat")
     for i, x in enumerate(kept):
         if x.ndim != first.ndim:
             raise error(
                 RuntimeError,
-                f"Tensors must have same number of dimensions: got {first.ndim} and {x.ndim}",
+                f"Tensors must have same number of dimensions: got {first.ndim} and {x.ndim} in "
+                f"cat: shapes {list(first._shape)} and {list(x._shape)}",
             )
         for place, (n, m) in enumerate(zip(x._shape, first._shape)):
             if n != m and place != axis:
                 raise error(
                     RuntimeError,
                     f"Sizes of tensors must match except in dimension {axis}. Expected size {m} "
-                    f"but got size {n} for tensor number {i} in the list. (shapes "
+                    f"but got size {n} for tensor number {i} in the list. (cat received "
                     f"{', '.join(str(list(t._shape)) for t in kept)})",
                 )
     return CONCAT(*[cast(x, dtype) for x in kept], axis=axis)

@@ -45,12 +45,13 @@ def _require_number(name: str, value: Tensor) -> None:
         )
 
 
-def _require_same_dtype(a: Tensor, b: Tensor) -> None:
+def _require_same_dtype(name: str, a: Tensor, b: Tensor) -> None:
     if a.dtype is not b.dtype:
         raise error(
             RuntimeError,
             f"expected m1 and m2 to have the same dtype, but got: {_c_name(a.dtype)} != "
-            f"{_c_name(b.dtype)}",
+            f"{_c_name(b.dtype)} ({name} received {a.dtype.name}{list(a._shape)} and "
+            f"{b.dtype.name}{list(b._shape)})",
         )
 
 
@@ -63,10 +64,11 @@ def _require_same_scalar(name: str, a: Tensor, b: Tensor) -> None:
         )
 
 
-def _cannot_multiply(rows: Sequence[int], columns: Sequence[int]) -> Exception:
+def _cannot_multiply(name: str, rows: Sequence[int], columns: Sequence[int]) -> Exception:
     return error(
         RuntimeError,
-        f"mat1 and mat2 shapes cannot be multiplied ({_sizes(rows)} and {_sizes(columns)})",
+        f"mat1 and mat2 shapes cannot be multiplied ({_sizes(rows)} and {_sizes(columns)}) in "
+        f"{name}",
     )
 
 
@@ -78,7 +80,7 @@ def _folded(shape: Sequence[int]) -> tuple[int, int]:
     return rows, shape[-1]
 
 
-def _require_product(a: Tensor, b: Tensor) -> None:
+def _require_product(a: Tensor, b: Tensor, name: str = "matmul") -> None:
     """Raise PyTorch's error unless `a @ b` is defined."""
     sa, sb = a._shape, b._shape
     if not sa or not sb:
@@ -89,7 +91,7 @@ def _require_product(a: Tensor, b: Tensor) -> None:
         )
     if len(sa) == len(sb) == 1:
         return _require_dot("dot", a, b)
-    _require_same_dtype(a, b)
+    _require_same_dtype(name, a, b)
     inner = sb[0] if len(sb) == 1 else sb[-2]
     if sa[-1] == inner:
         if len(sa) > 2 and len(sb) > 2:
@@ -99,16 +101,17 @@ def _require_product(a: Tensor, b: Tensor) -> None:
         rows = _folded(sa)
         raise error(
             RuntimeError,
-            f"size mismatch, got input ({rows[0]}), mat ({_sizes(rows)}), vec ({inner})",
+            f"size mismatch, got input ({rows[0]}), mat ({_sizes(rows)}), vec ({inner}): "
+            f"{name} received shapes {list(sa)} and {list(sb)}",
         )
     if len(sb) > 2:
         batch = _folded((*broadcast_shapes("matmul", sa[:-2], sb[:-2]), 1))[0]
         raise error(
             RuntimeError,
             f"Expected size for first two dimensions of batch2 tensor to be: [{batch}, {sa[-1]}] "
-            f"but got: [{batch}, {inner}].",
+            f"but got: [{batch}, {inner}]. (matmul received shapes {list(sa)} and {list(sb)})",
         )
-    raise _cannot_multiply(_folded(sa), sb)
+    raise _cannot_multiply(name, _folded(sa), sb)
 
 
 def _require_dot(name: str, a: Tensor, b: Tensor) -> None:
@@ -120,14 +123,14 @@ def _require_dot(name: str, a: Tensor, b: Tensor) -> None:
         raise error(
             RuntimeError,
             f"{name} : expected both vectors to have same dtype, but found {scalar_type(a.dtype)} "
-            f"and {scalar_type(b.dtype)}",
+            f"and {scalar_type(b.dtype)} ({a.dtype.name} and {b.dtype.name})",
         )
     if a._shape != b._shape:
         n, m = a._shape[0], b._shape[0]
         raise error(
             RuntimeError,
             f"inconsistent tensor size, expected tensor [{n}] and src [{m}] to have the same "
-            f"number of elements, but got {n} and {m} elements respectively",
+            f"number of elements, but got {n} and {m} elements respectively in {name}",
         )
 
 
@@ -157,6 +160,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
             f"{which} must be a matrix: mm received shapes {list(input.shape)} and "
             f"{list(mat2.shape)}",
         )
+    _require_product(input, mat2, "mm")
     return matmul(input, mat2)
 
 
@@ -173,7 +177,9 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
         raise error(
             RuntimeError,
             "Expected size for first two dimensions of batch2 tensor to be: "
-            f"[{input.shape[0]}, {input.shape[2]}] but got: [{mat2.shape[0]}, {mat2.shape[1]}].",
+            f"[{input.shape[0]}, {input.shape[2]}] but got: [{mat2.shape[0]}, "
+            f"{mat2.shape[1]}]. (bmm "
+            f"received shapes {list(input._shape)} and {list(mat2._shape)})",
         )
     _require_same_scalar("bmm", input, mat2)
     _require_number("bmm", input)
@@ -187,13 +193,16 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
     if input.ndim != 2 or vec.ndim != 1:
         raise error(
             RuntimeError,
-            f"vector + matrix @ vector expected, got {vec.ndim}, {input.ndim}, {vec.ndim}",
+            f"vector + matrix @ vector expected, got {vec.ndim}, {input.ndim}, {vec.ndim} in mv: "
+            f"shapes {list(input._shape)} and {list(vec._shape)}",
         )
     if input.dtype is not vec.dtype:
         b, a = scalar_type(vec.dtype), scalar_type(input.dtype)
         raise error(
-            RuntimeError, f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b}"
+            RuntimeError,
+            f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b} in mv",
         )
+    _require_product(input, vec, "mv")
     return matmul(input, vec)
 
 

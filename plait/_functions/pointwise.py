@@ -67,7 +67,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
         raise error(
             RuntimeError,
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying "
-            "to invert a mask, use the `~` or `logical_not()` operator instead.",
+            "to invert a mask, use the `~` or `logical_not()` operator instead. (in sub)",
         )
     return apply(prim.SUB, dtype, input, _scaled_by("sub", other, alpha, dtype))
 
@@ -168,7 +168,7 @@ def neg(input: Tensor) -> Tensor:
         raise error(
             RuntimeError,
             "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
-            "invert a mask, use the `~` or `logical_not()` operator instead.",
+            "invert a mask, use the `~` or `logical_not()` operator instead. (in neg)",
         )
     return prim.NEG(input)
 

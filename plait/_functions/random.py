@@ -56,7 +56,13 @@ def source(generator: Any) -> Any:
 @public(method=False)
 def manual_seed(seed: Any) -> Generator:
     """Seed the default generator."""
-    default_generator.manual_seed(int(seed))
+    try:
+        number = int(seed)
+    except (TypeError, ValueError) as fault:
+        raise error(
+            type(fault), f"manual_seed(): expected a seed that int() takes, received {seed!r}"
+        ) from None
+    default_generator.manual_seed(number)
     return default_generator
 
 
@@ -102,8 +108,8 @@ def _sizes(name: str, size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[in
         if extent < 0:
             raise error(
                 RuntimeError,
-                f"Trying to create tensor with negative dimension {extent}: {list(shape)} in "
-                f"{name}",
+                f"Trying to create tensor with negative dimension {extent}: {list(shape)} "
+                f"in {name}",
             )
     return shape
 
@@ -140,7 +146,8 @@ def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any)
     if low >= high:
         raise error(
             RuntimeError,
-            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}",
+            f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high} in "
+            "randint",
         )
     wanted = require_dtype("randint", dtype) or dtypes.int64
     shape = shape_argument("randint", (size,))
@@ -152,7 +159,7 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, **kwargs: Any)
     """A random permutation of 0 .. n-1."""
     wanted = require_dtype("randperm", dtype) or dtypes.int64
     if n < 0:
-        raise error(RuntimeError, f"n must be non-negative, got {n}")
+        raise error(RuntimeError, f"n must be non-negative in randperm, got {n}")
     return _made(host.permutation(source(generator), int(n)).astype(wanted.numpy), kwargs)
 
 
@@ -219,7 +226,12 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
 def _require_probabilities(input: Tensor) -> None:
     values = input.compute()
     if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise error(RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true in bernoulli")
+        outside = values[~((values >= 0) & (values <= 1))]
+        raise error(
+            RuntimeError,
+            "Expected p_in >= 0 && p_in <= 1 to be true in bernoulli, received "
+            f"{float(outside[0])} in shape {list(input._shape)}",
+        )
 
 
 @public
@@ -235,12 +247,19 @@ def multinomial(
         )
     weights = input.compute()
     if not np.isfinite(weights).all() or (weights < 0).any():
-        raise error(RuntimeError, "probability tensor contains either `inf`, `nan` or element < 0")
+        bad = weights[~(np.isfinite(weights) & (weights >= 0))]
+        raise error(
+            RuntimeError,
+            "probability tensor contains either `inf`, `nan` or element < 0 in multinomial, "
+            f"received {float(bad[0])}",
+        )
     if (weights.sum(-1) <= 0).any():
         raise error(RuntimeError, "invalid multinomial distribution (sum of probabilities <= 0)")
     if not replacement and num_samples > input._shape[-1]:
         raise error(
-            RuntimeError, "cannot sample n_sample > prob_dist.size(-1) samples without replacement"
+            RuntimeError,
+            "cannot sample n_sample > prob_dist.size(-1) samples without replacement in "
+            f"multinomial: {num_samples} of {input._shape[-1]}",
         )
     drawn = host.multinomial(source(generator), weights, num_samples, replacement)
     return owned(np.asarray(drawn, np.int64))

@@ -65,7 +65,7 @@ def _require_floating(name: str, dtype: DType) -> None:
         raise error(
             RuntimeError,
             f"{name}(): could not infer output dtype. Input dtype must be either a floating point "
-            f"or complex dtype. Got: {scalar_type(dtype)}",
+            f"or complex dtype. Got: {scalar_type(dtype)} ({dtype.name}; convert it with .float())",
         )
 
 
@@ -255,7 +255,8 @@ def _correction(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, flo
         raise error(
             TypeError,
             f"variance received an invalid combination of arguments: {len(args)} positional, "
-            f"keywords {sorted(kwargs)}; expected (input, dim=None, *, correction=1, keepdim=False) "
+            f"keywords {sorted(kwargs)}; expected (input, dim=None, *, correction=1, "
+            "keepdim=False) "
             "or (input, dim, unbiased, keepdim)",
         )
     values = list(args)

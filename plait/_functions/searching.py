@@ -192,7 +192,12 @@ def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -
         raise error(RuntimeError, f"minlength should be >= 0, received {minlength}")
     array = input.compute()
     if input.ndim != 1 or (array.size and array.min() < 0):
-        raise error(RuntimeError, "bincount only supports 1-d non-negative integral inputs.")
+        least = f", smallest {array.min()}" if array.size else ""
+        raise error(
+            RuntimeError,
+            "bincount only supports 1-d non-negative integral inputs. (received shape "
+            f"{list(input._shape)}{least})",
+        )
     if weights is not None and weights._shape != input._shape:
         raise error(
             RuntimeError,

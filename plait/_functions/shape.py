@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +21,9 @@ from plait.core.ops.index import TAKE
 from plait.core.ops.view import BITCAST, BROADCAST, FLIP, RESHAPE, SLICE, TRANSPOSE
 
 
-def inferred_shape(name: str, shape: tuple[int, ...], numel: int) -> tuple[int, ...]:
-    """The shape with its one -1 replaced. Raises RuntimeError where the sizes do not fit."""
+def inferred_shape(name: str, shape: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, ...]:
+    """The new shape with its one -1 replaced. Raises RuntimeError where it does not fit the old."""
+    numel = math.prod(old)
     known = 1
     for extent in shape:
         if extent < -1:
@@ -29,7 +31,9 @@ def inferred_shape(name: str, shape: tuple[int, ...], numel: int) -> tuple[int, 
         known *= 1 if extent == -1 else extent
     unknown = shape.count(-1)
     if unknown > 1:
-        raise error(RuntimeError, f"only one dimension can be inferred in {name}")
+        raise error(
+            RuntimeError, f"only one dimension can be inferred in {name}, received {list(shape)}"
+        )
     if unknown:
         if known == 0:
             raise error(
@@ -42,7 +46,11 @@ def inferred_shape(name: str, shape: tuple[int, ...], numel: int) -> tuple[int, 
     else:
         fits = known == numel
     if not fits:
-        raise error(RuntimeError, f"shape '{list(shape)}' is invalid for input of size {numel}")
+        raise error(
+            RuntimeError,
+            f"shape '{list(shape)}' is invalid for input of size {numel} (shape {list(old)}) "
+            f"in {name}",
+        )
     return shape
 
 
@@ -55,7 +63,7 @@ def view(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     if "dtype" in kwargs or (len(shape) == 1 and isinstance(shape[0], DType)):
         return _view_dtype(input, kwargs.get("dtype", shape[0] if shape else None))
     sizes = shape_argument("view", shape or (kwargs.get("size", ()),))
-    sizes = inferred_shape("view", sizes, input.numel())
+    sizes = inferred_shape("view", sizes, input._shape)
     if reshaped_strides(input._shape, input.memory().strides, sizes) is None:
         raise error(
             RuntimeError,
@@ -77,7 +85,7 @@ def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
 def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     """The same elements under another shape: a view where possible, else a copy."""
     sizes = shape_argument("reshape", shape or (kwargs.get("shape", ()),))
-    sizes = inferred_shape("reshape", sizes, input.numel())
+    sizes = inferred_shape("reshape", sizes, input._shape)
     if reshaped_strides(input._shape, input.memory().strides, sizes) is None:
         return RESHAPE(input, shape=sizes)
     return input.view_through(RESHAPE, shape=sizes)
@@ -122,7 +130,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split one axis into several."""
     axis = normal_axis(dim, input.ndim, "unflatten")
-    split = inferred_shape("unflatten", tuple(sizes), input._shape[axis])
+    split = inferred_shape("unflatten", tuple(sizes), (input._shape[axis],))
     return view(input, (*input._shape[:axis], *split, *input._shape[axis + 1 :]))
 
 
@@ -184,7 +192,8 @@ def t(input: Tensor) -> Tensor:
     if input.ndim > 2:
         raise error(
             RuntimeError,
-            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D",
+            f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D: shape "
+            f"{list(input._shape)}",
         )
     return transpose(input, 0, 1) if input.ndim == 2 else input
 
@@ -196,13 +205,15 @@ def permute(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     if len(order) != input.ndim:
         raise error(
             RuntimeError,
-            f"permute(sparse_coo): number of dimensions in the tensor input does not match the "
+            f"permute: number of dimensions in the tensor input does not match the "
             f"length of the desired ordering of dimensions i.e. input.dim() = {input.ndim} is not "
-            f"equal to len(dims) = {len(order)}".replace("permute(sparse_coo)", "permute"),
+            f"equal to len(dims) = {len(order)} (shape {list(input._shape)}, dims {list(order)})",
         )
     axes = tuple([normal_axis(axis, input.ndim, "permute") for axis in order])
     if len(set(axes)) != len(axes):
-        raise error(RuntimeError, f"permute(): duplicate dims are not allowed, received {order}")
+        raise error(
+            RuntimeError, f"permute(): duplicate dims are not allowed, received {list(order)}"
+        )
     return input.view_through(TRANSPOSE, axes=axes)
 
 
@@ -281,12 +292,13 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
         raise error(
             IndexError,
             f"start out of range (expected to be in range of [-{extent}, {extent}], but got "
-            f"{first})",
+            f"{first}) in narrow",
         )
     first = first + extent if first < 0 else first
     if length < 0 or first + length > extent:
         raise error(
-            RuntimeError, f"start ({first}) + length ({length}) exceeds dimension size ({extent})."
+            RuntimeError,
+            f"start ({first}) + length ({length}) exceeds dimension size ({extent}) in narrow.",
         )
     return slice_along(input, axis, first, first + length, 1)
 
@@ -452,7 +464,7 @@ def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
         raise error(
             RuntimeError,
             f"maximum size for tensor at dimension {axis} is {extent} but size is {size} "
-            f"(step {step})",
+            f"(step {step}) in unfold",
         )
     windows = (extent - size) // step + 1
     places = np.arange(windows)[:, None] * step + np.arange(size)

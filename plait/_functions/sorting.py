@@ -82,7 +82,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
     if not 0 <= k <= extent:
         raise error(
             RuntimeError,
-            f"selected index k out of range: k is {k}, dimension {axis} of shape "
+            f"selected index k out of range in topk: k is {k}, dimension {axis} of shape "
             f"{list(input.shape)} has size {extent}",
         )
     if not input._shape:

@@ -87,7 +87,9 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
         return diag_embed(input, diagonal)
     if input.ndim == 2:
         return _diagonal(input, diagonal)
-    raise error(RuntimeError, f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    raise error(
+        RuntimeError, f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D: {list(input._shape)}"
+    )
 
 
 _diagonal = diagonal

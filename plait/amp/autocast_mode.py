@@ -118,6 +118,5 @@ def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) ->
 
 
 def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
-    """Mark the backward of an `autograd.Function`: the function itself; without one, a
-    decorator."""
+    """Mark an `autograd.Function`'s backward: the function itself; without one, a decorator."""
     return functools.partial(custom_bwd, device_type=device_type) if bwd is None else bwd

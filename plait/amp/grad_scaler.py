@@ -47,8 +47,7 @@ class GradScaler:
         if enabled and not self._enabled:
             warnings.warn(
                 f"torch.{device}.amp.GradScaler is enabled, but {device.upper()} is not "
-                "available.  "
-                "Disabling.",
+                "available.  Disabling.",
                 stacklevel=2,
             )
         if self._enabled:
@@ -95,8 +94,7 @@ class GradScaler:
         self._stages[id(optimizer)] = OptState.UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """`optimizer.step()`, unless a gradient is inf or nan. Raises RuntimeError the second
-        time."""
+        """`optimizer.step()`, unless a gradient is inf or nan. Raises RuntimeError if repeated."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:

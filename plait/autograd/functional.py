@@ -1,8 +1,8 @@
 """Products with Jacobians and Hessians, and these matrices themselves, by reverse mode.
 
 Functions take tensors and give tensors; one tensor in or out may stand alone, several are tuples,
-and the results are nested accordingly, as in PyTorch. A product with the Jacobian itself (`jvp`) is
-the derivative of the reverse product with respect to its vector.
+and the results are nested accordingly, as in PyTorch. A product with the Jacobian itself (`jvp`)
+is the derivative of the reverse product with respect to its vector.
 """
 
 from __future__ import annotations
@@ -185,8 +185,7 @@ def _vectors(v: Any, like: Sequence[Tensor], name: str) -> list[Tensor]:
             raise error(
                 RuntimeError,
                 f"The vector v can only be None if the {name} is of a function with a single "
-                "number; "
-                f"received shapes {[list(x.shape) for x in like]}",
+                f"number; received shapes {[list(x.shape) for x in like]}",
             )
         return [ones(*like[0].shape, dtype=like[0].dtype)]
     vectors = [v] if isinstance(v, Tensor) else list(v)
@@ -205,7 +204,7 @@ def _grad(
     vectors: Sequence[Tensor | None],
     create_graph: bool,
     strict: bool,
-) -> list[Tensor]:
+) -> list[Any]:
     """Gradients, zeros for inputs that have no part in the outputs (an error if strict)."""
     pairs = [(y, v) for y, v in zip(outputs, vectors) if y.requires_grad]
     grads: Sequence[Any] = [None] * len(inputs)

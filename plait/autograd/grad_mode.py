@@ -59,10 +59,7 @@ def _wrap_generator(mode: Callable[[], _Mode], function: Callable[..., Any]) -> 
     def generate(*args: Any, **kwargs: Any) -> Any:
         with mode():
             generator = function(*args, **kwargs)
-
-        def resume() -> Any:
-            return next(generator)
-
+        resume: Callable[[], Any] = functools.partial(next, generator)
         while True:
             try:
                 with mode():

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io.bounded_repr import short
 from plait.io.dtypes import STORAGE_CLASS_DTYPES, item_size, numpy_dtype
 from plait.io.rebuild import StorageType, TypedStorage
@@ -41,8 +42,8 @@ def load(file: BinaryIO, label: str, unpickle: Unpickle, relocate: Relocation) -
         keys = _plain(file)
         if type(keys) is not list or not all(type(key) is str for key in keys):
             raise pickle.UnpicklingError("the list of storage keys is malformed")
-    except pickle.UnpicklingError as error:
-        raise pickle.UnpicklingError(f"{label} is not a whole checkpoint: {error}") from error
+    except pickle.UnpicklingError as fault:
+        raise pickle.UnpicklingError(f"{label} is not a whole checkpoint: {fault}") from fault
     storages = _read_storages(file, label, _types_of(ids), keys)
     file.seek(body)
     return unpickle(file, _Storages(storages, relocate))
@@ -63,17 +64,19 @@ def _check_head(file: BinaryIO, label: str) -> None:
         magic = _plain(file)
         if magic == MAGIC_NUMBER:
             version, system = _plain(file), _plain(file)
-    except pickle.UnpicklingError as error:
+    except pickle.UnpicklingError as fault:
         raise pickle.UnpicklingError(
             f"{label} is not a checkpoint: it is neither a zip archive nor a PyTorch file from "
-            f"before 1.6 ({error})"
-        ) from error
+            f"before 1.6 ({fault})"
+        ) from fault
     if magic != MAGIC_NUMBER:
-        raise RuntimeError(f"Invalid magic number; corrupt file? ({label})")
+        raise error(RuntimeError, f"Invalid magic number; corrupt file? ({label})")
     if version != PROTOCOL_VERSION:
-        raise RuntimeError(f"Invalid protocol version: {short(version)} ({label})")
+        raise error(RuntimeError, f"Invalid protocol version: {short(version)} ({label})")
     if type(system) is not dict or system.get("little_endian", True) is not True:
-        raise RuntimeError(f"{label} was written on a big-endian machine, which is not supported")
+        raise error(
+            RuntimeError, f"{label} was written on a big-endian machine, which is not supported"
+        )
 
 
 def _types_of(ids: list[tuple[Any, ...]]) -> dict[str, StorageType]:
@@ -105,10 +108,10 @@ def _read_storages(
         nbytes = count * size_of(types[key])
         left -= 8 + nbytes
         if count < 0 or left < 0:
-            raise RuntimeError(f"{label} is truncated: storage {short(key)} is not whole")
+            raise error(RuntimeError, f"{label} is truncated: storage {short(key)} is not whole")
         raw = np.frombuffer(file.read(nbytes), dtype=np.uint8).copy()
         if raw.size != nbytes:
-            raise RuntimeError(f"{label} is truncated: storage {short(key)} is not whole")
+            raise error(RuntimeError, f"{label} is truncated: storage {short(key)} is not whole")
         raw = to_native(raw, types[key], swap=False)
         storages[key] = TypedStorage(Storage(raw), types[key].dtype_name)
     return storages
@@ -171,9 +174,10 @@ def to_native(raw: np.ndarray, storage_type: StorageType, swap: bool) -> np.ndar
     """`raw` in this machine's byte order and with valid booleans."""
     name = storage_type.dtype_name
     if swap and name is None:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "untyped storages of the other byte order cannot be loaded; save the file again on "
-            "its own machine with a dtype that has a storage class"
+            "its own machine with a dtype that has a storage class",
         )
     if swap and name is not None:
         unit = np.dtype(np.uint16) if name == "bfloat16" else numpy_dtype(name)

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io import legacy, tensor_bridge
 from plait.io.bounded_repr import short
 from plait.io.globals_table import make_trusting_unpickler, restricted_table
@@ -50,13 +51,16 @@ def save(
     pickle raises for objects that cannot be pickled; nothing is written then.
     """
     if not _use_new_zipfile_serialization:
-        raise NotImplementedError(
+        raise error(
+            NotImplementedError,
             "save: the format from before PyTorch 1.6 can be read but not written; leave "
-            "_use_new_zipfile_serialization at True"
+            "_use_new_zipfile_serialization at True",
         )
     if not isinstance(pickle_protocol, int) or not 2 <= pickle_protocol <= pickle.HIGHEST_PROTOCOL:
-        raise ValueError(
-            f"save: pickle_protocol must be 2 to {pickle.HIGHEST_PROTOCOL}, got {pickle_protocol!r}"
+        raise error(
+            ValueError,
+            f"save: pickle_protocol must be 2 to {pickle.HIGHEST_PROTOCOL}, got "
+            f"{pickle_protocol!r}",
         )
     data, storages = dump(obj, tensor_bridge, pickle_module or pickle, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
@@ -93,7 +97,9 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
-        raise RuntimeError(f"Parent directory {os.path.dirname(path) or folder} does not exist.")
+        raise error(
+            RuntimeError, f"Parent directory {os.path.dirname(path) or folder} does not exist."
+        )
     if os.path.isdir(target):
         raise IsADirectoryError(f"save: {path} is a directory; give the name of a file in it")
     if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
@@ -141,16 +147,25 @@ def load(
         # As in PyTorch: whoever names a pickle module wants that module.
         weights_only = pickle_module is None
     if weights_only and pickle_module is not None:
-        raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
+        raise error(
+            RuntimeError, "Can not safely load weights when explicit pickle_module is specified"
+        )
     if weights_only and set(pickle_load_args) - {"encoding"}:
         warnings.warn("pickle_load_args only works if `weights_only=False`.", stacklevel=2)
     session = _Session(map_location, pickle_module or pickle, weights_only, pickle_load_args)
+    try:
+        return _load_from(f, mmap, session)
+    except pickle.UnpicklingError as fault:
+        raise error(pickle.UnpicklingError, str(fault)) from fault.__cause__
+
+
+def _load_from(f: FileLike, mmap: bool | None, session: _Session) -> Any:
     if isinstance(f, (str, os.PathLike)):
         path = os.fspath(f)
         with open(path, "rb") as file:
             return _load_file(file, path, session, path if mmap else None)
     if mmap:
-        raise ValueError("f must be a file path in order to use the mmap argument")
+        raise error(ValueError, "f must be a file path in order to use the mmap argument")
     label = str(getattr(f, "name", type(f).__name__))
     return _load_file(_seekable(f), label, session, None)
 
@@ -185,8 +200,8 @@ class _Session:
         """The object pickled in `file`, its storages made by `persistent_load`."""
         try:
             return self._unpickle(file, persistent_load)
-        except MapLocationError as error:
-            raise error.reason from None
+        except MapLocationError as fault:
+            raise fault.reason from None
 
     def _unpickle(self, file: BinaryIO, persistent_load: Any) -> Any:
         if not self.weights_only:
@@ -198,8 +213,8 @@ class _Session:
         try:
             reader = BoundedReader(file)
             return RestrictedUnpickler(reader, table, persistent_load, encoding).load()
-        except pickle.UnpicklingError as error:
-            raise pickle.UnpicklingError(_explain(str(error))) from error.__cause__
+        except pickle.UnpicklingError as fault:
+            raise pickle.UnpicklingError(_explain(str(fault))) from fault.__cause__
 
 
 def _explain(message: str) -> str:
@@ -227,18 +242,20 @@ def _load_file(file: BinaryIO, label: str, session: _Session, map_path: str | No
     if magic == LOCAL_MAGIC:
         return _load_archive(ArchiveReader(file, label), session, map_path)
     if map_path is not None:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "mmap can only be used with files saved with `torch.save(...,  "
-            f"_use_new_zipfile_serialization=True)`; {label} is not such a file"
+            f"_use_new_zipfile_serialization=True)`; {label} is not such a file",
         )
     return legacy.load(file, label, session.unpickle, session.relocate)
 
 
 def _load_archive(archive: ArchiveReader, session: _Session, map_path: str | None) -> Any:
     if archive.has("constants.pkl"):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             f"{archive.label} is a TorchScript archive, which Plait cannot run; save the "
-            "model's state_dict instead"
+            "model's state_dict instead",
         )
     storages = _ArchiveStorages(archive, session.relocate, map_path)
     return session.unpickle(io.BytesIO(archive.read("data.pkl")), storages)
@@ -262,8 +279,9 @@ class _ArchiveStorages:
             return False  # files from before PyTorch 2.1 are in the order of their machine
         order = self._archive.read("byteorder")
         if order not in (b"little", b"big"):
-            raise RuntimeError(
-                f"Unknown endianness type: {order[:20]!r} (file {self._archive.label})"
+            raise error(
+                RuntimeError,
+                f"Unknown endianness type: {order[:20]!r} (file {self._archive.label})",
             )
         return order != sys.byteorder.encode("ascii")
 
@@ -295,9 +313,10 @@ class _ArchiveStorages:
         name = f"data/{key}"
         present = self._archive.size(name)
         if present != nbytes:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"storage {key!r} should have {nbytes} bytes by its {storage_type.name}, its "
-                f"record has {present} (file {self._archive.label})"
+                f"record has {present} (file {self._archive.label})",
             )
         if self._map is not None:
             raw = self._archive.map_array(name, self._map)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from plait.core.ir.errors import error
 from plait.io.dtypes import numpy_dtype
 
 
@@ -34,8 +35,9 @@ class Storage:
         """The storage as a 1-D array of `dtype_name`, sharing memory; ValueError on a remainder."""
         dtype = numpy_dtype(dtype_name)
         if self.raw.size % dtype.itemsize:
-            raise ValueError(
-                f"a storage of {self.raw.size} bytes does not hold whole {dtype_name} elements"
+            raise error(
+                ValueError,
+                f"a storage of {self.raw.size} bytes does not hold whole {dtype_name} elements",
             )
         return self.raw.view(dtype)
 
@@ -46,9 +48,10 @@ class Storage:
         return self
 
     def cuda(self, device: Any = None, non_blocking: bool = False) -> Storage:
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "a storage cannot be moved to a CUDA device: Plait runs on the CPU. "
-            "Use load(..., map_location='cpu')"
+            "Use load(..., map_location='cpu')",
         )
 
     def __len__(self) -> int:
@@ -91,9 +94,10 @@ class Relocation:
         elif callable(map_location):
             self._callable = map_location
         elif map_location is not None:
-            raise TypeError(
+            raise error(
+                TypeError,
                 "map_location must be None, a string, a device, a dict or a callable, got "
-                f"{type(map_location).__name__}"
+                f"{type(map_location).__name__}",
             )
 
     def __call__(self, storage: Storage) -> Storage:
@@ -115,8 +119,8 @@ class Relocation:
     def _place(storage: Storage, tag: str, place: Callable[[Storage, str], Any]) -> Storage | None:
         try:
             moved = place(storage, tag)
-        except Exception as error:
-            raise MapLocationError(error) from error
+        except Exception as fault:
+            raise MapLocationError(fault) from fault
         if moved is None or isinstance(moved, Storage):
             return moved
         reason = "a map_location callable must return the storage or None, got "
@@ -128,12 +132,14 @@ def check_device(tag: str) -> None:
     if tag == "cpu" or tag.startswith("cpu:"):
         return
     if tag.startswith("cuda"):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is "
             "False. If you are running on a CPU-only machine, please use torch.load with "
-            "map_location=torch.device('cpu') to map your storages to the CPU."
+            "map_location=torch.device('cpu') to map your storages to the CPU.",
         )
-    raise RuntimeError(
+    raise error(
+        RuntimeError,
         f"don't know how to restore data location of a storage (tagged with {tag}); "
-        "use map_location='cpu'"
+        "use map_location='cpu'",
     )

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 ALIGNMENT = 64
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 LOCAL_MAGIC = b"PK\x03\x04"
@@ -97,11 +99,12 @@ class ArchiveReader:
             ValueError,
             NotImplementedError,
             struct.error,
-        ) as error:
-            raise RuntimeError(
+        ) as fault:
+            raise error(
+                RuntimeError,
                 "PytorchStreamReader failed reading zip archive: failed finding central directory "
-                f"(file {label}, {self._file_size} bytes: {error}). The file is truncated or "
-                "corrupt; save or download it again"
+                f"(file {label}, {self._file_size} bytes: {fault}). The file is truncated or "
+                "corrupt; save or download it again",
             ) from None
         infos = self._zip.infolist()
         if not infos:
@@ -151,9 +154,10 @@ class ArchiveReader:
     def _info(self, name: str) -> zipfile.ZipInfo:
         info = self._infos.get(f"{self._root}/{name}")
         if info is None:
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"PytorchStreamReader failed locating file {name}: file not found "
-                f"(file {self.label})"
+                f"(file {self.label})",
             )
         return info
 
@@ -182,8 +186,8 @@ class ArchiveReader:
         try:
             # One byte more than promised is enough to see a lie, and all that is ever made.
             return inflater.decompress(packed, info.file_size + 1)
-        except zlib.error as error:
-            raise self._error(f"record {name!r} does not decompress: {error}") from None
+        except zlib.error as fault:
+            raise self._error(f"record {name!r} does not decompress: {fault}") from None
 
     def map_array(self, name: str, whole: np.ndarray) -> np.ndarray:
         """The payload as a view of `whole`, a uint8 map of the file; RuntimeError if compressed."""

@@ -16,6 +16,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
+from plait.core.ir.errors import error
 from plait.io import names
 from plait.io.bounded_repr import short
 
@@ -41,13 +42,13 @@ class Scalars:
     def encode(text: Any = None, encoding: Any = "latin1") -> bytes:
         """How protocol 2 writes bytes; only the one encoding it uses."""
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
-            raise TypeError("bytes must be written as (str, 'latin1')")
+            raise error(TypeError, "bytes must be written as (str, 'latin1')")
         return text.encode("latin1")
 
     @staticmethod
     def make_bytes(*args: Any) -> bytes:
         if args:
-            raise TypeError("bytes() takes no arguments in a checkpoint")
+            raise error(TypeError, "bytes() takes no arguments in a checkpoint")
         return b""
 
     @staticmethod
@@ -56,19 +57,19 @@ class Scalars:
         if type(data) is str:
             data = Scalars.encode(data, encoding)
         if type(data) is not bytes:
-            raise TypeError("bytearray() needs bytes in a checkpoint")
+            raise error(TypeError, "bytearray() needs bytes in a checkpoint")
         return bytearray(data)
 
     @staticmethod
     def make_complex(real: Any = 0.0, imag: Any = 0.0) -> complex:
         if type(real) not in (int, float) or type(imag) not in (int, float):
-            raise TypeError("complex() needs two numbers in a checkpoint")
+            raise error(TypeError, "complex() needs two numbers in a checkpoint")
         return complex(real, imag)
 
     @staticmethod
     def make_set(items: Any = ()) -> set[Any]:
         if type(items) not in (list, tuple):
-            raise TypeError("set() needs a list in a checkpoint")
+            raise error(TypeError, "set() needs a list in a checkpoint")
         for item in items:
             check_key(item)
         return set(items)
@@ -77,10 +78,10 @@ class Scalars:
     def make_ordered_dict(items: Any = ()) -> OrderedDict[Any, Any]:
         result: OrderedDict[Any, Any] = OrderedDict()
         if type(items) not in (list, tuple):
-            raise TypeError("OrderedDict() needs a list of pairs in a checkpoint")
+            raise error(TypeError, "OrderedDict() needs a list of pairs in a checkpoint")
         for item in items:
             if type(item) not in (list, tuple) or len(item) != 2:
-                raise TypeError("OrderedDict() needs a list of pairs in a checkpoint")
+                raise error(TypeError, "OrderedDict() needs a list of pairs in a checkpoint")
             check_key(item[0])
             result[item[0]] = item[1]
         return result
@@ -88,7 +89,7 @@ class Scalars:
     @staticmethod
     def make_counter(items: Any = None) -> Counter[Any]:
         if items is not None and type(items) is not dict:
-            raise TypeError("Counter() needs a dict in a checkpoint")
+            raise error(TypeError, "Counter() needs a dict in a checkpoint")
         return Counter(items)
 
 
@@ -252,8 +253,8 @@ class RestrictedUnpickler:
                 step(self)
         except pickle.UnpicklingError:
             raise
-        except RecursionError as error:
-            raise pickle.UnpicklingError("the pickle nests objects too deeply") from error
+        except RecursionError as fault:
+            raise pickle.UnpicklingError("the pickle nests objects too deeply") from fault
         except (
             ArithmeticError,
             AssertionError,
@@ -261,8 +262,10 @@ class RestrictedUnpickler:
             LookupError,
             TypeError,
             ValueError,
-        ) as error:
-            raise pickle.UnpicklingError(f"{error} ({type(error).__name__})") from error
+        ) as fault:
+            # The user's line is named once, by `load`.
+            said = str(fault).partition("\n  at ")[0]
+            raise pickle.UnpicklingError(f"{said} ({type(fault).__name__})") from fault
 
     # The stack
 

@@ -13,7 +13,8 @@ from plait._functions import reduction as _reduction
 from plait._functions.common import write_out
 from plait._functions.decompositions import require_floating, require_square
 from plait._functions.matrix import chain_matmul, matmul
-from plait._functions.shape import diagonal, movedim, transpose
+from plait._functions.shape import diagonal as _diagonal
+from plait._functions.shape import movedim, transpose
 from plait._tensor import Tensor
 from plait._unbuilt import not_built, unbuilt
 from plait.core.functional.axes import normal_axis
@@ -93,8 +94,8 @@ def matrix_norm(
     if A.ndim < 2 or len(dim) != 2:
         raise error(
             RuntimeError,
-            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions and dim must be "
-            f"a 2-tuple, received shape {list(A.shape)} and dim {dim}",
+            "linalg.matrix_norm: The input tensor A must have at least 2 dimensions and dim must "
+            f"be a 2-tuple, received shape {list(A.shape)} and dim {dim}",
         )
     value = A if dtype is None else cast(A, dtype)
     if ord in ("fro", "nuc"):
@@ -125,7 +126,7 @@ def norm(
     dtype: Any = None,
     out: Any = None,
 ) -> Tensor:
-    """A vector norm of all elements or over one axis; a matrix norm over two axes or with an order."""
+    """A vector norm (all elements or one axis) or a matrix norm (two axes, or with an order)."""
     if isinstance(dim, int):
         dim = (dim,)
     matrix = ord is not None and (
@@ -133,7 +134,8 @@ def norm(
     )
     if matrix:
         return matrix_norm(A, ord, dim or (-2, -1), keepdim, dtype=dtype, out=out)
-    return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype, out=out)
+    order: Any = 2 if ord is None else ord
+    return vector_norm(A, order, dim, keepdim, dtype=dtype, out=out)
 
 
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
@@ -261,9 +263,9 @@ def lstsq(
     solution = matmul(pinv(A, rtol=rcond), right)
     rows, columns = A.shape[-2:]
     rank = matrix_rank(A, rtol=rcond)
-    empty = right[..., :0, 0]
+    empty = reshape(right[..., :0], (0,))
     residuals = empty
-    if rows > columns:
+    if rows > columns and driver in ("gels", "gelsd", "gelss"):  # PyTorch's default leaves them out
         gap = _pw.sub(matmul(A, solution), right)
         residuals = _reduction.sum(_pw.mul(gap, gap), -2)
     if vector:
@@ -382,6 +384,11 @@ def svd(
 def svdvals(A: Tensor, *, driver: str | None = None, out: Any = None) -> Tensor:
     """The singular values, falling."""
     return _stored("svdvals", out, svd(A, False)[1])
+
+
+def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """The diagonals of matrices, as a view."""
+    return _diagonal(A, offset, dim1, dim2)
 
 
 # -- products ---------------------------------------------------------------------------------

@@ -193,7 +193,8 @@ def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     if tensor.dim() < 2:
         raise error(
             ValueError,
-            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
+            "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions"
+            f" (received shape {list(tensor.shape)})",
         )
     receptive_field = math.prod(tensor.shape[2:])
     return tensor.size(1) * receptive_field, tensor.size(0) * receptive_field

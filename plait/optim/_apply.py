@@ -1,5 +1,4 @@
-"""One optimizer step as a transaction: read and record everything, compute it in one run, then
-store.
+"""One optimizer step as a transaction: record everything, compute it in one run, then store.
 
 Nothing is written before all new values are known. A fault that is found while computing them (a
 label out of range, say) therefore leaves parameters and optimizer state, step counts included,
@@ -189,8 +188,7 @@ class UpdateRule(Optimizer):
 
 
 def with_decay(value: Any, grad: Any, options: dict[str, Any]) -> tuple[Any, Any]:
-    """(parameter, gradient) after weight decay: of the parameter if decoupled, else as L2
-    penalty."""
+    """(parameter, gradient) after weight decay: decoupled, or as an L2 penalty."""
     decay = options["weight_decay"]
     if options["decoupled_weight_decay"] and decay:
         value = updates.times(value, 1 - options["lr"] * decay)

@@ -35,8 +35,7 @@ def strong_wolfe(
     grad: Any,
     slope: float,
 ) -> tuple[float, Any, float, int]:
-    """(loss, gradient, length, evaluations) at a step length that fulfils the strong Wolfe
-    conditions.
+    """(loss, gradient, length, evaluations) where the strong Wolfe conditions hold.
 
     evaluate(length): loss and gradient at that distance. loss, grad, slope: those at the start.
     """
@@ -136,8 +135,7 @@ def _away_from_ends(length: float, left: float, right: float, stalled: bool) -> 
 
 
 def cubic_minimum(a: Point, b: Point, bounds: tuple[float, float] | None) -> float:
-    """The minimum of the cubic through two points and their slopes, within bounds (default:
-    them)."""
+    """The minimum of the cubic through two points and their slopes, within bounds or the points."""
     low, high = bounds if bounds is not None else sorted((a.length, b.length))
     if a.length == b.length:
         return (low + high) / 2

@@ -23,8 +23,7 @@ class LBFGS(Optimizer):
     """L-BFGS over all parameters as one vector; `step` needs a closure.
 
     line_search_fn: None (steps of length `lr`) or "strong_wolfe". Raises ValueError for more than
-    one
-    parameter group or a negative learning rate.
+    one parameter group or a negative learning rate.
     """
 
     def __init__(

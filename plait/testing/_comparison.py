@@ -58,8 +58,9 @@ def assert_close(
 ) -> None:
     """Raise AssertionError unless |actual - expected| <= atol + rtol * |expected| everywhere.
 
-    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend on
-    the dtype unless both are given (else ValueError). Raises TypeError for what cannot be compared.
+    Takes tensors, arrays, numbers, None, and sequences and mappings of them. The tolerances depend
+    on the dtype unless both are given (else ValueError). Raises TypeError for what cannot be
+    compared.
     """
     if (rtol is None) != (atol is None):
         missing = "rtol" if rtol is None else "atol"

@@ -40,7 +40,7 @@ def test_a_short_run_learns_and_writes_its_results(tmp_path):
     weights = plait.load(tmp_path / "out" / "mnist_cnn.pt")
     assert tuple(weights["conv2.weight"].shape) == (16, 8, 3, 3)
     picture = Image.open(tmp_path / "out" / "mnist_cnn.png")
-    assert picture.size[0] > 800 and len(set(picture.convert("L").getdata())) > 20
+    assert picture.size[0] > 800 and len(set(picture.convert("L").tobytes())) > 20
 
 
 @pytest.mark.skipif(

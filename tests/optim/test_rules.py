@@ -1,5 +1,4 @@
-"""Optimizers: stored results, one run per step, few operations, and failures that change
-nothing."""
+"""Optimizers: stored results, one run per step, failures that change nothing."""
 
 import copy
 

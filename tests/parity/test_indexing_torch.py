@@ -34,8 +34,27 @@ class Expression:
         for _ in range(count):
             extent = self.shape[axis] if axis < len(self.shape) else self.choose.choice([2, 3])
             kind = self.choose.choice(
-                "int int slice slice slice none dots mask mask2 array array array list nested numpy "
-                "zero bool zerobool empty".split()
+                [
+                    "int",
+                    "int",
+                    "slice",
+                    "slice",
+                    "slice",
+                    "none",
+                    "dots",
+                    "mask",
+                    "mask2",
+                    "array",
+                    "array",
+                    "array",
+                    "list",
+                    "nested",
+                    "numpy",
+                    "zero",
+                    "bool",
+                    "zerobool",
+                    "empty",
+                ]
             )
             held = [item[0] for item in items]
             # The other framework loses count of the axes where both a matrix mask and a bool occur.

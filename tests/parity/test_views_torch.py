@@ -1,6 +1,6 @@
 """Random sequences of views and in-place operations over one memory, with gradients."""
 
-# ruff: noqa: B023, SIM905 -- a case runs before the loop that made it goes on; names are tables
+# ruff: noqa: B023 -- every case runs before the loop that made its function goes on
 
 from __future__ import annotations
 
@@ -28,8 +28,27 @@ REFUSALS = (
 def view_of(t: Any, x: Any, pick: random.Random) -> Any:
     """A random view of x."""
     kind = pick.choice(
-        "view flat transpose permute select slice step unsqueeze squeeze narrow diagonal expand "
-        "chunk unbind flatten detach index strided T".split()
+        [
+            "view",
+            "flat",
+            "transpose",
+            "permute",
+            "select",
+            "slice",
+            "step",
+            "unsqueeze",
+            "squeeze",
+            "narrow",
+            "diagonal",
+            "expand",
+            "chunk",
+            "unbind",
+            "flatten",
+            "detach",
+            "index",
+            "strided",
+            "T",
+        ]
     )
     rank = x.dim()
     axis = pick.randrange(rank) if rank else 0
@@ -63,8 +82,29 @@ def view_of(t: Any, x: Any, pick: random.Random) -> Any:
 def write_to(t: Any, x: Any, y: Any, pick: random.Random) -> None:
     """A random in-place operation on x; y is another live tensor."""
     kind = pick.choice(
-        "add mul zero fill copy setitem iadd imul sub_self clamp masked_fill exp where_mask data "
-        "no_grad relu index_add t_ unsqueeze_ scalar div".split()
+        [
+            "add",
+            "mul",
+            "zero",
+            "fill",
+            "copy",
+            "setitem",
+            "iadd",
+            "imul",
+            "sub_self",
+            "clamp",
+            "masked_fill",
+            "exp",
+            "where_mask",
+            "data",
+            "no_grad",
+            "relu",
+            "index_add",
+            "t_",
+            "unsqueeze_",
+            "scalar",
+            "div",
+        ]
     )
     number = pick.choice([0.5, 2.0, -1.0])
 

@@ -156,7 +156,8 @@ def _extents(terms: list[Term]) -> dict[Label, int]:
             elif extent not in (1, seen):
                 raise _fault(
                     f"subscript {label} has size {extent} for operand {number} which does not "
-                    f"broadcast with previously seen size {seen}"
+                    f"broadcast with previously seen size {seen} (operand shapes "
+                    f"{', '.join(str(list(t.value.shape)) for t in terms)})"
                 )
     return extents
 

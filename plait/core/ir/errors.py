@@ -5,18 +5,27 @@ from __future__ import annotations
 import os
 import sys
 
+_STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
 
 
 def user_location(depth: int = 1) -> str:
-    """``file:line in function`` of the innermost frame outside Plait; empty if there is none."""
+    """``file:line in function`` of the innermost frame outside Plait and Python's own "
+    "library; empty if there is none."""
     frame = sys._getframe(depth)
     while frame is not None:
         name = frame.f_code.co_filename
-        if not name.startswith(_PACKAGE) and not name.startswith("<frozen"):
+        if not name.startswith(_PACKAGE) and not _is_standard(name):
             return f"{name}:{frame.f_lineno} in {frame.f_code.co_name}"
         frame = frame.f_back
     return ""
+
+
+def _is_standard(name: str) -> bool:
+    """Whether a file belongs to Python itself; packages installed under its folder do not."""
+    return name.startswith("<frozen") or (
+        name.startswith(_STANDARD) and "-packages" not in name[len(_STANDARD) :]
+    )
 
 
 def error(kind: type[Exception], message: str, location: str | None = None) -> Exception:

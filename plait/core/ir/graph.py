@@ -94,7 +94,13 @@ class Capture(NamedTuple):
 
 def freeze(attrs: dict[str, Any]) -> tuple:
     """Attributes as a hashable key; floats by their bits (nan equals itself, 0.0 is not -0.0)."""
-    return tuple((name, _freeze_value(attrs[name])) for name in sorted(attrs))
+    if not attrs:
+        return ()
+    return tuple([(name, _freeze_value(attrs[name])) for name in sorted(attrs)])
+
+
+#: Kinds whose equal values are the same value: their tuples are keys as they stand.
+_PLAIN_KINDS = {int, str, type(None)}
 
 
 def _freeze_value(value: Any) -> Any:
@@ -104,7 +110,9 @@ def _freeze_value(value: Any) -> Any:
     if kind is bool or kind is complex:
         return (kind.__name__, repr(value))
     if kind is tuple:
-        return tuple(_freeze_value(v) for v in value)
+        if set(map(type, value)) <= _PLAIN_KINDS:
+            return value
+        return tuple([_freeze_value(v) for v in value])
     return value
 
 

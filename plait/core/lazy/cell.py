@@ -17,6 +17,7 @@ import numpy as np
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
+from plait.core.lazy.recorder import recorder
 from plait.core.runtime.realize import realize
 
 
@@ -42,36 +43,89 @@ class _Unsettled(threading.local):
         found = {id(c): c for weak in self.cells if (c := weak()) is not None and c.fallback}
         return list(found.values())
 
-    def roll_back(self) -> None:
-        """After a failure: put back every cell whose contents can no longer be computed."""
+    def besides(self, cells: list[Cell]) -> list[Cell]:
+        """The cells whose writes wait, without these."""
+        return [cell for cell in self._waiting() if cell not in cells]
+
+    def roll_back(self, roots: list[Node]) -> None:
+        """After a failure to compute `roots`: undo the writes that wait, as if the op at fault had
+        raised at its line.
+
+        Writes recorded after that op, and those that need it, go; earlier ones stay.
+        """
         waiting, self.cells = self._waiting(), []
+        undone = {id(node): node for node in _recorded_after_fault(roots)}
         for cell in waiting:
-            try:
-                realize([cell.node])
-            except Exception:
+            if id(cell.node) in undone:
                 cell.restore()
+            else:
+                try:
+                    realize([cell.node])
+                except Exception:
+                    cell.restore()
             cell.fallback = None
 
 
 _unsettled = _Unsettled()
 
 
+def _checked_operands(roots: list[Node]) -> set[int]:
+    """The ids of the waiting nodes with a check that `roots` are computed from."""
+    seen: set[int] = set()
+    found: set[int] = set()
+    stack = list(roots)
+    while stack:
+        node = stack.pop()
+        if node.value is None and id(node) not in seen:
+            seen.add(id(node))
+            stack.extend(node.inputs)
+            if node.op.check is not None:
+                found.add(id(node))
+    return found
+
+
+def _recorded_after_fault(roots: list[Node]) -> list[Node]:
+    """The waiting nodes that this thread recorded from the op on whose check fails for `roots`."""
+    checked = _checked_operands(roots)
+    nodes = recorder.in_order()
+    for position, node in enumerate(nodes):
+        if id(node) not in checked or node.value is not None:
+            continue
+        try:
+            realize([node])
+        except Exception:
+            return nodes[position:]
+    return []
+
+
 def compute_all(cells: Iterable[Cell]) -> None:
-    """Compute the contents of several cells in one run; a failure changes none of them."""
+    """Compute the contents of several cells in one run; a failure changes none of them.
+
+    Other cells with writes that wait are computed in the same run: running statistics that are
+    never read must not hold on to the values of one step after another.
+    """
     waiting = [cell for cell in cells if cell.shared is None and cell.node.value is None]
+    if not waiting:
+        return
+    others = _unsettled.besides(waiting)
     try:
-        realize([cell.node for cell in waiting])
+        realize([cell.node for cell in (*waiting, *others)])
     except Exception:
-        _unsettled.roll_back()
-        raise
-    for cell in waiting:
+        others = []
+        try:
+            # The fault may lie with the others: they keep it for their own readers.
+            realize([cell.node for cell in waiting])
+        except Exception:
+            _unsettled.roll_back([cell.node for cell in waiting])
+            raise
+    for cell in (*waiting, *others):
         cell.fallback = None
 
 
 class Cell:
     """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
 
-    fallback: the last computed contents, kept while the present ones wait to be computed, so that
+    fallback: the contents before the writes that wait to be computed, kept until they are, so that
     a failure while computing them leaves the tensor as it was.
     """
 
@@ -127,12 +181,13 @@ class Cell:
         self._node = node
         if node.value is not None:
             self.fallback = None
-        elif old is not None and old.value is not None:
-            self.fallback = old
+        elif old is not None:
+            if self.fallback is None:
+                self.fallback = old
             _unsettled.note(self)
 
     def restore(self) -> None:
-        """Go back to the last computed contents."""
+        """Go back to the contents before the writes that wait."""
         self._node = self.fallback
 
     def compute(self) -> np.ndarray:

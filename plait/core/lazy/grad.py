@@ -114,7 +114,8 @@ class GradNode:
                 raise error(
                     RuntimeError,
                     "one of the variables needed for gradient computation has been modified by an "
-                    f"inplace operation: a value that {self.name()} reads is at version "
+                    f"inplace operation: a value that {self.name()} (result "
+                    f"{', '.join(map(repr, self.output_types))}) reads is at version "
                     f"{cell.version}; expected version {version} instead. Hint: write to a clone() "
                     "of it, or after backward().",
                 )

@@ -8,7 +8,9 @@ computed.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from typing import Any
 from weakref import ref
 
 from plait.core.ir.node import Node
@@ -17,6 +19,21 @@ from plait.core.runtime.realize import realize
 
 _SWEEP_NODES = 1024
 _SWEEP_BYTES = 64 << 20
+
+
+def _bytes_of(value: Any) -> int:
+    """The bytes of an array, or of the several that one op gave."""
+    return sum(part.nbytes for part in value) if type(value) is tuple else value.nbytes
+
+
+def _compute(nodes: list[Node]) -> None:
+    """Compute waiting nodes. One that fails keeps its fault for whoever reads it."""
+    try:
+        realize(nodes)
+    except Exception:
+        for node in nodes:
+            with contextlib.suppress(Exception):
+                realize([node])
 
 
 class Recorder(threading.local):
@@ -32,9 +49,8 @@ class Recorder(threading.local):
         """Remember a node that was just recorded."""
         self.nodes.append(ref(node))
         for operand in node.inputs:
-            value = operand.value
-            if value is not None and type(value) is not tuple:
-                self.bytes += value.nbytes
+            if operand.value is not None:
+                self.bytes += _bytes_of(operand.value)
         if len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger:
             self.sweep()
 
@@ -42,16 +58,13 @@ class Recorder(threading.local):
         """Forget what is dead or computed; compute what waits where it passes the bound."""
         alive = self._waiting()
         pinned = {
-            id(x): x.value.nbytes
-            for node in alive
-            for x in node.inputs
-            if x.value is not None and type(x.value) is not tuple
+            id(x): _bytes_of(x.value) for node in alive for x in node.inputs if x.value is not None
         }
         held = sum(pinned.values())
         bound = int(flag("PLAIT_PENDING_NODES"))
         if len(alive) > bound // 2 or held > int(flag("PLAIT_PENDING_MB")) << 20:
             used = {id(operand) for node in alive for operand in node.inputs}
-            realize([node for node in alive if id(node) not in used])
+            _compute([node for node in alive if id(node) not in used])
             alive, held = [], 0
         self.nodes = [ref(node) for node in alive]
         self.bytes = 0
@@ -59,6 +72,10 @@ class Recorder(threading.local):
         # bound, which is why it is half full that the waiting ones are computed.
         self.node_trigger = max(_SWEEP_NODES, min(2 * len(alive), bound))
         self.byte_trigger = max(_SWEEP_BYTES, 2 * held)
+
+    def in_order(self) -> list[Node]:
+        """The nodes that wait to be computed, as the program recorded them."""
+        return self._waiting()
 
     def _waiting(self) -> list[Node]:
         nodes = [weak() for weak in self.nodes]

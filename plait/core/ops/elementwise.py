@@ -95,7 +95,11 @@ DIV = binary(
 
 def _no_zero_divisor(a: Any, b: np.ndarray) -> None:
     if b.dtype.kind in "iu" and b.size and not b.all():
-        raise DivisionByZeroError("integer division or remainder by zero")
+        # PyTorch's first word, and a type that both dialects' users catch.
+        raise DivisionByZeroError(
+            "ZeroDivisionError: integer division or remainder by zero (divisor of dtype "
+            f"{b.dtype.name} and shape {list(b.shape)})"
+        )
 
 
 def _trunc_div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -254,8 +258,8 @@ NOT = unary("not", np.invert, kinds=BITS)
 
 def _shift(shift: Any) -> Any:
     def reference(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        # A shift by less than 0, or by the width or more, is undefined in C; here, as in PyTorch, it
-        # shifts every bit out.
+        # A shift by less than 0, or by the width or more, is undefined in C; here, as in PyTorch,
+        # it shifts every bit out.
         bits = a.dtype.itemsize * 8
         gone = -1 if shift is np.right_shift and a.dtype.kind == "i" else 0
         inside = shift(a, np.clip(b, 0, bits - 1))

@@ -41,13 +41,18 @@ def _no_flops(*inputs: Any, **attrs: Any) -> int:
 # -- the check --------------------------------------------------------------------------------
 
 
-def _infer_check_index(index: Any, *, size: int, what: str) -> tuple[Any, Any]:
-    """An index into `size` places: refused out of range, negatives counted from the end."""
+def _infer_check_index(
+    index: Any, *, size: int, what: str, caller: str = "check_index"
+) -> tuple[Any, Any]:
+    """An index into `size` places: refused out of range, negatives counted from the end.
+
+    what: the axis, as the message calls it. caller: the function that the user called.
+    """
     require_kind("check_index", index.dtype, INTEGER)
     return index.shape, dtypes.int64
 
 
-def _check_index(index: np.ndarray, *, size: int, what: str) -> None:
+def _check_index(index: np.ndarray, *, size: int, what: str, caller: str = "check_index") -> None:
     if not index.size:
         return
     low, high = int(index.min()), int(index.max())
@@ -55,12 +60,12 @@ def _check_index(index: np.ndarray, *, size: int, what: str) -> None:
         bad = int(index[(index < -size) | (index >= size)][0])
         raise IndexError(
             f"index {bad} is out of bounds for {what} with size {size}\n"
-            f"  (check_index: {index.dtype.name} index of shape {list(index.shape)}; expected "
+            f"  ({caller}: {index.dtype.name} index of shape {list(index.shape)}; expected "
             f"-{size} <= index < {size})"
         )
 
 
-def _wrap_index(index: np.ndarray, *, size: int, what: str) -> np.ndarray:
+def _wrap_index(index: np.ndarray, *, size: int, what: str, caller: str = "") -> np.ndarray:
     wide = index.astype(np.int64)
     return np.where(wide < 0, wide + size, wide)
 

@@ -31,19 +31,26 @@ REDUCTIONS = ("none", "sum", "mean")
 # -- labels -----------------------------------------------------------------------------------
 
 
-def _infer_check_label(target: Any, *, classes: int, ignore: int) -> tuple[Any, Any]:
-    """The labels themselves, once each is known to be in [0, classes) or equal to `ignore`."""
+def _infer_check_label(
+    target: Any, *, classes: int, ignore: int, caller: str = "cross_entropy"
+) -> tuple[Any, Any]:
+    """The labels themselves, once each is known to be in [0, classes) or equal to `ignore`.
+
+    caller: the function that the user called, for the message.
+    """
     if target.dtype is not dtypes.int64:
-        raise DTypeError(f"cross_entropy: labels must be int64, received {target.dtype.name}")
+        raise DTypeError(f"{caller}: labels must be int64, received {target.dtype.name}")
     return target.shape, target.dtype
 
 
-def _check_label(target: np.ndarray, *, classes: int, ignore: int) -> None:
+def _check_label(
+    target: np.ndarray, *, classes: int, ignore: int, caller: str = "cross_entropy"
+) -> None:
     wrong = (target != ignore) & ((target < 0) | (target >= classes))
     if wrong.any():
         raise IndexError(
             f"Target {target[wrong].flat[0]} is out of bounds.\n"
-            f"  cross_entropy: labels of shape {list(target.shape)} must be in 0 .. {classes - 1} "
+            f"  {caller}: labels of shape {list(target.shape)} must be in 0 .. {classes - 1} "
             f"for {classes} classes, or {ignore} to be ignored"
         )
 
@@ -52,7 +59,7 @@ CHECK_LABEL = Op(
     "check_label",
     infer=_infer_check_label,
     lowering=Lowering.OPAQUE,
-    reference=lambda target, *, classes, ignore: target,
+    reference=lambda target, **attrs: target,
     check=_check_label,
     checks=(0,),
     moves_only=True,

@@ -1,4 +1,8 @@
-"""Random draws of the functions: each takes a fresh counter from the default generator."""
+"""Random draws of the functions, from the default generator.
+
+`bernoulli` and `uniform` take a fresh counter each and are drawn where the program runs;
+`exponential` is drawn at once, with PyTorch's own values.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 from plait.core.ir.dtypes import DType
 from plait.core.lazy.cell import leaf_of
 from plait.core.ops.random import BERNOULLI_MASK, UNIFORM
+from plait.core.runtime import host_random
 
 
 def _counter() -> Any:
@@ -25,3 +30,10 @@ def bernoulli(shape: tuple[int, ...], p: float) -> Any:
 def uniform(shape: tuple[int, ...], dtype: DType) -> Any:
     """Draws from [0, 1)."""
     return UNIFORM(_counter(), shape=tuple(shape), dtype=dtype)
+
+
+def exponential(shape: tuple[int, ...], dtype: DType) -> Any:
+    """Exponential draws of rate 1: those of PyTorch's `exponential_`."""
+    from plait._functions.random import default_generator
+
+    return leaf_of(host_random.exponential(default_generator, tuple(shape), dtype.numpy))

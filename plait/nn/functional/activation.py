@@ -13,7 +13,6 @@ from plait.core.functional import arithmetic as fn
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import number_for
 from plait.core.functional.distances import norm
-from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops import activation as ops
 from plait.core.ops.elementwise import LOG, NEG, cast
@@ -365,11 +364,9 @@ def gumbel_softmax(
             f"floating point but you specified {scalar_type(logits.dtype)}",
         )
     axis = normal_axis(dim, logits.ndim, "gumbel_softmax")
-    # 1 - u lies in (0, 1], and its largest value is kept below 1: the logarithm of -log is finite.
-    wide = dtypes.float64 if logits.dtype is dtypes.float64 else dtypes.float32
-    drawn = fn.minimum(fn.sub(1, _draws.uniform(logits.shape, wide)), 1 - 2.0**-24)
-    gumbels = NEG(LOG(NEG(LOG(drawn))))
-    soft = softmax(fn.div(fn.add(logits, cast(gumbels, logits.dtype)), float(tau)), axis)
+    # Minus the logarithm of an exponential draw: PyTorch's way, hence PyTorch's draws.
+    gumbels = NEG(LOG(_draws.exponential(logits.shape, logits.dtype)))
+    soft = softmax(fn.div(fn.add(logits, gumbels), float(tau)), axis)
     if not hard or logits.ndim == 0:
         return soft
     # The one-hot draw forwards; backwards the soft one, whose own value cancels.

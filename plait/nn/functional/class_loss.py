@@ -44,22 +44,22 @@ def _require_weight(name: str, weight: Tensor | None, input: Tensor, classes: in
         )
 
 
-def _labels(input: Tensor, target: Tensor) -> tuple[Any, Any]:
+def _labels(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """(scores (N, C, *S), labels (N, *S) int64) once their shapes and types are known to fit."""
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise error(
             RuntimeError,
             f"expected target dtype to be Long or Byte, but got {scalar_type(target.dtype)} "
             f"(expected scalar type Long but found {scalar_type(target.dtype)}; convert class "
-            f"indices with .long())",
+            f"indices with .long(), in {name})",
         )
     labels = cast(target, dtypes.int64)
     if input.ndim == 1:
         if target.ndim > 1 or target.numel() != 1:
-            _raise_batch(1, target)
+            _raise_batch(name, 1, target)
         return reshape(input, (1, *input.shape)), reshape(labels, (1,))
     if target.ndim == 0 or input.shape[0] != target.shape[0]:
-        _raise_batch(input.shape[0], target)
+        _raise_batch(name, input.shape[0], target)
     if input.ndim == 2:
         if target.ndim > 1:
             raise error(
@@ -87,15 +87,19 @@ def _labels(input: Tensor, target: Tensor) -> tuple[Any, Any]:
     return input, labels
 
 
-def _raise_batch(batch: int, target: Tensor) -> None:
+def _raise_batch(name: str, batch: int, target: Tensor) -> None:
     given = target.shape[0] if target.ndim else 0
     raise error(
         ValueError,
-        f"Expected input batch_size ({batch}) to match target batch_size ({given}).",
+        f"Expected input batch_size ({batch}) to match target batch_size ({given}). ({name}: "
+        f"labels "
+        f"of shape "
+        f"{list(target.shape)})",
     )
 
 
 def _of_labels(
+    name: str,
     op: Any,
     input: Tensor,
     target: Tensor,
@@ -104,9 +108,9 @@ def _of_labels(
     reduction: str,
     **attrs: Any,
 ) -> Tensor:
-    scores, labels = _labels(input, target)
-    _require_weight("", weight, input, scores.shape[1])
-    checked = CHECK_LABEL(labels, classes=scores.shape[1], ignore=ignore_index)
+    scores, labels = _labels(name, input, target)
+    _require_weight(f"{name}: ", weight, input, scores.shape[1])
+    checked = CHECK_LABEL(labels, classes=scores.shape[1], ignore=ignore_index, caller=name)
     weights = () if weight is None else (weight,)
     loss = op(scores, checked, *weights, ignore=ignore_index, reduction=reduction, **attrs)
     return reshape(loss, tuple(target.shape)) if reduction == "none" else loss
@@ -133,7 +137,7 @@ def nll_loss(
     if input.ndim < 1:
         raise error(ValueError, f"Expected 1 or more dimensions (got {input.ndim})")
     require_float("nll_loss_out_frame", input)
-    return _of_labels(NLL_LOSS, input, target, weight, ignore_index, reduction)
+    return _of_labels("nll_loss", NLL_LOSS, input, target, weight, ignore_index, reduction)
 
 
 def _of_probabilities(
@@ -187,6 +191,7 @@ def cross_entropy(
         return _of_probabilities(input, target, weight, reduction, label_smoothing)
     require_float("log_softmax_lastdim_kernel_impl", input)
     return _of_labels(
+        "cross_entropy",
         CROSS_ENTROPY,
         input,
         target,

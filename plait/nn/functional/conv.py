@@ -40,7 +40,9 @@ def _require_dtypes(name: str, input: Tensor, weight: Tensor, bias: Tensor | Non
         raise error(
             RuntimeError,
             f"expected scalar type {scalar_type(input.dtype)} but found "
-            f"{scalar_type(weight.dtype)} ({name}: input and weight must have one dtype)",
+            f"{scalar_type(weight.dtype)} ({name}: input "
+            f"{input.dtype.name}{list(input.shape)}, weight "
+            f"{weight.dtype.name}{list(weight.shape)})",
         )
     if bias is not None and bias.dtype is not input.dtype:
         raise error(
@@ -70,13 +72,13 @@ def _require_divisible(weight: Tensor, groups: int) -> None:
         )
 
 
-def _require_channels(given: str, x: Any, weight: Tensor, channels: int) -> None:
+def _require_channels(name: str, given: str, x: Any, weight: Tensor, channels: int) -> None:
     if x.shape[1] != channels:
         raise error(
             RuntimeError,
             f"Given {given}, weight of size {list(weight.shape)}, expected "
             f"input{list(x.shape)} to have {channels} channels, but got {x.shape[1]} channels "
-            f"instead",
+            f"instead (in {name})",
         )
 
 
@@ -110,7 +112,7 @@ def _padding_pairs(
     return tuple([(n // 2, n - n // 2) for n in whole])
 
 
-def _require_kernel_fits(x: Any, weight: Tensor, padding: Any, dilation: Any) -> None:
+def _require_kernel_fits(name: str, x: Any, weight: Tensor, padding: Any, dilation: Any) -> None:
     padded = [n + low + high for n, (low, high) in zip(x.shape[2:], padding)]
     reach = [d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:])]
     if any(n < k for n, k in zip(padded, reach)):
@@ -118,7 +120,7 @@ def _require_kernel_fits(x: Any, weight: Tensor, padding: Any, dilation: Any) ->
             RuntimeError,
             f"Calculated padded input size per channel: ({' x '.join(map(str, padded))}). Kernel "
             f"size: ({' x '.join(map(str, reach))}). Kernel size can't be greater than actual "
-            f"input size (input {list(x.shape)}, weight {list(weight.shape)})",
+            f"input size ({name}: input {list(x.shape)}, weight {list(weight.shape)})",
         )
 
 
@@ -148,9 +150,9 @@ def _convolve(
     _require_dtypes(name, input, weight, bias)
     _require_divisible(weight, groups)
     x, added = with_batch(input, rank)
-    _require_channels(f"groups={groups}", x, weight, weight.shape[1] * groups)
+    _require_channels(name, f"groups={groups}", x, weight, weight.shape[1] * groups)
     _require_bias("", weight, bias, weight.shape[0])
-    _require_kernel_fits(x, weight, pairs, dilations)
+    _require_kernel_fits(name, x, weight, pairs, dilations)
     y = CONV(x, weight, strides=strides, padding=pairs, dilation=dilations, groups=groups)
     return without_batch(_plus_bias(y, bias), added)
 
@@ -226,7 +228,7 @@ def _transposed(
     _require_dtypes(name, input, weight, bias)
     _require_divisible(weight, groups)
     x, added = with_batch(input, rank)
-    _require_channels("transposed=1", x, weight, weight.shape[0])
+    _require_channels(name, "transposed=1", x, weight, weight.shape[0])
     _require_bias("transposed=1, ", weight, bias, weight.shape[1] * groups)
     y = conv_transpose(
         x,

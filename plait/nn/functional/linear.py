@@ -24,8 +24,9 @@ def _require_linear_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -
         raise error(
             RuntimeError,
             f"mat1 and mat2 must have the same dtype, but got {scalar_type(input.dtype)} and "
-            f"{scalar_type(weight.dtype)} (linear: input {list(input.shape)}, weight "
-            f"{list(weight.shape)})",
+            f"{scalar_type(weight.dtype)} (linear: input "
+            f"{input.dtype.name}{list(input.shape)}, weight "
+            f"{weight.dtype.name}{list(weight.shape)})",
         )
     if bias is not None and bias.dtype is not input.dtype:
         raise error(

@@ -175,7 +175,7 @@ def binary_cross_entropy(
             low=0.0,
             high=1.0,
             fault="RuntimeError",
-            message=f"all elements of {what} should be between 0 and 1",
+            message=f"all elements of {what} should be between 0 and 1 in binary_cross_entropy",
         )
         for what, x in (("input", input), ("target", target))
     ]

@@ -37,12 +37,12 @@ def _with_parameters(name: str, input: Tensor, parts: Sequence[Any], message: st
     )
 
 
-def _require_vectors(channels: int, **vectors: Tensor | None) -> None:
+def _require_vectors(name: str, channels: int, **vectors: Tensor | None) -> None:
     for what, vector in vectors.items():
         if vector is not None and vector.numel() != channels:
             raise error(
                 RuntimeError,
-                f"{what} should contain {channels} elements not {vector.numel()}",
+                f"{what} should contain {channels} elements not {vector.numel()} (in {name})",
             )
 
 
@@ -83,7 +83,12 @@ def batch_norm(
         if held is None and not training:
             raise error(RuntimeError, f"{what} must be defined in evaluation mode")
     _require_vectors(
-        channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+        "batch_norm",
+        channels,
+        running_mean=running_mean,
+        running_var=running_var,
+        weight=weight,
+        bias=bias,
     )
     require_float("batch_norm", input)
     x, parts = _with_parameters(
@@ -117,7 +122,8 @@ def _require_several(input: Tensor) -> None:
     if count == 1:
         raise error(
             ValueError,
-            f"Expected more than 1 value per channel when training, got input size {input.size()}",
+            "Expected more than 1 value per channel when training, got input size "
+            f"{input.size()} (in batch_norm)",
         )
 
 
@@ -150,7 +156,12 @@ def instance_norm(
         )
     samples, channels = input.shape[:2]
     _require_vectors(
-        channels, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
+        "instance_norm",
+        channels,
+        running_mean=running_mean,
+        running_var=running_var,
+        weight=weight,
+        bias=bias,
     )
     require_float("instance_norm", input)
     x, (scale, shift) = _with_parameters(
@@ -191,7 +202,7 @@ def _normalized_shape(name: str, input: Tensor, shape: Any, between: str) -> tup
         raise error(
             RuntimeError,
             f"Given normalized_shape={list(sizes)}, expected input with shape "
-            f"[*{between}{wanted}], but got input of size{list(input.shape)}",
+            f"[*{between}{wanted}], but got input of size{list(input.shape)} (in layer_norm)",
         )
     return sizes
 

@@ -83,7 +83,8 @@ def pad(
         raise error(
             RuntimeError,
             "Padding length should be less than or equal to two times the input dimension but got "
-            f"padding length {len(amounts)} and input of dimension {input.ndim}",
+            f"padding length {len(amounts)} and input of dimension {input.ndim} "
+            f"(pad received shape {list(input.shape)})",
         )
     if mode not in _MODES:
         raise error(NotImplementedError, f"Unrecognised padding mode {mode}")

@@ -33,7 +33,7 @@ def _indices(name: str, input: Any, rows: int) -> Any:
         low=0,
         high=rows - 1,
         fault="IndexError",
-        message="index out of range in self",
+        message=f"index out of range in self: {{value}} in a table of {rows} rows ({name})",
     )
 
 
@@ -240,20 +240,13 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         num_classes = int(tensor.compute().max()) + 1
     elif num_classes == 0 and tensor.numel() == 0:
         raise error(RuntimeError, "Can not infer total number of classes from empty tensor.")
-    limit = float(np.iinfo(np.int64).max)
     checked = CHECK_RANGE(
         tensor,
         low=0,
-        high=limit,
-        fault="RuntimeError",
-        message="Class values must be non-negative.",
-    )
-    checked = CHECK_RANGE(
-        checked,
-        low=0,
         high=num_classes - 1,
         fault="RuntimeError",
-        message="Class values must be smaller than num_classes.",
+        message="Class values must be smaller than num_classes. (and not negative: one_hot "
+        f"received {{value}} for {num_classes} classes)",
     )
     shape = (*tensor.shape, num_classes)
     classes = ARANGE(start=0, step=1, size=num_classes, dtype=dtypes.int64)

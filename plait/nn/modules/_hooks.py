@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir.errors import error
 from plait.nn.modules._backward_hooks import BackwardHook
 from plait.nn.modules._fields import ModuleFields
 from plait.utils.hooks import RemovableHandle
@@ -95,9 +96,10 @@ def register_module_backward_hook(hook: Callable[..., Any]) -> RemovableHandle:
 def _register_global_backward(hook: Callable[..., Any], full: bool) -> RemovableHandle:
     global _global_is_full_backward_hook
     if _global_is_full_backward_hook is (not full):
-        raise RuntimeError(
+        raise error(
+            RuntimeError,
             "Cannot use both regular backward hooks and full backward hooks as a "
-            "global Module hook. Please use only one of them."
+            "global Module hook. Please use only one of them.",
         )
     _global_is_full_backward_hook = full
     return _register(_global_backward_hooks, hook)
@@ -168,9 +170,10 @@ class HookMixin(ModuleFields):
 
     def _set_backward_kind(self, full: bool) -> None:
         if self._is_full_backward_hook is (not full):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Cannot use both regular backward hooks and full backward hooks on a "
-                "single Module. Please use only one of them."
+                "single Module. Please use only one of them.",
             )
         self._is_full_backward_hook = full
 
@@ -223,9 +226,10 @@ class _HookedCall:
             if replaced is None:
                 continue
             if not isinstance(replaced, tuple) or len(replaced) != 2:
-                raise RuntimeError(
+                raise error(
+                    RuntimeError,
                     "forward pre-hook must return None or a tuple "
-                    f"of (new_args, new_kwargs), but got {replaced}."
+                    f"of (new_args, new_kwargs), but got {replaced}.",
                 )
             self.args, self.kwargs = replaced
 
@@ -267,10 +271,10 @@ class _HookedCall:
                 continue
             try:
                 self._run_forward_hook(hook, with_kwargs)
-            except Exception as error:
+            except Exception as fault:
                 kind = "global module" if hook_id in _global_forward_hooks else "module"
                 warnings.warn(
                     f"{kind} forward hook with ``always_call=True`` raised an exception "
-                    f"that was silenced as another error was raised in forward: {error}",
+                    f"that was silenced as another error was raised in forward: {fault}",
                     stacklevel=2,
                 )

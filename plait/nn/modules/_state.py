@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import plait
 from plait import Tensor
+from plait.core.ir.errors import error
 from plait.nn.modules._fields import ModuleFields
 from plait.nn.modules._hooks import _register
 from plait.nn.parameter import Parameter, is_lazy
@@ -99,14 +100,18 @@ class StateMixin(ModuleFields):
 
     def get_extra_state(self) -> Any:
         """State beside parameters and buffers to store; a class that has some overrides this."""
-        raise RuntimeError(
-            "Module.get_extra_state() was reached: a class that is given extra state must define it"
+        raise error(
+            RuntimeError,
+            "Module.get_extra_state() was reached: a class that is given extra state must "
+            "define it",
         )
 
     def set_extra_state(self, state: Any) -> None:
         """Take back what `get_extra_state` gave; overridden together with it."""
-        raise RuntimeError(
-            "Module.set_extra_state() was reached: a class that is given extra state must define it"
+        raise error(
+            RuntimeError,
+            "Module.set_extra_state() was reached: a class that is given extra state must "
+            "define it",
         )
 
     def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
@@ -121,9 +126,10 @@ class StateMixin(ModuleFields):
     def _register_state_dict_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Like `register_state_dict_post_hook`; a result other than None replaces the dict."""
         if getattr(hook, "_from_public_api", False):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 "Cannot register the same function as the state dict post hook that was "
-                "previously registered via register_state_dict_post_hook"
+                "previously registered via register_state_dict_post_hook",
             )
         return _register(self._state_dict_hooks, hook)
 
@@ -194,7 +200,7 @@ class StateMixin(ModuleFields):
             replaced = hook(self, destination, prefix, local_metadata)
             if getattr(hook, "_from_public_api", False):
                 if replaced is not None:
-                    raise RuntimeError("state_dict post-hook must return None")
+                    raise error(RuntimeError, "state_dict post-hook must return None")
             elif replaced is not None:
                 destination = replaced
         return destination
@@ -209,7 +215,7 @@ class StateMixin(ModuleFields):
         RuntimeError lists everything that does not fit, and then nothing has been changed.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
+            raise error(TypeError, f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         metadata = getattr(state_dict, "_metadata", None)
         entries: Any = OrderedDict(state_dict)  # hooks and `_load_from_state_dict` may edit it
         if metadata is not None:
@@ -226,8 +232,9 @@ class StateMixin(ModuleFields):
             for take_back in reversed(undo):
                 take_back()
             listed = "\n\t".join(errors)
-            raise RuntimeError(
-                f"Error(s) in loading state_dict for {self.__class__.__name__}:\n\t{listed}"
+            raise error(
+                RuntimeError,
+                f"Error(s) in loading state_dict for {self.__class__.__name__}:\n\t{listed}",
             )
         return _IncompatibleKeys(load.missing, load.unexpected)
 
@@ -361,12 +368,12 @@ def _plan_write(
     try:
         # The cast, the only step of a copy between equal shapes that can fail, is made beforehand.
         value = value.detach().to(device=target.device, dtype=target.dtype)
-    except Exception as error:
+    except Exception as fault:
         error_msgs.append(
             f'While copying the parameter named "{key}", '
             f"whose dimensions in the model are {target.size()} and "
             f"whose dimensions in the checkpoint are {value.size()}, "
-            f"an exception occurred : {error.args}."
+            f"an exception occurred : {fault.args}."
         )
         return None
     return _Copy(target, value)

@@ -57,7 +57,11 @@ class MultiheadAttention(Module):
         self.batch_first = batch_first
         self.head_dim = embed_dim // num_heads
         if self.head_dim * num_heads != embed_dim:
-            raise AssertionError("embed_dim must be divisible by num_heads")
+            raise error(
+                AssertionError,
+                "embed_dim must be divisible by num_heads (MultiheadAttention received "
+                f"{embed_dim} and {num_heads})",
+            )
         factory = {"device": device, "dtype": dtype}
         self._make_projections(factory)
         if bias:

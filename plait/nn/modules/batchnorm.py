@@ -121,7 +121,11 @@ class _BatchNorm(_NormBase):
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() not in self._axes:
             allowed = " or ".join(f"{axes}D" for axes in self._axes)
-            raise error(ValueError, f"expected {allowed} input (got {input.dim()}D input)")
+            raise error(
+                ValueError,
+                f"expected {allowed} input (got {input.dim()}D input): {type(self).__name__} "
+                f"received shape {list(input.shape)}",
+            )
 
     def _average_factor(self) -> float:
         """Count this batch if statistics are tracked; its weight in the running mean."""
@@ -197,7 +201,11 @@ class SyncBatchNorm(_BatchNorm):
 
     def _check_input_dim(self, input: Tensor) -> None:
         if input.dim() < 2:
-            raise error(ValueError, f"expected at least 2D input (got {input.dim()}D input)")
+            raise error(
+                ValueError,
+                f"expected at least 2D input (got {input.dim()}D input): {type(self).__name__} "
+                f"received shape {list(input.shape)}",
+            )
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Any, process_group: Any = None) -> Any:

@@ -321,7 +321,8 @@ class RNNBase(Module):
             raise error(
                 RuntimeError,
                 "input.size(-1) must be equal to input_size. "
-                f"Expected {self.input_size}, got {input.size(-1)}",
+                f"Expected {self.input_size}, got {input.size(-1)} ({type(self).__name__} received "
+                f"shape {list(input.shape)})",
             )
 
     def _check_batched_state(self, hx: Any, batched: bool) -> None:
@@ -333,7 +334,8 @@ class RNNBase(Module):
                 kind = "batched 3-D" if batched else "unbatched 2-D"
                 raise error(
                     RuntimeError,
-                    f"For {kind} input, hx should also be {wanted}-D but got {state.dim()}-D tensor",
+                    f"For {kind} input, hx should also be {wanted}-D but got {state.dim()}-D "
+                    f"tensor",
                 )
 
     def _initial_state(self, hx: Any, like: Tensor, batch: int, batched: bool) -> State:

@@ -229,10 +229,13 @@ def _check_worker_options(
         raise error(
             ValueError,
             "num_workers option should be non-negative; "
-            "use num_workers=0 to disable multiprocessing.",
+            "use num_workers=0 to disable multiprocessing.\n"
+            f"  (received num_workers={num_workers})",
         )
     if timeout < 0:
-        raise error(ValueError, "timeout option should be non-negative")
+        raise error(
+            ValueError, f"timeout option should be non-negative\n  (received timeout={timeout})"
+        )
     if num_workers == 0 and prefetch_factor is not None:
         raise error(
             ValueError,
@@ -271,7 +274,8 @@ def _check_order_options(
     elif batch_size is None and drop_last:
         raise error(
             ValueError,
-            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last",
+            "batch_size=None option disables auto-batching and is mutually exclusive with "
+            "drop_last",
         )
 
 

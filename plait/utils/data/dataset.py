@@ -58,7 +58,11 @@ class TensorDataset(Dataset[tuple]):
 
     def __init__(self, *tensors: Any) -> None:
         if any(tensor.size(0) != tensors[0].size(0) for tensor in tensors):
-            raise AssertionError("Size mismatch between tensors")
+            sizes = ", ".join(str(tensor.size(0)) for tensor in tensors)
+            raise error(
+                AssertionError,
+                f"Size mismatch between tensors (TensorDataset received {sizes} rows)",
+            )
         self.tensors = tensors
 
     def __getitem__(self, index: Any) -> tuple:

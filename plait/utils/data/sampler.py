@@ -155,7 +155,8 @@ class WeightedRandomSampler(Sampler[int]):
         if not _is_positive_int(num_samples):
             raise error(
                 ValueError,
-                f"num_samples should be a positive integer value, but got num_samples={num_samples}",
+                f"num_samples should be a positive integer value, but got "
+                f"num_samples={num_samples}",
             )
         if not isinstance(replacement, bool):
             raise error(

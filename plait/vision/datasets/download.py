@@ -12,6 +12,8 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 
+from plait.core.ir.errors import error
+
 CHUNK = 1 << 18
 TIMEOUT_SECONDS = 15.0
 
@@ -30,11 +32,11 @@ def download(mirrors: Sequence[str], name: str, folder: Path, md5: str | None) -
         url = mirror.rstrip("/") + "/" + name
         try:
             _fetch(url, destination, md5)
-        except (urllib.error.URLError, OSError, ValueError) as error:
-            failures.append(f"  {url}: {error}")
+        except (urllib.error.URLError, OSError, ValueError) as fault:
+            failures.append(f"  {url}: {fault}")
         else:
             return destination
-    raise RuntimeError(f"{name} could not be downloaded:\n" + "\n".join(failures))
+    raise error(RuntimeError, f"{name} could not be downloaded:\n" + "\n".join(failures))
 
 
 def _fetch(url: str, destination: Path, md5: str | None) -> None:
@@ -44,7 +46,7 @@ def _fetch(url: str, destination: Path, md5: str | None) -> None:
         with os.fdopen(handle, "wb") as file:
             found = _copy(url, file)
         if md5 is not None and found != md5:
-            raise ValueError(f"expected MD5 sum {md5}, found {found}")
+            raise error(ValueError, f"expected MD5 sum {md5}, found {found}")
         os.chmod(temporary, 0o644)  # mkstemp makes files private; data sets are shared
         os.replace(temporary, destination)
     except BaseException:
@@ -65,7 +67,7 @@ def _copy(url: str, file) -> str:
             received += len(chunk)
             _show_progress(url, received, total)
     if total and received != total:
-        raise ValueError(f"expected {total} bytes, received {received}")
+        raise error(ValueError, f"expected {total} bytes, received {received}")
     return digest.hexdigest()
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from plait.core.ir.errors import error
+
 ELEMENT_TYPES = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
@@ -79,15 +81,16 @@ def _contents(path: Path, max_bytes: int) -> bytes:
             try:
                 with gzip.GzipFile(fileobj=file) as unzipped:
                     raw = unzipped.read(max_bytes + 1)
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise _wrong(path, "a whole gzip file", f"a damaged one ({error})") from error
+            except (EOFError, gzip.BadGzipFile, zlib.error) as fault:
+                raise _wrong(path, "a whole gzip file", f"a damaged one ({fault})") from fault
     if len(raw) > max_bytes:
         raise _wrong(path, f"at most {max_bytes} bytes", "more")
     return raw
 
 
-def _wrong(path: Path, expected: str, found: str) -> RuntimeError:
-    return RuntimeError(
+def _wrong(path: Path, expected: str, found: str) -> Exception:
+    return error(
+        RuntimeError,
         f"{path}: not a usable idx file: expected {expected}, found {found}. Delete the file "
-        "and get it again (download=True), or put the right one in its place."
+        "and get it again (download=True), or put the right one in its place.",
     )

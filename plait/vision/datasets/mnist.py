@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import plait
+from plait.core.ir.errors import error
 from plait.vision._pillow import pillow_image
 from plait.vision.datasets import sample
 from plait.vision.datasets.download import download as download_file
@@ -190,9 +191,10 @@ class MNIST(VisionDataset):
         wanted = (f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz")
         if any(self._present(name) is None for name in wanted):
             if not download:
-                raise RuntimeError(
+                raise error(
+                    RuntimeError,
                     f"Dataset not found. You can use download=True to download it. Looked for "
-                    f"{', '.join(wanted)} (or without .gz) in {self._raw}"
+                    f"{', '.join(wanted)} (or without .gz) in {self._raw}",
                 )
             stand_in = self._sample()
             if stand_in is not None:
@@ -202,9 +204,10 @@ class MNIST(VisionDataset):
         assert images_path is not None and labels_path is not None
         images, labels = read_images(images_path), read_labels(labels_path)
         if len(images) != len(labels):
-            raise RuntimeError(
+            raise error(
+                RuntimeError,
                 f"{images_path} has {len(images)} images, but {labels_path} has {len(labels)} "
-                "labels: the two files do not belong together"
+                "labels: the two files do not belong together",
             )
         return images, labels
 
@@ -216,8 +219,8 @@ class MNIST(VisionDataset):
             if self._present(file) is None:
                 try:
                     download_file([mirror] if mirror else self.mirrors, file, self._raw, md5)
-                except RuntimeError as error:
-                    raise RuntimeError(self._no_download(str(error))) from None
+                except RuntimeError as fault:
+                    raise error(RuntimeError, self._no_download(str(fault))) from None
 
     def _no_download(self, reason: str) -> str:
         message = f"{type(self).__name__}: {reason}\nPut the four idx files in {self._raw}"
