@@ -335,7 +335,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
         return float(self._one_element().item())
 
     def __complex__(self) -> complex:
-        return complex(self.item())
+        return complex(self._one_element().item())
 
     def __index__(self) -> int:
         if self._dtype.kind not in "biu" or self.numel() != 1:
@@ -692,7 +692,7 @@ class Tensor(LazyTensor, metaclass=_TensorMeta):
             cell = self.storage_cell
             held = memo.get(id(cell))
             if held is None:
-                base = self if self._base is None else self._base
+                base = self if self._base is None else self._settled_base()
                 held = memo[id(cell)] = base.detached().clone()
             fresh = held if self._base is None else _same_view(held, self)
         result = type(self)._make_subclass(fresh, False)

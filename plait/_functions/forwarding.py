@@ -51,5 +51,91 @@ def _of_functional(name: str) -> Callable[..., Tensor]:
     return method
 
 
+def _in_place(name: str) -> None:
+    def write(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return getattr(input, name)(*args, **kwargs)
+
+    write.__name__ = name
+    write.__doc__ = f"See `Tensor.{name}`."
+    public(write, method=False)
+
+
+#: In-place methods that PyTorch also has as functions.
+for _name in [
+    "abs_",
+    "acos_",
+    "acosh_",
+    "addmv_",
+    "arccos_",
+    "arccosh_",
+    "arcsin_",
+    "arcsinh_",
+    "arctan_",
+    "arctanh_",
+    "asin_",
+    "asinh_",
+    "atan_",
+    "atanh_",
+    "ceil_",
+    "clamp_",
+    "clamp_max_",
+    "clamp_min_",
+    "clip_",
+    "cos_",
+    "cosh_",
+    "deg2rad_",
+    "detach_",
+    "erf_",
+    "erfc_",
+    "exp2_",
+    "exp_",
+    "expm1_",
+    "fill_",
+    "fix_",
+    "floor_",
+    "frac_",
+    "i0_",
+    "index_put_",
+    "log10_",
+    "log1p_",
+    "log2_",
+    "log_",
+    "logit_",
+    "nan_to_num_",
+    "neg_",
+    "negative_",
+    "rad2deg_",
+    "reciprocal_",
+    "relu_",
+    "resize_as_",
+    "round_",
+    "rsqrt_",
+    "sigmoid_",
+    "sin_",
+    "sinc_",
+    "sinh_",
+    "sqrt_",
+    "square_",
+    "tan_",
+    "tanh_",
+    "trunc_",
+    "xlogy_",
+    "zero_",
+]:
+    _in_place(_name)
+
+
 # `nn.functional` loads when one of these is first called.
-attach(**{name: _of_functional(name) for name in ("softmax", "log_softmax", "hardshrink", "prelu")})
+attach(**{name: _of_functional(name) for name in ("hardshrink", "prelu")})
+
+
+@public
+def softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """exp(input) divided by its sum along `dim`, in `dtype` where one is given."""
+    return importlib.import_module("plait.nn.functional").softmax(input, dim, dtype=dtype)
+
+
+@public
+def log_softmax(input: Tensor, dim: int, dtype: Any = None) -> Tensor:
+    """The logarithm of softmax along `dim`."""
+    return importlib.import_module("plait.nn.functional").log_softmax(input, dim, dtype=dtype)

@@ -13,7 +13,8 @@ from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
-from plait.core.ops.index import ADD_AT, CHECK_INDEX, GATHER, PUT_AT, SCATTER, TAKE
+from plait.core.ops.index import ADD_AT, CHECK_INDEX, GATHER, PUT_AT, TAKE
+from plait.core.ops.index import scatter as scatter_values
 from plait.core.ops.source import full
 from plait.core.ops.view import reshape
 
@@ -151,7 +152,7 @@ def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: 
             f"shape {list(index._shape)} for {list(input._shape)} in {name}",
         )
     places = checked_index(name, index, input._shape[axis], axis, "RuntimeError")
-    return SCATTER(input, places, _source(name, input, index, src), axis=axis, mode=mode)
+    return scatter_values(input, places, _source(name, input, index, src), axis, mode)
 
 
 @public(inplace=True)

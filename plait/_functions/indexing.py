@@ -22,7 +22,7 @@ from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, CHECK_INDEX, PUT_AT, TAKE
 from plait.core.ops.source import full
-from plait.core.ops.view import broadcast, inverse_permutation, reshape, transpose
+from plait.core.ops.view import RESHAPE, broadcast, inverse_permutation, reshape, transpose
 
 
 class Gather(NamedTuple):
@@ -213,7 +213,9 @@ def get_item(tensor: Tensor, key: Any) -> Tensor:
     items = _expanded(key, tensor.ndim, tensor._shape)
     view, gather = _basic(tensor, items)
     if not gather.axes:
-        return view if view is not tensor else view.view(tensor._shape)
+        if view is tensor:
+            return tensor.view_through(RESHAPE, layout=tensor.memory(), shape=tensor._shape)
+        return view
     _, flat, order, place, count = _joined(view, gather)
     return TAKE(_merge(view, order, place, count), flat, axis=place)
 

@@ -127,6 +127,11 @@ def cdist(
                 RuntimeError,
                 f"cdist only supports at least 2D tensors, X{number} got: {x.ndim}D",
             )
+        if x.dtype.kind != "f":
+            raise error(
+                RuntimeError,
+                f"cdist only supports floating-point dtypes, X{number} got: {scalar_type(x.dtype)}",
+            )
     if x1._shape[-1] != x2._shape[-1]:
         raise error(
             RuntimeError,
@@ -211,6 +216,8 @@ def cov(
 
     fweights: how often each observation counts (integers); aweights: its importance.
     """
+    if input.dtype.kind == "b":
+        raise error(RuntimeError, "cov(): bool dtype is not supported for input")
     if input.ndim > 2:
         raise error(
             RuntimeError,

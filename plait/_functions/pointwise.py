@@ -156,8 +156,9 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 @public(inplace=True)
 def square(input: Tensor) -> Tensor:
-    """input * input."""
-    return prim.MUL(input, input)
+    """input * input; of bools as int64."""
+    value = cast(input, dtypes.int64) if input.dtype.kind == "b" else input
+    return prim.MUL(value, value)
 
 
 @public(inplace=True, names=("negative",))
@@ -175,6 +176,8 @@ def neg(input: Tensor) -> Tensor:
 @public
 def positive(input: Tensor) -> Tensor:
     """input itself."""
+    if input.dtype.kind == "b":
+        raise error(RuntimeError, "The `+` operator, on a bool tensor is not supported.")
     return input
 
 
@@ -295,7 +298,7 @@ def fmax(input: Any, other: Any) -> Tensor:
     best = maximum(input, other)
     if best.dtype.kind != "f":
         return best
-    return where(isnan(input), other, where(isnan(other), input, best))
+    return where(logical_or(ge(input, other), isnan(other)), input, other)
 
 
 @public
@@ -305,7 +308,7 @@ def fmin(input: Any, other: Any) -> Tensor:
     best = minimum(input, other)
     if best.dtype.kind != "f":
         return best
-    return where(isnan(input), other, where(isnan(other), input, best))
+    return where(logical_or(le(input, other), isnan(other)), input, other)
 
 
 @public(inplace=True, names=("clip",))
@@ -585,6 +588,11 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
 @public
 def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     """log(exp(input) + exp(other)) without overflow."""
+    tensor_argument("logaddexp", "other", other)
+    dtype = result_type(input, other)
+    if dtype.kind != "f":
+        raise error(RuntimeError, f"logaddexp: not implemented for {dtype}, expected floats")
+    input, other = cast(input, dtype), cast(other, dtype)
     top = maximum(input, other)
     finite = where(isfinite(top), top, 0.0)
     return add(finite, log(add(exp(sub(input, finite)), exp(sub(other, finite)))))
@@ -614,6 +622,13 @@ def copysign(input: Tensor, other: Any) -> Tensor:
 @public
 def heaviside(input: Tensor, values: Tensor) -> Tensor:
     """0 below zero, `values` at zero, 1 above."""
+    tensor_argument("heaviside", "values", values)
+    if input.dtype is not values.dtype:
+        raise error(
+            RuntimeError,
+            "heaviside is not yet implemented for tensors with different dtypes, received "
+            f"{input.dtype} and {values.dtype}",
+        )
     return where(eq(input, 0), values, gt(input, 0).to(input.dtype))
 
 

@@ -101,6 +101,7 @@ def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = 
 def _require_elements(
     name: str, input: Tensor, axes: tuple[int, ...], kind: type[Exception] = IndexError
 ) -> None:
+    """Raise an error of this kind where an axis to fold has no elements."""
     if 0 in [input._shape[axis] for axis in axes]:
         raise error(
             kind,
@@ -202,8 +203,13 @@ def aminmax(input: Tensor, *, dim: Any = None, keepdim: bool = False) -> Any:
 
 def _truth(name: str, op: Op) -> Any:
     def test(input: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        if isinstance(dim, (tuple, list)) and not dim:
+            # No axes at all: every element on its own, unlike in sums.
+            axes: tuple[int, ...] = ()
+        else:
+            axes = normal_axes(dim, input.ndim, name)
         truth = input if input.dtype.kind == "b" else pw.ne(input, 0)
-        result = folded(op, truth, normal_axes(dim, input.ndim, name), keepdim)
+        result = folded(op, truth, axes, keepdim)
         return cast(result, dtypes.uint8) if input.dtype is dtypes.uint8 else result
 
     test.__name__ = name
@@ -283,14 +289,14 @@ def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return pw.sqrt(_variance("std", input, dim, correction, keepdim)[0])
 
 
-@public
+@public(method=False)
 def var_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
     return _variance("var_mean", input, dim, correction, keepdim)
 
 
-@public
+@public(method=False)
 def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
@@ -303,6 +309,10 @@ def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over axes, without overflow."""
     axes = normal_axes(dim, input.ndim, "logsumexp")
     value = input if input.dtype.kind == "f" else cast(input, get_default_dtype())
+    if 0 in [value._shape[axis] for axis in axes]:
+        # The sum of nothing is 0.
+        empty = folded(red.SUM, value, axes, keepdim)
+        return pw.log(empty)
     top = red.MAX(value, axes=axes).detached()
     top = pw.where(pw.isinf(top), 0.0, top)
     total = red.SUM(pw.exp(pw.sub(value, top)), axes=axes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def unique_consecutive(
         lines, shape = array, (input._shape[axis],)
     moved = np.moveaxis(lines, axis, 0)
     count = len(moved)
-    flat = moved.reshape(count, -1)
+    flat = moved.reshape(count, math.prod(moved.shape[1:]))
     starts = np.ones(count, bool)
     starts[1:] = (flat[1:] != flat[:-1]).any(axis=1)
     inverse = (np.cumsum(starts) - 1).reshape(shape) if return_inverse else None

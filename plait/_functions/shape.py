@@ -10,7 +10,9 @@ import numpy as np
 
 from plait._functions.common import attach, public, shape_argument
 from plait._tensor import Tensor
+from plait._types import Size
 from plait.core.functional.axes import normal_axes, normal_axis
+from plait.core.functional.broadcasting import broadcast_shapes as common_shape
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
@@ -159,15 +161,11 @@ def unsqueeze(input: Tensor, dim: int) -> Tensor:
 def _in_place_shape(name: str) -> Any:
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         seen = getattr(self, name)(*args, **kwargs)
+        if seen is self:
+            return self
         if self.requires_grad:
-            raise error(
-                NotImplementedError, f"{name}_ on a tensor that requires grad is not built yet"
-            )
-        if seen._base is self:
-            # The tensor becomes its own view: a fresh base over the same cell.
-            seen = seen.detached()
-            self._base, self._steps = seen._base, seen._steps
-        self._shape, self._layout, self._cached = seen._shape, seen._layout, None
+            self.require_writable(f"{name}_")
+        self.become(seen)
         return self
 
     write.__name__ = name + "_"
@@ -413,7 +411,7 @@ def as_strided(
     shape, strides = tuple(size), tuple(stride)
     offset = input.storage_offset() if storage_offset is None else storage_offset
     layout = Layout(strides, offset)
-    base: Any = input if input._base is None else input._base
+    base: Any = input if input._base is None else input._settled_base()
     if len(shape) != len(strides) or any(s < 0 for s in (*shape, *strides, offset)):
         raise error(
             RuntimeError,
@@ -487,24 +485,47 @@ def flip(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     """Reverse axes (a copy)."""
     order = shape_argument("flip", dims or (kwargs.get("dims", ()),))
     axes = tuple(sorted({normal_axis(axis, input.ndim, "flip") for axis in order}))
+    if not input._shape:
+        return input.clone()
     return FLIP(input, axes=axes)
 
 
 @public
 def fliplr(input: Tensor) -> Tensor:
     """Reverse the columns."""
+    if input.ndim < 2:
+        raise error(RuntimeError, f"fliplr: Input must be >= 2-d, received {input.ndim}-d")
     return flip(input, 1)
 
 
 @public
 def flipud(input: Tensor) -> Tensor:
     """Reverse the rows."""
+    if input.ndim < 1:
+        raise error(RuntimeError, "flipud: Input must be >= 1-d, received 0-d")
     return flip(input, 0)
 
 
 def _matrix_transpose(self: Tensor) -> Tensor:
     """The last two axes swapped."""
+    if self.ndim < 2:
+        raise error(
+            RuntimeError,
+            "tensor.mT is only supported on matrices or batches of matrices. Got "
+            f"{self.ndim}-D tensor.",
+        )
     return transpose(self, -2, -1)
+
+
+def _reversed(self: Tensor) -> Tensor:
+    """The elements of the first axis in reverse order; a 0-d tensor as it is."""
+    return flip(self, 0)
+
+
+@public(method=False)
+def broadcast_shapes(*shapes: Any) -> Size:
+    """The common shape of these shapes."""
+    return Size(common_shape("broadcast_shapes", *[shape_argument("size", (s,)) for s in shapes]))
 
 
 def _reversed_axes(self: Tensor) -> Tensor:
@@ -515,4 +536,5 @@ def _reversed_axes(self: Tensor) -> Tensor:
 for _name in ("squeeze", "unsqueeze", "transpose", "t"):
     _in_place_shape(_name)
 # The adjoint of a real matrix is its transpose.
+attach(__reversed__=_reversed)
 attach(T=property(_reversed_axes), mT=property(_matrix_transpose), H=property(_matrix_transpose))

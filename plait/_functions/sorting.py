@@ -152,11 +152,11 @@ def _whole_median(input: Tensor, skip_nan: bool) -> Tensor:
 
 def _median(name: str, skip_nan: bool, kind: Any) -> Any:
     def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+        axis = 0 if dim is None else normal_axis(dim, input.ndim, name)
         if input.dtype.kind == "b":
             raise error(RuntimeError, f"{name}: not implemented for bool tensors")
         if dim is None:
             return _whole_median(input, skip_nan)
-        axis = normal_axis(dim, input.ndim, name)
         if not input._shape:
             return kind(_scalar(input))
         if input._shape[axis] == 0:

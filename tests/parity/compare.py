@@ -96,14 +96,14 @@ def agree(ours: Any, theirs: Any, exact: bool = False) -> bool:
 
 def _same_failure(ours: Any, theirs: Failure) -> bool:
     if not isinstance(ours, Failure):
-        # Plait takes some forms of arguments that the other has no overload for: a number as the
-        # first operand, an integer where a float is asked for.
-        return theirs.kind is TypeError
+        # Plait takes some forms of arguments that the other has no overload for, such as a number as
+        # the first operand, and dtypes that the other has no kernel for.
+        return theirs.kind in (TypeError, NotImplementedError)
     if theirs.kind is TypeError:
         # The same holds where Plait then finds another fault in them.
-        return issubclass(ours.kind, (TypeError, ValueError, RuntimeError))
+        return issubclass(ours.kind, (TypeError, ValueError, RuntimeError, IndexError))
     if theirs.kind is NotImplementedError:
-        # "not implemented for this dtype" may be any RuntimeError.
+        # "Not implemented for this dtype" may be any RuntimeError.
         return issubclass(ours.kind, RuntimeError)
     return issubclass(ours.kind, theirs.kind)
 

@@ -50,6 +50,7 @@ class LazyTensor:
         "_grad_fn",
         "_layout",
         "_leaf_hooks",
+        "_moved",
         "_output_number",
         "_requires_grad",
         "_shape",
@@ -84,6 +85,8 @@ class LazyTensor:
         self._output_number = 0
         self._requires_grad = False
         self._leaf_hooks = None
+        #: Whether an in-place change of shape made this base a view of another (see `become`).
+        self._moved = False
         #: Writes through `.data` do not count as in-place changes for autograd.
         self._silent = False
         return self
@@ -134,11 +137,20 @@ class LazyTensor:
 
         A view that was made to require a gradient is a leaf, and so the base of its own views.
         """
-        return self if self._base is None or self._requires_grad else self._base
+        return self if self._base is None or self._requires_grad else self._settled_base()
 
     def _path(self) -> tuple[Step, ...]:
         """All the steps from the memory to this tensor."""
-        return self._steps if self._base is None else (*self._base._path(), *self._steps)
+        return self._steps if self._base is None else (*self._settled_base()._path(), *self._steps)
+
+    def _settled_base(self) -> LazyTensor:
+        """The base, or the one that took its place when it changed its shape."""
+        base = self._base
+        assert base is not None, "only asked of views"
+        if base._moved:
+            base = self._base = base._base
+            assert base is not None, "a moved base is a view"
+        return base
 
     def read(self) -> Node:
         """The node of the present value."""
@@ -166,6 +178,8 @@ class LazyTensor:
 
     def _derived(self, base: LazyTensor) -> tuple[Node, Edge | None]:
         """Value and edge of a view, from its base as it is now."""
+        if base._moved:
+            base = self._settled_base()
         cell = base.storage_cell
         if cell.is_shared() and not base.requires_grad:
             snapshot = cell.look(lambda array: apply_to_array(array, self._path()))
@@ -297,6 +311,22 @@ class LazyTensor:
             view._layout = Layout(contiguous_strides(shape), 0)
         return view
 
+    def become(self, view: LazyTensor) -> None:
+        """Take the shape of a view of this tensor, in place.
+
+        A base hands memory and place in autograd to a new base, which its earlier views then find.
+        """
+        if view._base is self:
+            base = self.plain.of_cell(self._cell, self._shape, self._dtype)
+            base._silent, base._layout = self._silent, self._layout
+            base._grad_fn, base._output_number = self._grad_fn, self._output_number
+            self._grad_fn, self._output_number = None, 0
+            self._base, self._moved = base, True
+        else:
+            self._base = view._base
+        self._steps, self._layout = view._steps, view._layout
+        self._shape, self._cached = view._shape, None
+
     def detached(self, silent: bool = False) -> Any:
         """A tensor over the same memory that needs no gradient."""
         base = self
@@ -328,6 +358,25 @@ class LazyTensor:
 
     # -- writing ------------------------------------------------------------------------------
 
+    def _refuse_leaf(self, base: LazyTensor) -> None:
+        """Raise RuntimeError where a recorded write would change a leaf that requires a gradient."""
+        if self._requires_grad or (base._requires_grad and base._grad_fn is None):
+            what = "a leaf Variable" if self._requires_grad else "a view of a leaf Variable"
+            raise error(
+                RuntimeError,
+                f"{what} that requires grad is being used in an in-place operation.",
+            )
+
+    def require_writable(self, name: str) -> None:
+        """Raise RuntimeError unless an in-place change of this tensor's shape can be recorded."""
+        if not modes.grad_enabled:
+            raise error(
+                RuntimeError,
+                f"{name} without recording, on a tensor that requires grad, is not supported: use "
+                "the function without the underscore",
+            )
+        self._refuse_leaf(self if self._base is None else self._settled_base())
+
     def assign(self, result: LazyTensor | Node) -> Self:
         """Write a value of this shape into this tensor's memory, in place.
 
@@ -335,15 +384,10 @@ class LazyTensor:
         all its views, continue from the written value. Raises RuntimeError for a leaf that requires
         a gradient while gradients are recorded.
         """
-        base = self if self._base is None else self._base
+        base = self if self._base is None else self._settled_base()
         recording = modes.grad_enabled
-        leaf = base._requires_grad and base._grad_fn is None
-        if recording and (leaf or self._requires_grad):
-            what = "a leaf Variable" if self._requires_grad else "a view of a leaf Variable"
-            raise error(
-                RuntimeError,
-                f"{what} that requires grad is being used in an in-place operation.",
-            )
+        if recording:
+            self._refuse_leaf(base)
         result = cast(result, self._dtype)
         if result.shape != self._shape:
             raise error(
