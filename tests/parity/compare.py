@@ -96,8 +96,8 @@ def agree(ours: Any, theirs: Any, exact: bool = False) -> bool:
 
 def _same_failure(ours: Any, theirs: Failure) -> bool:
     if not isinstance(ours, Failure):
-        # Plait takes some forms of arguments that the other has no overload for, such as a number as
-        # the first operand, and dtypes that the other has no kernel for.
+        # Plait takes some forms of arguments that the other has no overload for, such as a number
+        # as the first operand, and dtypes that the other has no kernel for.
         return theirs.kind in (TypeError, NotImplementedError)
     if theirs.kind is TypeError:
         # The same holds where Plait then finds another fault in them.

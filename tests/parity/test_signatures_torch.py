@@ -307,7 +307,8 @@ def test_unary(name: str) -> None:
     hunt.check(f"{name}(number)", lambda t: getattr(t, name)("text"))
     if getattr(torch, name).__doc__ and "out=None" in getattr(torch, name).__doc__:
         hunt.check(f"{name}(out=)", lambda t: into(t, name, given(t, "vector")))
-    # The other framework's trigamma is right to nine digits; its sgn has a gradient NumPy cannot read.
+    # The other framework's trigamma is right to nine digits; its sgn has a gradient NumPy cannot
+    # read.
     if name not in ("digamma", "sgn"):
         hunt.check(f"{name} gradient", lambda t: gradient(t, name))
     hunt.verdict()

@@ -359,7 +359,8 @@ class LazyTensor:
     # -- writing ------------------------------------------------------------------------------
 
     def _refuse_leaf(self, base: LazyTensor) -> None:
-        """Raise RuntimeError where a recorded write would change a leaf that requires a gradient."""
+        """Raise RuntimeError where a recorded write would change a leaf that requires a
+        gradient."""
         if self._requires_grad or (base._requires_grad and base._grad_fn is None):
             what = "a leaf Variable" if self._requires_grad else "a view of a leaf Variable"
             raise error(
