@@ -9,10 +9,10 @@ import numpy as np
 from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError
 from plait.core.ir.op import Lowering, Op, elements
-from plait.core.ops.elementwise import CAST, DIV, EQ, MUL, WHERE, cast
+from plait.core.ops.elementwise import CAST, DIV, EQ, MUL
 from plait.core.ops.families import ORDERED, contiguous, reduced_shape, reduction, require_kind
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
-from plait.core.ops.source import constant
+from plait.core.ops.source import constant, full
 
 
 def _spread(g: Any, x: Any) -> Any:
@@ -57,21 +57,30 @@ MEAN = reduction(
 
 
 def _prod_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
-    """d prod / d x_i = the product of the others, right also where some x are 0.
+    """d prod / d x_i = the product of the others: those before it times those after it.
 
-    With no zero: y / x_i. With one zero, only its place gets the product of the rest. With more,
-    nothing.
+    Without a division, so that it is right, and differentiable again, where some x are 0.
     """
-    zero, one = constant(0, x), constant(1, x)
-    is_zero = EQ(x, zero)
-    filled = WHERE(is_zero, one, x)
-    rest = PROD(filled, axes=axes)
-    zeros = SUM(cast(is_zero, x.dtype), axes=axes)
-    total = _spread(MUL(g, rest), x)
-    several = _spread(zeros, x)
-    without = DIV(total, filled)
-    alone = WHERE(is_zero, total, zero)
-    return WHERE(EQ(several, zero), without, WHERE(EQ(several, one), alone, zero))
+    from plait.core.ops import view  # view and scan need SUM for their own rules
+    from plait.core.ops.scan import CUMPROD
+
+    if 0 in x.shape:
+        return constant(0, x)
+    rest = tuple([axis for axis in range(len(x.shape)) if axis not in axes])
+    order = (*rest, *axes)
+    moved = view.transpose(x, order)
+    count = count_of(x, axes)
+    last = len(rest)
+    rows = view.reshape(moved, (*moved.shape[:last], count))
+    one = full(1, (*moved.shape[:last], 1), x.dtype)
+
+    def product_before(rows: Any) -> Any:
+        shifted = view.CONCAT(one, view.slice_axis(rows, last, 0, count - 1), axis=last)
+        return CUMPROD(shifted, axis=last)
+
+    after = view.FLIP(product_before(view.FLIP(rows, axes=(last,))), axes=(last,))
+    others = view.reshape(MUL(product_before(rows), after), moved.shape)
+    return MUL(_spread(g, x), view.transpose(others, view.inverse_permutation(order)))
 
 
 PROD = reduction(
