@@ -45,7 +45,8 @@ class _Unsettled(threading.local):
 
     def besides(self, cells: list[Cell]) -> list[Cell]:
         """The cells whose writes wait, without these."""
-        return [cell for cell in self._waiting() if cell not in cells]
+        known = {id(cell) for cell in cells}
+        return [cell for cell in self._waiting() if id(cell) not in known]
 
     def roll_back(self, roots: list[Node]) -> None:
         """After a failure to compute `roots`: undo the writes that wait, as if the op at fault had
