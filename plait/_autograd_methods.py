@@ -1,0 +1,201 @@
+"""The methods of Tensor that concern differentiation: requires_grad, grad, backward, hooks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+from weakref import ref
+
+from plait.core.ir.errors import error
+from plait.core.lazy import backward as differentiation
+from plait.core.lazy.grad import add_hook
+from plait.core.lazy.tensor import LazyTensor
+
+
+class AutogradMethods(LazyTensor):
+    """PyTorch's names for a tensor's place in autograd; `plait._tensor.Tensor` inherits them."""
+
+    __slots__ = ()
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow to or through this tensor."""
+        return LazyTensor.requires_grad.fget(self)  # type: ignore[attr-defined]  # a property
+
+    @requires_grad.setter
+    def requires_grad(self, required: bool) -> None:
+        self.requires_grad_(required)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Set whether this leaf requires a gradient.
+
+        Raises RuntimeError for integer tensors, and for a result of recorded operations.
+        """
+        if requires_grad and not self._dtype.is_differentiable:
+            raise error(
+                RuntimeError,
+                "only Tensors of floating point and complex dtype can require gradients, received "
+                f"{self._dtype}",
+            )
+        if not requires_grad and not self.is_leaf:
+            raise error(
+                RuntimeError,
+                "you can only change requires_grad flags of leaf variables. If you want to use a "
+                "computed variable in a subgraph that doesn't require differentiation use "
+                "var_no_grad = var.detach().",
+            )
+        if self.is_leaf:
+            self.require_grad(requires_grad)
+        return self
+
+    @property
+    def grad(self) -> Any:
+        """The accumulated gradient; None before the first backward pass."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Any) -> None:
+        if value is not None:
+            if not isinstance(value, LazyTensor):
+                raise error(
+                    TypeError,
+                    f"assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}",
+                )
+            if value._shape != self._shape or value._dtype is not self._dtype:
+                raise error(
+                    RuntimeError,
+                    f"assigned grad has data of a different size or type: "
+                    f"{value.dtype}{list(value._shape)} for {self.dtype}{list(self._shape)}",
+                )
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    @property
+    def data(self) -> Any:
+        """The same memory outside of autograd; writes through it are not noticed."""
+        return self.detached(silent=True)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not isinstance(value, LazyTensor):
+            raise error(
+                TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}"
+            )
+        self.adopt(value)
+
+    @property
+    def _version(self) -> int:
+        return self.storage_cell.version
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    @property
+    def output_nr(self) -> int:
+        edge = self.edge()
+        return edge[1] if edge else 0
+
+    def detach(self) -> Any:
+        """The same memory outside of autograd."""
+        return self.detached()
+
+    def detach_(self) -> Any:
+        """Leave the graph, in place."""
+        if self._base is not None and self._base.requires_grad:
+            raise error(
+                RuntimeError,
+                "Can't detach views in-place. Use detach() instead.",
+            )
+        self._grad_fn = None
+        self._requires_grad = False
+        return self
+
+    def backward(
+        self,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Any = None,
+    ) -> None:
+        """Accumulate the gradient of this tensor into the leaves it depends on."""
+        if isinstance(inputs, LazyTensor):
+            inputs = [inputs]
+        if gradient is not None and not isinstance(gradient, LazyTensor):
+            from plait._functions.creation import as_tensor
+
+            gradient = as_tensor(gradient)
+        keep = create_graph if retain_graph is None else retain_graph
+        differentiation.backward([self], [gradient], keep, create_graph, inputs)
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this non-leaf too."""
+        if not self.requires_grad:
+            raise error(RuntimeError, "can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or getattr(self, "_retains", False):
+            return
+        self._retains = True
+        tensor = ref(self)
+
+        def keep(grad: Any) -> None:
+            held = tensor()
+            if held is not None:
+                held._grad = grad if held._grad is None else held._grad + grad
+
+        function, number = self._origin()
+        add_hook(function, number, keep)
+
+    @property
+    def retains_grad(self) -> bool:
+        return getattr(self, "_retains", False)
+
+    def _origin(self) -> tuple[Any, int]:
+        """The grad node (or this leaf) that a gradient of this tensor goes to."""
+        edge = self.edge()
+        assert edge is not None, "only asked of tensors that require a gradient"
+        return edge
+
+    def register_hook(self, hook: Callable[[Any], Any]) -> Any:
+        """Call `hook(grad)` whenever a gradient of this tensor is complete; it may replace it."""
+        from plait.utils.hooks import RemovableHandle
+
+        if not self.requires_grad:
+            raise error(
+                RuntimeError, "cannot register a hook on a tensor that doesn't require gradient"
+            )
+        function, number = self._origin()
+        if function is self:
+            if self._leaf_hooks is None:
+                self._leaf_hooks = OrderedDict()
+            hooks = self._leaf_hooks
+        else:
+            if function.hooks is None:
+                function.hooks = {}
+            hooks = function.hooks.setdefault(number, OrderedDict())
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> Any:
+        """Call `hook(tensor)` after a gradient has been accumulated into this leaf."""
+        from plait.utils.hooks import RemovableHandle
+
+        if not self.is_leaf or not self.requires_grad:
+            raise error(
+                RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
+        hooks = vars(self).setdefault("_post_accumulate_hooks", {})
+        handle = RemovableHandle(hooks)
+        hooks[handle.id] = hook
+        return handle
+
+    def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
+        super().accumulate_grad(grad, create_graph)
+        hooks = vars(self).get("_post_accumulate_hooks")
+        if hooks:
+            for hook in list(hooks.values()):
+                hook(self)
