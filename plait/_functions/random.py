@@ -20,6 +20,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.recorder import recorder
 from plait.core.runtime import generator as generators
 from plait.core.runtime import host_random as host
 
@@ -49,8 +50,10 @@ default_generator = Generator()
 
 
 def source(generator: Any) -> Any:
-    """The generator given, or the default one."""
-    return default_generator if generator is None else generator
+    """The generator given, or the default one, about to be drawn from."""
+    chosen = default_generator if generator is None else generator
+    recorder.before_draw(chosen)
+    return chosen
 
 
 @public(method=False)

@@ -55,7 +55,10 @@ class _Unsettled(threading.local):
         Writes recorded after that op, and those that need it, go; earlier ones stay.
         """
         waiting, self.cells = self._waiting(), []
-        undone = {id(node): node for node in _recorded_after_fault(roots)}
+        later = _recorded_after_fault(roots)
+        if later:
+            recorder.undo_draws(later[0])
+        undone = {id(node): node for node in later}
         for cell in waiting:
             if id(cell.node) in undone:
                 cell.restore()

@@ -15,10 +15,16 @@ from weakref import ref
 
 from plait.core.ir.node import Node
 from plait.core.runtime.config import flag
+from plait.core.runtime.generator import Generator
 from plait.core.runtime.realize import realize
 
 _SWEEP_NODES = 1024
 _SWEEP_BYTES = 64 << 20
+_SWEEP_UNCHECKED = 256
+
+
+def _waits(node: Node | None) -> bool:
+    return node is not None and node.value is None
 
 
 def _bytes_of(value: Any) -> int:
@@ -44,6 +50,42 @@ class Recorder(threading.local):
         self.bytes = 0
         self.node_trigger = _SWEEP_NODES
         self.byte_trigger = _SWEEP_BYTES
+        #: Nodes whose check has not run yet, and the generator states before later draws, with the
+        #: place of each in the order of recording.
+        self.unchecked: list[tuple[ref[Node], int]] = []
+        self.draws: list[tuple[int, Generator, Any]] = []
+        self.place = 0
+
+    def await_check(self, node: Node) -> None:
+        """Remember a node that may be refused when it runs."""
+        self.place += 1
+        if len(self.unchecked) >= _SWEEP_UNCHECKED:
+            self._forget_checked()
+        self.unchecked.append((ref(node), self.place))
+
+    def before_draw(self, generator: Generator) -> None:
+        """Keep the state of a generator about to draw, while an earlier op may still be refused."""
+        if self.unchecked:
+            self._forget_checked()
+        if self.unchecked:
+            self.place += 1
+            self.draws.append((self.place, generator, Generator.get_state(generator)))
+
+    def undo_draws(self, node: Node) -> None:
+        """Put generators back to where they were when a refused node was recorded."""
+        start = next((place for weak, place in self.unchecked if weak() is node), None)
+        if start is None:
+            return
+        later = [draw for draw in self.draws if draw[0] > start]
+        for _, generator, state in reversed(later):
+            Generator.set_state(generator, state)
+        self.draws = [draw for draw in self.draws if draw[0] < start]
+
+    def _forget_checked(self) -> None:
+        waiting = [(weak, place) for weak, place in self.unchecked if _waits(weak())]
+        self.unchecked = waiting
+        first = waiting[0][1] if waiting else self.place + 1
+        self.draws = [draw for draw in self.draws if draw[0] > first]
 
     def note(self, node: Node) -> None:
         """Remember a node that was just recorded."""

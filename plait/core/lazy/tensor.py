@@ -285,6 +285,8 @@ class LazyTensor:
             except executor.OpFailure as failure:
                 fault = failure.fault
                 raise error(type(fault), str(fault), failure.source) from None
+        elif op.check is not None:
+            recorder.await_check(node)
         return node
 
     # -- views and twins ----------------------------------------------------------------------

@@ -17,9 +17,9 @@ from plait.core.runtime import host_random
 
 
 def _counter() -> Any:
-    from plait._functions.random import default_generator
+    from plait._functions.random import source
 
-    return leaf_of(np.array(default_generator.next_counter(), np.uint64).view(np.int64))
+    return leaf_of(np.array(source(None).next_counter(), np.uint64).view(np.int64))
 
 
 def bernoulli(shape: tuple[int, ...], p: float) -> Any:
@@ -34,6 +34,6 @@ def uniform(shape: tuple[int, ...], dtype: DType) -> Any:
 
 def exponential(shape: tuple[int, ...], dtype: DType) -> Any:
     """Exponential draws of rate 1: those of PyTorch's `exponential_`."""
-    from plait._functions.random import default_generator
+    from plait._functions.random import source
 
-    return leaf_of(host_random.exponential(default_generator, tuple(shape), dtype.numpy))
+    return leaf_of(host_random.exponential(source(None), tuple(shape), dtype.numpy))
