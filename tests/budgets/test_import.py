@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -63,15 +64,17 @@ def test_import_loads_subpackages_when_they_are_used(bytecode: Path) -> None:
 
 
 def test_import_costs_little_more_than_numpy(bytecode: Path) -> None:
-    """A ratio of two minima of processor time, measured in turn.
+    """Two estimates of one ratio of processor times, measured in turn; the lower one counts.
 
     The user time of a process leaves out waiting for others and for the disk. What is left of
-    noise (a cold cache, a slower clock, a neighbour in the same core) only ever adds, so the least
-    of several runs is close to the true cost; and because the runs alternate, a slow minute of the
-    machine hits both sides of the ratio.
+    noise only adds to a run, so the ratio of the least times is close to the true one, unless a
+    single run of one side was lucky with the clock; the ratio of the medians does not hang on one
+    run, but on how busy the machine is. Too dear an import lifts both.
     """
     numpy_costs, plait_costs = [], []
     for _ in range(PAIRS):
         numpy_costs.append(float(_python(COST.format(module="numpy"), bytecode)))
         plait_costs.append(float(_python(COST.format(module="plait"), bytecode)))
-    assert min(plait_costs) <= BUDGET * min(numpy_costs)
+    of_least = min(plait_costs) / min(numpy_costs)
+    of_medians = statistics.median(plait_costs) / statistics.median(numpy_costs)
+    assert min(of_least, of_medians) <= BUDGET
