@@ -1,0 +1,1 @@
+"""How each family of ops becomes kernels: one module per family, listed in `table.py`."""

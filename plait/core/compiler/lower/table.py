@@ -1,0 +1,9 @@
+"""Which lowering makes kernels of which op: one line per family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+#: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
+#: pass makes row kernels of them.
+LOWERINGS: dict[str, Callable[..., bool]] = {}

@@ -1,0 +1,1 @@
+"""LLVM, and the only importer of llvmlite: targets, object code, linking."""

@@ -1,0 +1,87 @@
+"""IR text to object code, and object code to callable addresses.
+
+Kernels are written with explicit vectors, so that no optimisation pass has to find them: by default
+only the cheap clean-up passes run. LLVM holds one lock per process; a failed assertion inside it
+ends the process, which is why the runtime keeps a journal of what it is about to compile.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from plait.core.llvm.target import Target
+
+
+@functools.cache
+def _machine(target: Target) -> Any:
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    # opt=0 cannot select masks of 16 lanes, and level 3 costs time without gain on explicit code.
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=2, jit=True
+    )
+
+
+def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
+    """Object code of a module of IR text.
+
+    optimize: run LLVM's own pipeline too (for code with scalar loops). Raises RuntimeError with
+    LLVM's message for IR that does not parse or verify.
+    """
+    import llvmlite.binding as llvm
+
+    machine = _machine(target)
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.triple = target.triple
+    module.data_layout = str(machine.target_data)
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2 if optimize else 1)
+    options.loop_vectorization = False
+    options.slp_vectorization = False
+    options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    if optimize:
+        manager = builder.getModulePassManager()
+        manager.run(module, builder)
+    else:
+        manager = llvm.create_new_function_pass_manager()
+        manager.add_sroa_pass()
+        manager.add_instruction_combine_pass()
+        manager.add_new_gvn_pass()
+        manager.add_simplify_cfg_pass()
+        for function in module.functions:
+            if not function.is_declaration:
+                manager.run(function, builder)
+    return machine.emit_object(module)
+
+
+def assembly(text: str, target: Target) -> str:
+    """The assembly of a module of IR text, for readers."""
+    import llvmlite.binding as llvm
+
+    machine = _machine(target)
+    module = llvm.parse_assembly(text, llvm.create_context())
+    module.triple = target.triple
+    module.data_layout = str(machine.target_data)
+    return machine.emit_assembly(module)
+
+
+class Library:
+    """Linked object code; its addresses are valid as long as it lives."""
+
+    def __init__(self, objects: Sequence[bytes], symbols: Iterable[str], target: Target) -> None:
+        """Link `objects` into the process and look `symbols` up. Raises RuntimeError."""
+        import llvmlite.binding as llvm
+
+        self._jit = llvm.create_lljit_compiler(_machine(target), use_jit_link=True)
+        builder = llvm.JITLibraryBuilder()
+        for data in objects:
+            builder = builder.add_object_img(data)
+        for symbol in symbols:
+            builder = builder.export_symbol(symbol)
+        self._tracker = builder.add_current_process().link(self._jit, "kernels")
+        self.addresses = {symbol: self._tracker[symbol] for symbol in symbols}
