@@ -50,6 +50,8 @@ class Function:
         self.lines: list[str] = []
         self.declarations: set[str] = set()
         self.globals: list[str] = []
+        #: Functions that this one calls, to stand in the same module.
+        self.helpers: list[Function] = []
         self.block = "entry"
         self._count = 0
         listed = ", ".join(
@@ -180,7 +182,7 @@ class Function:
             f"shufflevector {kind} {one}, {kind} poison, <{lanes} x i32> zeroinitializer"
         )
 
-    # -- control ------------------------------------------------------------------------------------
+    # -- control ----------------------------------------------------------------------------------
 
     @contextlib.contextmanager
     def loop(
@@ -223,7 +225,7 @@ class Function:
         self.branch(f"{stem}.done")
         self.label(f"{stem}.done")
 
-    # -- the whole ------------------------------------------------------------------------------------
+    # -- the whole --------------------------------------------------------------------------------
 
     def text(self) -> str:
         """The function's definition."""
@@ -231,7 +233,14 @@ class Function:
 
 
 def module(functions: Sequence[Function], vector_bytes: int) -> str:
-    """The text of a module of functions, with their declarations and attributes."""
+    """The text of a module of functions and their helpers, with declarations and attributes."""
+    every: dict[str, Function] = {}
+    waiting = list(functions)
+    while waiting:
+        function = waiting.pop()
+        every[function.name] = function
+        waiting += [helper for helper in function.helpers if helper.name not in every]
+    functions = [every[name] for name in sorted(every)]
     declared = sorted(set().union(*[f.declarations for f in functions]))
     made = [g for f in functions for g in f.globals]
     width = 8 * vector_bytes

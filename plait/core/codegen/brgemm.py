@@ -1,0 +1,81 @@
+"""BRGEMM, the batch-reduce matrix product on a register tile: the one block of all contractions.
+
+`accumulate` emits C += A B for a tile of C that stays in registers, over a run of the contracted
+axis. A is read in place, one element broadcast per row and step; B one row of vectors per step. To
+reduce over a batch of blocks (input channels, kernel taps), call it in a loop that carries the
+accumulators. Sources: Georganas et al., arXiv:1906.06440; Goto & van de Geijn, *Anatomy of
+High-Performance Matrix Multiplication* (2008).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plait.core.codegen import vectors
+from plait.core.codegen.text import Function, spread_constant
+from plait.core.ir.dtypes import DType
+
+Tile = list[list[str]]
+
+
+def zero_tile(dtype: DType, lanes: int, rows: int, columns: int) -> Tile:
+    """Accumulators that start at zero: `rows` x `columns` vectors."""
+    zero = spread_constant(vectors.register_type(dtype, lanes), 0)
+    return [[zero] * columns for _ in range(rows)]
+
+
+def flatten(tile: Tile) -> list[str]:
+    """The vectors of a tile row by row, as a loop carries them."""
+    return [value for row in tile for value in row]
+
+
+def unflatten(values: Sequence[str], columns: int) -> Tile:
+    """The tile of vectors that `flatten` laid out."""
+    return [list(values[i : i + columns]) for i in range(0, len(values), columns)]
+
+
+def accumulate(
+    f: Function,
+    dtype: DType,
+    lanes: int,
+    a_rows: Sequence[str],
+    a_step: str,
+    b: str,
+    b_step: str,
+    steps: str,
+    tile: Tile,
+    masks: Sequence[str | None] | None = None,
+) -> Tile:
+    """The tile after `steps` (i64) steps of the contracted axis.
+
+    a_rows: the address of A[r, 0] for each row; A[r, k] lies `k * a_step` elements after it.
+    b: the address of B[0, 0]; row k lies `k * b_step` elements after it, its vectors side by side.
+    masks: for each column of vectors, which lanes of B may be read (None: all).
+    dtype: of A and B in memory; 16-bit floats accumulate in float32.
+    """
+    columns = len(tile[0])
+    kept = vectors.memory_type(dtype)
+    kind = vectors.register_type(dtype, lanes)
+    masks = masks or [None] * columns
+    with f.loop("0", steps, carried=[(kind, value) for value in flatten(tile)]) as loop:
+        old = unflatten(loop.carried, columns)
+        row = f.at(b, f.mul(loop.index, b_step), kept)
+        loaded = [
+            vectors.load(f, dtype, f.at(row, str(j * lanes), kept), lanes, masks[j])
+            for j in range(columns)
+        ]
+        place = f.mul(loop.index, a_step)
+        new = []
+        for start, held in zip(a_rows, old):
+            one = vectors.load(f, dtype, f.at(start, place, kept), 1)
+            spread = one if lanes == 1 else f.splat(kind, one)
+            new += [multiply_add(f, kind, spread, value, c) for value, c in zip(loaded, held)]
+        loop.next = new
+    return unflatten(loop.results, columns)
+
+
+def multiply_add(f: Function, kind: str, a: str, b: str, c: str) -> str:
+    """a * b + c with one rounding."""
+    short = kind if kind[0] != "<" else "v" + kind[1:-1].replace(" x ", "")
+    name = f"llvm.fma.{short.replace('float', 'f32').replace('double', 'f64')}"
+    return f.call(kind, name, (kind, a), (kind, b), (kind, c))
