@@ -29,13 +29,13 @@ def wide_program(length: int = LENGTH, deep: int = 6) -> Program:
     """Phases of two launches, each worth several threads, with small ones between."""
     x = vector(length, "input")
     steps, left, right = [], x, x
-    small = vector(3, "input")
+    small = small_now = vector(3, "input")
     for _ in range(deep):
         new_left, new_right, next_small = vector(length), vector(length), vector(3)
         steps.append(horner(new_left, left, right, factor=0.5))
         steps.append(horner(new_right, right, left, factor=0.25))
-        steps.append(horner(next_small, small, factor=0.5))
-        left, right = new_left, new_right
+        steps.append(horner(next_small, small_now, factor=0.5))
+        left, right, small_now = new_left, new_right, next_small
     y = vector(length, "output")
     steps.append(horner(y, left, right, factor=0.5))
     return Program(steps, [x, small], [y], target())
