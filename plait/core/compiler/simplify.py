@@ -14,7 +14,7 @@ import numpy as np
 
 from plait.core.compiler.rewrite import Builder, Value, rewrite
 from plait.core.ir.graph import Graph, Instruction
-from plait.core.ir.op import ITEM, Lowering, elements
+from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ALIAS, CAST, DIV, MUL, NEG, SUB, WHERE
 from plait.core.ops.numeric.contract import free_axes
@@ -32,14 +32,12 @@ def simplify(graph: Graph) -> Graph:
 def _rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
     if any(isinstance(arg, tuple) for arg in args):
         return None
-    rule = _RULES.get(made.op.name)
-    if rule is not None:
-        found = rule(build, made, args)
-        if found is not None:
-            return found
     if made.op.lowering is Lowering.ELEMENTWISE and made.op.check is None:
-        return _fold(build, made, args)
-    return None
+        folded = _fold(build, made, args)
+        if folded is not None:
+            return folded
+    rule = _RULES.get(made.op.name)
+    return None if rule is None else rule(build, made, args)
 
 
 def _constant(build: Builder, value: int) -> Any:
@@ -243,5 +241,4 @@ _RULES: dict[str, Any] = {
     SUB.name: _sub,
     WHERE.name: _where,
     DOT_GENERAL.name: _dot,
-    ITEM.name: lambda build, made, args: None,
 }
