@@ -37,7 +37,8 @@ class Session:
 
     def __init__(self, framework: str, name: str, threads: int) -> None:
         machine.limit_processors(threads)
-        if framework == "plait":
+        kind, _, mode = framework.partition("_")
+        if kind == "plait":
             import plait
 
             plait.install_as("torch")
@@ -47,10 +48,11 @@ class Session:
         from bench.workloads import WORKLOADS, make_batches
 
         torch.set_num_threads(threads)
-        self.is_plait = framework == "plait"
+        self.is_plait = kind == "plait"
         self.version = torch.__version__
         self.workload = WORKLOADS[name]
-        self.step, self.batches = build(self.workload, make_batches(self.workload))
+        compiles = {"": "", "compile": "step" if self.is_plait else "model"}[mode]
+        self.step, self.batches = build(self.workload, make_batches(self.workload), compiles)
         self.pace = 0.0
 
     def check(self) -> list[float]:
