@@ -1,0 +1,73 @@
+"""What a program is made of: launches of kernels, and instructions left to the reference executor.
+
+A step list holds `codegen.kernel.Launch` and `HostStep`, in an order in which each reads only what
+earlier ones have written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plait.core.codegen.kernel import Launch
+from plait.core.ir.graph import Graph, Instruction
+from plait.core.ir.node import Spec
+from plait.core.ir.op import Lowering
+from plait.core.reference import executor
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """One instruction on the reference executor.
+
+    outputs: one buffer per result; inputs: those of the operands, in the order of its args.
+    """
+
+    instruction: Instruction
+    outputs: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+
+
+Step = Launch | HostStep
+
+
+def reads(step: Step) -> tuple[Any, ...]:
+    """The buffers that a step reads, those that explain its faults among them."""
+    if isinstance(step, HostStep):
+        return step.inputs
+    accumulated = step.outputs if step.also_reads else ()
+    explaining = tuple(step.fault[1]) if step.fault is not None else ()
+    return (*step.inputs, *accumulated, *explaining)
+
+
+def may_fail(step: Step) -> bool:
+    """Whether the program may end at this step with an exception."""
+    return isinstance(step, HostStep) or step.fault is not None
+
+
+def perform(step: HostStep, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The results of a host step from its operands' arrays; raises what the executor raises."""
+    made = step.instruction
+    if made.op.lowering is Lowering.OPAQUE:
+        # A user's function may keep what it is given, and the arena is written again.
+        arrays = [array.copy() for array in arrays]
+    specs = tuple(Spec(buffer.shape, buffer.dtype) for buffer in step.inputs)
+    alone = made._replace(args=tuple(range(len(specs))))
+    (result,) = executor.run(Graph(specs, (alone,), (len(specs),)), arrays)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def explain(launch: Launch, code: int, arrays: Sequence[np.ndarray]) -> None:
+    """Raise the exception behind a kernel's fault code.
+
+    arrays: those of the buffers in `launch.fault`. Raises OpFailure from the op's own check, or
+    RuntimeError where the check finds nothing wrong.
+    """
+    if launch.fault is not None:
+        made = launch.fault[0]
+        if made.op.check is not None:
+            executor.check(made.op, arrays, made.attrs, made.source)
+    raise RuntimeError(f"kernel {launch.kernel.kind} stopped with fault code {code}")
