@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plait.core.codegen import pointwise, vectors
+from plait.core.compiler import views
 from plait.core.compiler.body import copy_kernel, epilogue_of, row_kernel
 from plait.core.compiler.fuse import Cluster, Fusion
 from plait.core.compiler.lower.rows import lower_rows
