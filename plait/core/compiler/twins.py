@@ -25,7 +25,7 @@ def twins_of(graph: Graph) -> dict[str, Twin]:
         CONV_INPUT_GRAD.name: _input_grad,
         CONV_WEIGHT_GRAD.name: _weight_grad,
     }
-    pools = _private_pools(graph)
+    pools = None  # STANDIN
     if pools is not None:
         rules[MAX_POOL.name] = _max_pool
         rules[POOL_SCATTER.name] = _pool_scatter

@@ -17,9 +17,13 @@ from plait.core.ops.view import BROADCAST, FLIP, PAD, RESHAPE, SLICE, TRANSPOSE
 
 
 class View(NamedTuple):
-    """Element i of the value is element `offset + i . strides` of the row-major base."""
+    """Element i of the value is element `offset + i . strides` of the row-major base.
+
+    count: elements of the base.
+    """
 
     base: int
+    count: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int = 0
@@ -29,7 +33,8 @@ class View(NamedTuple):
     @property
     def is_whole(self) -> bool:
         """Whether the elements are those of the base, in its order: the same memory."""
-        return not self.guards and self.offset == 0 and self.strides == row_major(self.shape)
+        same_size = self.count == elements(self.shape)
+        return same_size and not self.guards and self.strides == row_major(self.shape)
 
     def access(self) -> Access:
         return Access(self.strides, self.offset, self.guards, self.fill)
@@ -47,7 +52,7 @@ def row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def whole(value: int, shape: tuple[int, ...]) -> View:
     """A value seen as itself."""
-    return View(value, shape, row_major(shape))
+    return View(value, elements(shape), shape, row_major(shape))
 
 
 def apply(view: View, made: Instruction) -> View | None:
