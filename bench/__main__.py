@@ -14,7 +14,7 @@ from bench.compare import Result, compare
 from bench.report import failures, table
 from bench.workloads import WORKLOADS
 
-FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile")
+FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax")
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:

@@ -45,7 +45,7 @@ def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
         return executor.run
     if backend == "auto" and not _pays(graph):
         return executor.run
-    return _native
+    return _compiled
 
 
 def _pays(graph: Graph) -> bool:
@@ -73,11 +73,11 @@ def work(graph: Graph) -> int:
     return total
 
 
-def _native(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
-    from plait.core.runtime import native
+def _compiled(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    from plait.core.runtime import compiled
 
     try:
-        program = native.native(graph)
+        program = compiled.compiled(graph)
     except executor.OpFailure:
         raise
     except Exception as fault:

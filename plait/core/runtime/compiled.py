@@ -16,7 +16,7 @@ from plait.core.runtime.program import Program
 #: Programs kept; beyond it the oldest is dropped (its kernels stay in the object cache).
 _MOST_PROGRAMS = 512
 
-_programs: dict[tuple, NativeGraph] = {}
+_programs: dict[tuple, CompiledGraph] = {}
 
 
 def host_target() -> Target:
@@ -24,7 +24,7 @@ def host_target() -> Target:
     return target(str(flag("PLAIT_ISA")))
 
 
-class NativeGraph:
+class CompiledGraph:
     """A graph as a native program.
 
     donations: output number -> input number, as `Program` has it. Raises what compiling raises.
@@ -51,12 +51,12 @@ class NativeGraph:
         ]
 
 
-def native(graph: Graph) -> NativeGraph:
+def compiled(graph: Graph) -> CompiledGraph:
     """The program of a graph, made once per structure."""
     key = (graph.key, flag("PLAIT_ISA"))
     found = _programs.get(key)
     if found is None:
-        found = NativeGraph(graph)
+        found = CompiledGraph(graph)
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
@@ -65,4 +65,4 @@ def native(graph: Graph) -> NativeGraph:
 
 def run(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
     """Compute the outputs of a graph from its input arrays, as the reference executor does."""
-    return native(graph).run(inputs)
+    return compiled(graph).run(inputs)
