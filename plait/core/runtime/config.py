@@ -20,9 +20,17 @@ FLAGS = {
     for flag in (
         Flag(
             "PLAIT_BACKEND",
-            "reference",
+            "auto",
             str,
-            "which executor runs graphs: `reference` (NumPy); a compiled tier is not there yet",
+            "which executor runs graphs: `reference` (NumPy), `compiled` (LLVM), or `auto`: the "
+            "reference until a graph has done enough work there to be worth compiling",
+        ),
+        Flag(
+            "PLAIT_ISA",
+            "",
+            str,
+            "the instruction set that kernels may use: `avx512`, `avx2`, `generic`; empty: all "
+            "that the machine has",
         ),
         Flag(
             "PLAIT_VERIFY",
