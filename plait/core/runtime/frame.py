@@ -18,7 +18,7 @@ from plait.core.codegen.driver import Phase as PhaseWord
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import Layout, rounded
 from plait.core.compiler.schedule import Phase, cost_ns
-from plait.core.compiler.steps import HostStep
+from plait.core.compiler.steps import HostStep, memory
 from plait.core.runtime import threads
 from plait.core.runtime.arrays import Arena
 
@@ -89,7 +89,7 @@ class Frame:
         self.starts: list[int] = []
         for launch in self.launches:
             self.starts.append(len(words))
-            for buffer in (*launch.outputs, *launch.inputs):
+            for buffer in map(memory, (*launch.outputs, *launch.inputs)):
                 slot = self.slots.get(buffer)
                 if slot is not None:
                     patches.append((slot, len(words)))
@@ -167,13 +167,14 @@ class Frame:
 
     def view(self, buffer: Any, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The array of a buffer in the present run."""
-        slot = self.slots.get(buffer)
+        home = memory(buffer)
+        slot = self.slots.get(home)
         if slot is not None:
-            return arrays[slot]
-        if buffer in self.constants:
-            return self.constants[buffer]
+            return arrays[slot].reshape(buffer.shape)
+        if home in self.constants:
+            return self.constants[home].reshape(buffer.shape)
         assert self.arena is not None
-        offset = self.layout.offsets[buffer]
+        offset = self.layout.offsets[home]
         return np.ndarray(buffer.shape, buffer.dtype.numpy, self.arena.array.data, offset)
 
     def first_fault(self) -> tuple[Launch, int]:

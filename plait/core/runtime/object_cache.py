@@ -26,6 +26,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from plait.core.llvm import build
 from plait.core.llvm.target import Target
 from plait.core.runtime.config import flag
 from plait.version import __version__
@@ -204,9 +205,7 @@ def cache_path() -> Path:
 @functools.cache
 def fingerprint(target: Target) -> str:
     """A hash of all that object code depends on besides the kernel's own key."""
-    import llvmlite
-
-    parts = [__version__, llvmlite.__version__, sys.byteorder, repr(target)]
+    parts = [__version__, build.version(), sys.byteorder, repr(target)]
     digest = hashlib.sha256("\n".join(parts).encode())
     for data in _sources():
         digest.update(data)

@@ -18,7 +18,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, explain, perform
+from plait.core.compiler.steps import HostStep, Step, explain, explaining, perform, reads
 from plait.core.llvm.target import Target
 from plait.core.runtime import kernels, native, threads
 from plait.core.runtime.arrays import empty, give_arena, take_arena
@@ -57,7 +57,7 @@ class Program:
         #: Outputs that get a new array at each call, whose slots follow those of the inputs.
         self._fresh: list[tuple[tuple[int, ...], np.dtype]] = []
         for number, buffer in enumerate(self.outputs):
-            if number in self.donations or buffer in slots or buffer.kind == "constant":
+            if number in self.donations or buffer in slots or buffer.value is not None:
                 continue
             slots[buffer] = len(self.inputs) + len(self._fresh)
             self._fresh.append((buffer.shape, buffer.dtype.numpy))
@@ -90,16 +90,9 @@ class Program:
     def _settled_constants(self) -> dict[Any, np.ndarray]:
         """The arrays of constants as kernels need them."""
         settled: dict[Any, np.ndarray] = {}
-        touched = (b for p in self.phases for s in p.steps for b in (*s.outputs, *s.inputs))
-        explaining = (
-            b
-            for p in self.phases
-            for s in p.steps
-            if isinstance(s, Launch) and s.fault is not None
-            for b in s.fault[1]
-        )
-        for buffer in (*touched, *explaining, *self.outputs):
-            if buffer.kind == "constant" and buffer not in settled:
+        touched = (b for p in self.phases for s in p.steps for b in reads(s))
+        for buffer in (*touched, *self.outputs):
+            if buffer.value is not None and buffer not in settled:
                 settled[buffer] = _fitting(buffer.value).reshape(buffer.shape)
         return settled
 
@@ -170,8 +163,7 @@ class Program:
                 self._run_host(host, frame, bound)
             elif driver.drive(frame.address, begin, end):
                 launch, code = frame.first_fault()
-                explaining = launch.fault[1] if launch.fault is not None else ()
-                explain(launch, code, [frame.view(b, bound) for b in explaining])
+                explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
         if self._copied or self._constant_results or bound is not given:
             return self._results(frame, given, bound)
         return [given[slot] for slot in self._result_slots]
