@@ -1,5 +1,2 @@
-class _O:
-    name = "x"
-
-
-MAX_POOL_NHWC = MAX_POOL_NHWC_GRAD = _O
+class _O: name="x"
+MAX_POOL_NHWC=MAX_POOL_NHWC_GRAD=_O
