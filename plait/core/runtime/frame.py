@@ -124,7 +124,8 @@ class Frame:
             begin, start = len(table), len(chunks)
             for launch in launches:
                 pieces = _pieces(launch, count) if parallel else 1
-                if alone or len(chunks) - start + pieces > MOST_CHUNKS:
+                full = len(chunks) - start + pieces > MOST_CHUNKS
+                if full or (alone and len(chunks) > start):
                     table.append((start, len(chunks) - start, int(parallel)))
                     start = len(chunks)
                 for piece in range(pieces):
@@ -141,7 +142,9 @@ class Frame:
             many = parallel and len(chunks) - start > 1
             table.append((start, len(chunks) - start, int(many)))
             last = self.segments[-1] if self.segments else None
-            if last is not None and last.host is None:
+            if alone:
+                self.segments += [Segment(i, i + 1, None) for i in range(begin, len(table))]
+            elif last is not None and last.host is None:
                 self.segments[-1] = last._replace(end=len(table))
             else:
                 self.segments.append(Segment(begin, len(table), None))
