@@ -29,10 +29,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.core.codegen.kernel import Kernel, Launch
-from plait.core.codegen.text import Function
+from plait.core.codegen.kernel import Launch
+from plait.core.codegen.peak import SUMS, peak_kernel
 from plait.core.compiler.steps import Step
-from plait.core.llvm.target import Target, target
+from plait.core.llvm.target import target
 from plait.core.runtime import kernels
 from plait.core.runtime.config import flag
 
@@ -176,8 +176,6 @@ class Peak(NamedTuple):
     bytes_per_ns: float
 
 
-#: Independent sums: more than the latency of a multiply-add times the units that do them.
-_SUMS = 12
 _TURNS = 100_000
 
 
@@ -185,13 +183,13 @@ _TURNS = 100_000
 def peak() -> Peak:
     """Measured once a process, in some 20 ms."""
     on = target()
-    kernel = Kernel("peak", (), _emit_peak)
+    kernel = peak_kernel()
     address = kernels.addresses([kernel], on)[kernel]
     kinds = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
     run = ctypes.CFUNCTYPE(ctypes.c_int64, *kinds)(address)
-    room = np.zeros(64, np.float32)
+    room = np.zeros(SUMS * on.lanes(4), np.float32)
     args = np.array([room.ctypes.data], np.int64)
-    flops = 2 * _SUMS * on.lanes(4) * _TURNS
+    flops = 2 * SUMS * on.lanes(4) * _TURNS
     source = np.zeros(32 << 20, np.uint8)
     goal = np.zeros_like(source)
     return Peak(
@@ -207,24 +205,6 @@ def _fastest(call: Callable[[], Any]) -> int:
         call()
         best = min(best, time.perf_counter_ns() - start)
     return best
-
-
-def _emit_peak(symbol: str, on: Target) -> Function:
-    f = Function(symbol)
-    kind = f"<{on.lanes(4)} x float>"
-    given = f.argument(0)
-    factor = f.load(kind, given, 4)
-    with f.loop("%begin", "%end", carried=[(kind, factor)] * _SUMS) as loop:
-        fma = f"llvm.fma.v{on.lanes(4)}f32"
-        loop.next = [
-            f.call(kind, fma, (kind, total), (kind, factor), (kind, factor))
-            for total in loop.carried
-        ]
-    # Different sums, so that none of them is left out for being another.
-    for i, total in enumerate(loop.results):
-        f.store(kind, total, f.at(given, str(i % 2), kind), 4)
-    f.ret("0")
-    return f
 
 
 # -- a whole process ----------------------------------------------------------------------------
