@@ -70,7 +70,8 @@ class Frame(enum.IntEnum):
     PATCHES = 6
     PATCH_COUNT = 7
     WORDS = 8
-    SIZE = 9
+    NDARRAY = 9  # the address of NumPy's array type
+    SIZE = 10
 
 
 class Pool(enum.IntEnum):
@@ -112,15 +113,19 @@ def can_sleep(target: Target) -> bool:
     return sys.platform == "linux" and target.triple.split("-")[0] in _FUTEX
 
 
-def driver(target: Target, data_offset: int, flags_offset: int, items_offset: int) -> str:
+def driver(
+    target: Target, type_offset: int, data_offset: int, flags_offset: int, items_offset: int
+) -> str:
     """The module's text.
 
-    data_offset, flags_offset: where an ndarray holds its address and its flags; items_offset: where
-    a list holds the address of its items (bytes; `runtime/arrays.py` measures them).
+    type_offset, data_offset, flags_offset: where an ndarray holds its type, its address and its
+    flags; items_offset: where a list holds the address of its items (in bytes, as
+    `runtime/arrays.py` finds them).
     """
     machine = target.triple.split("-")[0]
     sleep = ir.SLEEP if can_sleep(target) else ir.NO_SLEEP
     names: dict[str, int | str] = {
+        "TYPE": type_offset,
         "DATA": data_offset,
         "FLAGS": flags_offset,
         "ITEMS": items_offset,

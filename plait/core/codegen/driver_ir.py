@@ -33,7 +33,7 @@ define internal void @wake(ptr %word, i64 %many) nounwind {
 
 BIND = """
 ; Flags 0x1 and 0x100: C-contiguous, aligned to the element. An array that lacks one of them, or
-; whose address is no multiple of 16, does not fit.
+; whose address is no multiple of 16, does not fit; nor does what is no plain array.
 define i64 @plait_bind(ptr %list, ptr %frame) nounwind {
 entry:
   %items.at = getelementptr i8, ptr %list, i64 $ITEMS
@@ -46,15 +46,24 @@ entry:
   %m = load i64, ptr %m.at
   %words.at = getelementptr i64, ptr %frame, i64 $Frame.WORDS
   %words = load ptr, ptr %words.at
+  %kind.at = getelementptr i64, ptr %frame, i64 $Frame.NDARRAY
+  %kind = load ptr, ptr %kind.at
   br label %check
 check:
-  %i = phi i64 [ 0, %entry ], [ %i.next, %check.one ]
-  %bad = phi i64 [ 0, %entry ], [ %bad.next, %check.one ]
+  %i = phi i64 [ 0, %entry ], [ %i.next, %check.next ]
+  %bad = phi i64 [ 0, %entry ], [ %bad.next, %check.next ]
   %more = icmp ult i64 %i, %n
   br i1 %more, label %check.one, label %checked
 check.one:
   %item.at = getelementptr ptr, ptr %items, i64 %i
   %item = load ptr, ptr %item.at
+  %type.at = getelementptr i8, ptr %item, i64 $TYPE
+  %type = load ptr, ptr %type.at
+  %other = icmp ne ptr %type, %kind
+  br i1 %other, label %misfit, label %plain
+misfit:
+  br label %check.next
+plain:
   %data.at = getelementptr i8, ptr %item, i64 $DATA
   %data = load i64, ptr %data.at
   %flags.at = getelementptr i8, ptr %item, i64 $FLAGS
@@ -64,7 +73,10 @@ check.one:
   %both = and i32 %flags, 257
   %strided = icmp ne i32 %both, 257
   %unfit = or i1 %crooked, %strided
-  %one = zext i1 %unfit to i64
+  br label %check.next
+check.next:
+  %bad.one = phi i1 [ true, %misfit ], [ %unfit, %plain ]
+  %one = zext i1 %bad.one to i64
   %bad.next = add i64 %bad, %one
   %i.next = add i64 %i, 1
   br label %check

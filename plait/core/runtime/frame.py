@@ -79,6 +79,7 @@ class Frame:
         self.record[FrameWord.PATCHES] = self.patches.ctypes.data
         self.record[FrameWord.PATCH_COUNT] = len(self.patches)
         self.record[FrameWord.WORDS] = self.words.ctypes.data
+        self.record[FrameWord.NDARRAY] = id(np.ndarray)
         self.address = self.record.ctypes.data
 
     def _words(self, arrays: int) -> None:
@@ -191,6 +192,10 @@ class Frame:
 
 def fits(array: np.ndarray) -> bool:
     """Whether kernels can work on an array as it is."""
+    return type(array) is np.ndarray and _lies_well(array)
+
+
+def _lies_well(array: np.ndarray) -> bool:
     return array.flags.c_contiguous and array.flags.aligned and array.ctypes.data % 16 == 0
 
 

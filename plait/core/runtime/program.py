@@ -22,6 +22,7 @@ from plait.core.compiler.steps import HostStep, Step, explain, explaining, perfo
 from plait.core.llvm.target import Target
 from plait.core.runtime import kernels, native, profile, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
+from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
 
 profile.start_from_flags()
@@ -38,6 +39,7 @@ class Program:
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
+    Arrays of another shape or dtype than their buffer's are found only with `PLAIT_VERIFY=1`.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Program:
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         self._plan_results()
         self._frames: list[Frame] = []
+        self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
         self.peak_bytes = self.new_frame().arena_bytes + fresh_bytes
 
@@ -129,6 +132,13 @@ class Program:
             alone=alone,
         )
 
+    def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
+        for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
+            if array.shape != buffer.shape or array.dtype != buffer.dtype.numpy:
+                raise ValueError(
+                    f"input {number}: expected {buffer}, received {array.dtype}{list(array.shape)}"
+                )
+
     # -- a run -----------------------------------------------------------------------------------
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -138,6 +148,8 @@ class Program:
         """
         if len(arrays) != len(self.inputs):
             raise ValueError(f"expected {len(self.inputs)} arrays, received {len(arrays)}")
+        if self._verify:
+            self._check_types(arrays)
         try:
             frame = self._frames.pop()
         except IndexError:
