@@ -1,2 +1,5 @@
-class _O: name="x"
-MAX_POOL_NHWC=MAX_POOL_NHWC_GRAD=_O
+class _O:
+    name = "x"
+
+
+MAX_POOL_NHWC = MAX_POOL_NHWC_GRAD = _O
