@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plait.core.compiler.schedule import Phase
-from plait.core.compiler.steps import reads
+from plait.core.compiler.steps import reads, writes
 
 ALIGN = 64
 
@@ -36,7 +36,7 @@ def plan_memory(
     last: dict[Any, int] = {}
     for number, phase in enumerate(phases):
         for step in phase.steps:
-            for buffer in (*step.outputs, *reads(step)):
+            for buffer in (*writes(step), *reads(step)):
                 if in_arena(buffer):
                     first.setdefault(buffer, number)
                     last[buffer] = number

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plait.core.codegen.kernel import Launch
-from plait.core.compiler.steps import HostStep, Step, may_fail, reads
+from plait.core.compiler.steps import HostStep, Step, may_fail, memory, reads, writes
 
 #: Launches up to this estimate (ns) and result size move to an earlier phase. A barrier between
 #: threads costs a microsecond or two; and larger results would live in the arena for longer.
@@ -57,13 +57,13 @@ def schedule(steps: Sequence[Step], same: Mapping[Any, Any]) -> list[Phase]:
     failing = -1  # the last phase with a step that may fail
     for step in steps:
         sources = [same.get(b, b) for b in reads(step)]
-        targets = [same.get(b, b) for b in step.outputs]
+        targets = [same.get(b, b) for b in writes(step)]
         earliest = floor
         for buffer in sources:
             earliest = max(earliest, written.get(buffer, -1) + 1)
         for buffer in targets:
             earliest = max(earliest, touched.get(buffer, -1) + 1)
-        if any(b in same for b in step.outputs):
+        if any(b in same for b in writes(step)):
             earliest = max(earliest, failing + 1)
         if isinstance(step, HostStep):
             place = len(phases)
@@ -99,9 +99,9 @@ def taken_over(
     first_write: dict[Any, int] = {}
     last_touch: dict[Any, int] = {}
     for number, step in enumerate(steps):
-        for buffer in step.outputs:
+        for buffer in writes(step):
             first_write.setdefault(buffer, number)
-        for buffer in (*reads(step), *step.outputs):
+        for buffer in (*reads(step), *writes(step)):
             last_touch[buffer] = number
     same: dict[Any, Any] = {}
     for output_number, input_number in wanted.items():
@@ -120,11 +120,14 @@ def taken_over(
 
 def _in_place(step: Step, output: Any, source: Any) -> bool:
     """Whether a step may write `output` over `source`, which it reads."""
-    if isinstance(step, HostStep) or step.outputs.count(output) != 1 or source in step.outputs:
+    targets = writes(step)
+    if isinstance(step, HostStep) or targets.count(output) != 1 or source in targets:
         return False
-    position = step.outputs.index(output)
+    position = targets.index(output)
     return all(
-        (position, i) in step.in_place for i, buffer in enumerate(step.inputs) if buffer is source
+        (position, i) in step.in_place
+        for i, buffer in enumerate(step.inputs)
+        if memory(buffer) is source
     )
 
 
@@ -143,9 +146,9 @@ def late_writes(steps: Sequence[Step], same: dict[Any, Any]) -> tuple[list[Step]
         blamed: list[Any] = []
         for step in steps[: last + 1]:
             sources = {same.get(b, b) for b in reads(step)}
-            targets = {same.get(b, b) for b in step.outputs}
+            targets = {same.get(b, b) for b in writes(step)}
             waits = (
-                any(b in same for b in step.outputs)
+                any(b in same for b in writes(step))
                 or not late_targets.isdisjoint(sources | targets)
                 or not late_reads.isdisjoint(targets)
             )
@@ -153,7 +156,7 @@ def late_writes(steps: Sequence[Step], same: dict[Any, Any]) -> tuple[list[Step]
                 early.append(step)
                 continue
             if may_fail(step):
-                blamed = [b for b in same if any(b in s.outputs for s in late)]
+                blamed = [b for b in same if any(b in writes(s) for s in late)]
                 break
             late.append(step)
             late_reads |= sources

@@ -34,13 +34,27 @@ class HostStep:
 Step = Launch | HostStep
 
 
+def memory(buffer: Any) -> Any:
+    """The buffer that has the memory of this one: its root, or itself."""
+    return buffer.root or buffer
+
+
 def reads(step: Step) -> tuple[Any, ...]:
-    """The buffers that a step reads, those that explain its faults among them."""
+    """The memory that a step reads, that of the buffers that explain its faults included."""
     if isinstance(step, HostStep):
-        return step.inputs
+        return tuple([memory(b) for b in step.inputs])
     accumulated = step.outputs if step.also_reads else ()
-    explaining = tuple(step.fault[1]) if step.fault is not None else ()
-    return (*step.inputs, *accumulated, *explaining)
+    return tuple([memory(b) for b in (*step.inputs, *accumulated, *explaining(step))])
+
+
+def writes(step: Step) -> tuple[Any, ...]:
+    """The memory that a step writes."""
+    return tuple([memory(b) for b in step.outputs])
+
+
+def explaining(launch: Launch) -> tuple[Any, ...]:
+    """The buffers from whose values the cause of a fault code can be found."""
+    return () if launch.fault is None else tuple(launch.fault[1])
 
 
 def may_fail(step: Step) -> bool:

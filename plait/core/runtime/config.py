@@ -63,6 +63,42 @@ FLAGS = {
             "folder of what Plait may keep between runs; empty: `plait` in the user's cache folder",
         ),
         Flag(
+            "PLAIT_THREADS",
+            "0",
+            int,
+            "how many threads run compiled programs; 0: as many as the process may use processors",
+        ),
+        Flag(
+            "PLAIT_IDLE_MB",
+            "1024",
+            int,
+            "how many megabytes of dead arrays' memory are kept for the next arrays",
+        ),
+        Flag(
+            "PLAIT_CACHE_MB",
+            "512",
+            int,
+            "how many megabytes of compiled code are kept on disk; 0: none",
+        ),
+        Flag(
+            "PLAIT_COMPILE",
+            "here",
+            str,
+            "`process`: compile in another process, which survives what LLVM does not; `here`: not",
+        ),
+        Flag(
+            "PLAIT_DEBUG",
+            "0",
+            int,
+            "1: at exit, print how long each kernel of the compiled programs took",
+        ),
+        Flag(
+            "PLAIT_TRACE",
+            "",
+            str,
+            "file that gets a trace of the compiled programs' kernels, for chrome://tracing",
+        ),
+        Flag(
             "PLAIT_ALIASES",
             "",
             str,
