@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from plait.core.compiler.lower import conv as lower
+from plait.core.compiler.lower import conv_weight as lower_weight
 from plait.core.ir.dtypes import BY_NAME, dtype_of
 from plait.core.ir.op import op_by_name
 from plait.core.ops import conv_nhwc  # noqa: F401  # defines the records
@@ -19,6 +20,7 @@ from tests.ops.tolerance import assert_close
 LOWERED = {
     "conv_nhwc": lower.lower_conv_nhwc,
     "conv_nhwc_input_grad": lower.lower_conv_nhwc_input_grad,
+    "conv_nhwc_weight_grad": lower_weight.lower_conv_nhwc_weight_grad,
 }
 ISAS = ("avx512", "avx2")
 

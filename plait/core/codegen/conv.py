@@ -136,9 +136,7 @@ class _Emitter:
         """Row blocks run fastest, then images, then shares of the panels, then groups."""
         f, what = self.f, self.what
         row_blocks = -(-what.rows // what.unit_rows)
-        image_blocks = f.div(
-            f.add(self.images, str(what.unit_images - 1)), str(what.unit_images)
-        )
+        image_blocks = f.div(f.add(self.images, str(what.unit_images - 1)), str(what.unit_images))
         row_block = f.rem(number, str(row_blocks))
         number = f.div(number, str(row_blocks))
         image_block = f.rem(number, image_blocks)
@@ -271,9 +269,7 @@ class _Emitter:
                 one = vectors.load(f, self.dtype, at, 1)
                 if what.lanes > 1:
                     one = f.splat(kind, one)
-                new.append(
-                    [brgemm.multiply_add(f, kind, one, b, c) for b, c in zip(loaded, row)]
-                )
+                new.append([brgemm.multiply_add(f, kind, one, b, c) for b, c in zip(loaded, row)])
             held = new
         return held
 

@@ -80,9 +80,7 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     return lanes
 
 
-def choose_tile(
-    registers: int, vectors: int, extents: tuple[int, int, int], images: int
-) -> Tile:
+def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], images: int) -> Tile:
     """The tile of (images, rows, columns) pixels by vectors with the least estimated time.
 
     Accumulators, a row of weights and a broadcast element have to fit the registers. Time of a step
@@ -122,7 +120,7 @@ class Weights(NamedTuple):
     wide: int
 
 
-def _compute_dtype(dtype: DType) -> DType:
+def compute_dtype(dtype: DType) -> DType:
     return dtypes.float32 if dtype.is_half else dtype
 
 
@@ -325,9 +323,7 @@ def _lower_conv(
         return True
     (top, bottom), (left, right) = [a.reach(n) for a, n in zip(axes, (height, width))]
     borders = (top, bottom, left, right)
-    image = padded_image(
-        plan, x, x.shape, row_major(x.shape), borders, _compute_dtype(x.dtype)
-    )
+    image = padded_image(plan, x, x.shape, row_major(x.shape), borders, compute_dtype(x.dtype))
     depth = w.shape[1]
     taps = elements(kernel)
     weights = Weights(out // groups, depth, out // groups * depth * taps, taps, depth * taps)
@@ -363,13 +359,9 @@ def lower_conv_nhwc_input_grad(
         return True
     reaches = [[a.reach(n) for a in axes] for axes, n in zip((downs, acrosses), g.shape[1:3])]
     borders = tuple(max(reach[side] for reach in axis) for axis in reaches for side in (0, 1))
-    image = padded_image(
-        plan, g, g.shape, row_major(g.shape), borders, _compute_dtype(g.dtype)
-    )
+    image = padded_image(plan, g, g.shape, row_major(g.shape), borders, compute_dtype(g.dtype))
     taps = elements(kernel)
-    weights = Weights(
-        w.shape[1], depth, depth * w.shape[1] * taps, w.shape[1] * taps, taps
-    )
+    weights = Weights(w.shape[1], depth, depth * w.shape[1] * taps, w.shape[1] * taps, taps)
     flops = 2 * samples * elements(g.shape[1:3]) * elements(w.shape)
     share = flops // (len(downs) * len(acrosses))
     for down in downs:
