@@ -13,12 +13,11 @@ from plait.core.codegen.conv_weight import (
     weight_kernel,
 )
 from plait.core.codegen.kernel import Launch
-from plait.core.compiler.lower.conv import (
+from plait.core.compiler.lower.conv_taps import (
     choose_lanes,
     compute_dtype,
     forward_axis,
     padded_image,
-    row_major,
 )
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.op import elements
@@ -29,27 +28,15 @@ Ints = tuple[int, ...]
 MOST_PARTS = 16
 
 
-def lower_conv_nhwc_weight_grad(
-    made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None
-) -> bool:
-    """`conv_nhwc_weight_grad` of any float dtype."""
-    if epilogue is not None:
-        return False
-    x, g = inputs
-    (result,) = outputs
-    return weight_gradient(plan, x, x.shape, row_major(x.shape), g, result, made.attrs)
-
-
-def weight_gradient(
-    plan: Plan, x: Buffer, shape: Ints, strides: Ints, g: Buffer, result: Buffer, attrs: Any
-) -> bool:
+def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, attrs: Any) -> bool:
     """Launches for the gradient of a weight (O, C / groups, kh, kw).
 
-    shape, strides: of x as (N, H, W, C). g: (N, H', W', O).
+    x: (buffer, shape as (N, H, W, C), its strides); g: the same for (N, H', W', O).
     """
-    kernel, groups = attrs["kernel"], attrs["groups"]
+    groups = attrs["groups"]
+    shape, shape_g = x[1], g[1]
     samples, channels = shape[0], shape[3]
-    extents = g.shape[1:3]
+    extents = shape_g[1:3]
     depth, outputs = channels // groups, result.shape[0] // groups
     if elements(result.shape) == 0:
         return True
@@ -60,9 +47,9 @@ def weight_gradient(
         )
     ]
     (top, bottom), (left, right) = [a.reach(n) for a, n in zip(axes, shape[1:3])]
-    dtype = compute_dtype(x.dtype)
-    source, whole = padded_image(plan, x, shape, strides, (top, bottom, left, right), dtype)
-    grads, _ = padded_image(plan, g, g.shape, row_major(g.shape), (0, 0, 0, 0), dtype)
+    dtype = compute_dtype(result.dtype)
+    source, whole = padded_image(plan, *x, (top, bottom, left, right), dtype)
+    grads, _ = padded_image(plan, *g, (0, 0, 0, 0), dtype)
     down, across = axes
     width = whole[2]
     offsets = [
@@ -85,7 +72,7 @@ def weight_gradient(
     rows, columns = extents
     if place[1] == place[2] * columns:
         rows, columns = 1, rows * columns
-    block = choose_block(plan, (samples, rows, columns), whole, g.shape, dtype.itemsize)
+    block = choose_block(plan, (samples, rows, columns), whole, shape_g, dtype.itemsize)
     parts, split = choose_parts(samples, rows, block, tiles, dtype.itemsize, source, grads)
     what = TapWeight(
         dtype.name, tiles, taps, rows_of, rows, columns, place, origin, depth, block, split
@@ -101,7 +88,7 @@ def weight_gradient(
             (source, grads),
             units=parts * split,
             numbers=(samples, per, outputs),
-            flops=2 * elements(g.shape) * elements(result.shape) // result.shape[0],
+            flops=2 * elements(shape_g) * elements(result.shape) // result.shape[0],
             bytes=source.nbytes + grads.nbytes + partial.nbytes,
         )
     )
