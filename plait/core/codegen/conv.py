@@ -2,9 +2,9 @@
 
 One kernel serves the convolution and its transpose in the input. Per group it computes
 
-    y[n, r, c, o] = sum over taps t, steps l of x[origin + place(n, r, c) + taps[t] + l] * w[t, l, o]
+    y[n, r, c, o] = sum over t, l of x[origin + place(n, r, c) + taps[t] + l] * w[t, l, o]
 
-where a place is `n * image + r * row + c * pixel` and all numbers are elements of the source. A run
+over the taps t of the kernel and the steps l of a run, where a place is `n * image + r * row + c * pixel` and all numbers are elements of the source. A run
 of steps is the input channels of one tap, or of all taps of a kernel row, which are neighbours in a
 channels-last image. The weights come packed in panels (`conv_pack.py`), the image with its
 padding. Source: Georganas et al., *Anatomy of High-Performance Deep Learning Convolutions on SIMD
@@ -13,6 +13,7 @@ Architectures*, arXiv:1808.05567.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -232,7 +233,7 @@ class _Emitter:
     def _tap(self, number: str) -> str:
         """The offset of tap `number`: a product where they are evenly spaced, else from a table."""
         f, taps = self.f, self.what.taps
-        steps = {b - a for a, b in zip(taps, taps[1:])}
+        steps = {b - a for a, b in itertools.pairwise(taps)}
         if len(steps) <= 1:
             return f.add(str(taps[0]), f.mul(number, str(steps.pop() if steps else 0)))
         if not self.table:

@@ -16,7 +16,6 @@ from plait.core.codegen import brgemm, vectors
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function, short_name
 from plait.core.ir.dtypes import BY_NAME, DType
-from plait.core.llvm.target import Target
 
 
 class WeightTiles(NamedTuple):

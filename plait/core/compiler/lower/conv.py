@@ -1,7 +1,7 @@
 """Convolution, and its transposes in the input and in the weight, over one or two spatial axes.
 
 The channels-last ops are what kernels work on. The others are brought into that form and back by
-copies here; the layout pass of a whole program does better. Three spatial axes run on the reference.
+copies here; the layout pass of a whole program does better. Three spatial axes are not covered.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ def lower_conv(
 def lower_conv_input_grad(
     made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Epilogue | None = None
 ) -> bool:
-    """`conv_input_grad` over one or two axes of any float dtype, by way of channels-last copies."""
+    """`conv_input_grad` over one or two axes of any float dtype, by way of copies."""
     g, w = inputs[:2]
     if epilogue is not None or len(g.shape) > 4:
         return False
@@ -244,9 +244,19 @@ def lower_conv_input_grad(
 def lower_conv_weight_grad(
     made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Epilogue | None = None
 ) -> bool:
-    """`conv_weight_grad` over one or two axes of any float dtype, by way of channels-last copies."""
+    """`conv_weight_grad` over one or two axes of any float dtype, by way of copies."""
     if epilogue is not None or len(inputs[0].shape) > 4:
         return False
     x, g = map(channels_first, inputs)
     kernel = (1, *made.attrs["kernel"])[-2:]
     return weight_gradient(plan, x, g, outputs[0], kernel, _two_axes(made.attrs))
+
+
+LOWERINGS = {
+    "conv": lower_conv,
+    "conv_input_grad": lower_conv_input_grad,
+    "conv_weight_grad": lower_conv_weight_grad,
+    "conv_nhwc": lower_conv_nhwc,
+    "conv_nhwc_input_grad": lower_conv_nhwc_input_grad,
+    "conv_nhwc_weight_grad": lower_conv_nhwc_weight_grad,
+}

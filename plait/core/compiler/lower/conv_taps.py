@@ -7,8 +7,9 @@ transpose is one such thing per residue of the places, so that no multiplication
 
 from __future__ import annotations
 
+import itertools
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from plait.core.codegen.access import Access
 from plait.core.codegen.conv import TapConv, Tile, conv_kernel
@@ -193,7 +194,7 @@ def tap_convolution(
     ]
     segments = tuple(a * kernel[1] + b for a, _ in down.taps for b, _ in across.taps)
     run = weights.depth
-    beside = [b[1] - a[1] for a, b in zip(across.taps, across.taps[1:])]
+    beside = [b[1] - a[1] for a, b in itertools.pairwise(across.taps)]
     if groups == 1 and all(step == 1 for step in beside) and across.taps:
         run *= len(across.taps)
         offsets = offsets[:: len(across.taps)]
