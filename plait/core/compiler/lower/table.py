@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plait.core.compiler.lower import conv, window
+
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
 LOWERINGS: dict[str, Callable[..., bool]] = {}
+
+# Convolution and pooling.
+LOWERINGS.update(conv.LOWERINGS)
+LOWERINGS.update(window.LOWERINGS)
