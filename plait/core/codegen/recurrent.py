@@ -95,6 +95,19 @@ class Step:
         where = self._address(self.args.get(name, name), row, gate, gates)
         vectors.store(self.f, self.tile.dtype, value, where, self.tile.lanes, self.mask)
 
+    def prefetch(self, name: str, row: str, gates: int = 1) -> None:
+        """Ask for the vectors of all gates in a row of (rows, gates * H)."""
+        for gate in range(gates):
+            where = self._address(self.args[name], row, gate, gates)
+            self.f.call(
+                "void",
+                "llvm.prefetch.p0",
+                ("ptr", where),
+                ("i32 immarg", "0"),
+                ("i32 immarg", "2"),
+                ("i32 immarg", "1"),
+            )
+
     def now(self) -> str:
         """The row of this step's values."""
         return self.f.add(self.args["now"], self.row)
@@ -137,16 +150,23 @@ def step_kernel(
     buffers: Sequence[str],
     operand: Callable[[Step], str],
     cell: Callable[[Step], None],
+    soon: dict[str, int],
 ) -> Kernel:
     """One time step over units (panels of columns, tiles of rows).
 
     buffers: names of the kernel's first arguments, "packed" among them; NUMBERS follow. operand:
     writes the address of the (batch, depth) matrix that multiplies the weight. cell: writes what
-    becomes of one row and one vector of hidden units.
+    becomes of one row and one vector of hidden units. soon: the buffers (T * B, gates * H) with
+    their gates that the cells will touch: they are asked for before the product, which hides what
+    memory takes, because no hardware prefetcher follows single vectors in many rows.
     """
+
+    kept = vectors.memory_type(tile.dtype)
+    width = str(tile.columns * tile.lanes)
 
     def emit(symbol: str, target: Target) -> Function:
         f = Function(symbol)
+        f.helpers = [_product(symbol, tile, n) for n in (tile.rows, tile.rows - 1) if n]
         args = {name: f.argument(i) for i, name in enumerate(buffers)}
         for i, name in enumerate(NUMBERS):
             args[name] = f.argument(len(buffers) + i, "i64")
@@ -156,36 +176,50 @@ def step_kernel(
             panel, part = f.div(unit.index, args["parts"]), f.rem(unit.index, args["parts"])
             first = f.add(f.mul(part, str(tile.rows - 1)), f.least(part, args["tall"]))
             is_tall = f.let(f"icmp slt i64 {part}, {args['tall']}")
-            for rows, condition in ((tile.rows, is_tall), (tile.rows - 1, "")):
-                if rows == 0:
-                    continue
-                with f.when(condition or f.let(f"xor i1 {is_tall}, true")):
-                    _product(step, matrix, first, panel, rows)
+            a = f.at(matrix, f.mul(first, args["depth"]), kept)
+            b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), width), kept)
             count = f.let(f"select i1 {is_tall}, i64 {tile.rows}, i64 {tile.rows - 1}")
-            _cells(step, first, count, panel, cell)
+            _each_vector(step, first, count, panel, lambda: _prefetch(step, soon))
+            given = f"ptr {a}, ptr {b}, i64 {args['depth']}, i64 {args['steps']}, ptr %scratch"
+            for helper, wanted in zip(f.helpers, ("true", "false")):
+                with f.when(f.let(f"icmp eq i1 {is_tall}, {wanted}")):
+                    f.line(f"call void @{helper.name}({given})")
+            _each_vector(step, first, count, panel, lambda: cell(step))
         f.ret()
         return f
 
     return Kernel(kind, tile.key, emit)
 
 
-def _product(step: Step, matrix: str, first: str, panel: str, rows: int) -> None:
-    """Rows `first` .. of the matrix times a panel of the weight, to the scratch memory."""
-    f, tile, args = step.f, step.tile, step.args
+def _product(symbol: str, tile: Tile, rows: int) -> Function:
+    """A function: `rows` rows of (rows, depth) times a panel of the weight, to the scratch memory.
+
+    It stands by itself so that the constants of the cell do not take the registers of its loop.
+    """
     kept = vectors.memory_type(tile.dtype)
-    step_width = tile.columns * tile.lanes
-    starts = [f.at(matrix, f.mul(f.add(first, str(i)), args["depth"]), kept) for i in range(rows)]
-    b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), str(step_width)), kept)
+    parameters = (
+        ("ptr", "matrix"),
+        ("ptr", "panel"),
+        ("i64", "depth"),
+        ("i64", "steps"),
+        ("ptr", "scratch"),
+    )
+    f = Function(f"{symbol}_{rows}", parameters, "void")
+    width = str(tile.columns * tile.lanes)
+    starts = [f.at("%matrix", f.mul(str(i), "%depth"), kept) for i in range(rows)]
     zeros = brgemm.zero_tile(tile.dtype, tile.lanes, rows, tile.columns)
     found = brgemm.accumulate(
-        f, tile.dtype, tile.lanes, starts, "1", b, str(step_width), args["steps"], zeros
+        f, tile.dtype, tile.lanes, starts, "1", "%panel", width, "%steps", zeros
     )
     for i, value in enumerate(brgemm.flatten(found)):
-        vectors.store(f, tile.dtype, value, f.at("%scratch", str(i * tile.lanes), kept), tile.lanes)
+        where = f.at("%scratch", str(i * tile.lanes), kept)
+        vectors.store(f, tile.dtype, value, where, tile.lanes)
+    f.ret()
+    return f
 
 
-def _cells(step: Step, first: str, count: str, panel: str, cell: Callable[[Step], None]) -> None:
-    """The cells of a tile, whose products lie in the scratch memory."""
+def _each_vector(step: Step, first: str, count: str, panel: str, write: Callable[[], None]) -> None:
+    """Loops over `count` rows and the vectors of hidden units of a panel around `write`."""
     f, tile, args = step.f, step.tile, step.args
     kept = vectors.memory_type(tile.dtype)
     start = f.mul(panel, str(tile.width))
@@ -198,7 +232,13 @@ def _cells(step: Step, first: str, count: str, panel: str, cell: Callable[[Step]
             step.sums = f.at(sums, f.sub(place.index, start), kept)
             if tile.ragged:
                 step.mask = f.tail_mask(tile.lanes, f.sub(args["hidden"], place.index))
-            cell(step)
+            write()
+
+
+def _prefetch(step: Step, soon: dict[str, int]) -> None:
+    now = step.now()
+    for name, gates in soon.items():
+        step.prefetch(name, now, gates)
 
 
 # -- forward cells ------------------------------------------------------------------------------
@@ -219,7 +259,8 @@ def lstm_step(tile: Tile) -> Kernel:
         step.store(step.mul(o, step.tanh(c)), "y", now)
 
     names = ("y", "c", "gates", "x", "h0", "c0", "packed")
-    return step_kernel("lstm", tile, names, lambda step: step.state("h0", "y"), cell)
+    soon = {"x": 4, "gates": 4, "c": 1, "y": 1}
+    return step_kernel("lstm", tile, names, lambda step: step.state("h0", "y"), cell, soon)
 
 
 def gru_step(tile: Tile, bias: bool) -> Kernel:
@@ -240,7 +281,8 @@ def gru_step(tile: Tile, bias: bool) -> Kernel:
 
     names = ("y", "gates", "x", "h0", "packed", *(("bias",) if bias else ()))
     kind = "gru_bias" if bias else "gru"
-    return step_kernel(kind, tile, names, lambda step: step.state("h0", "y"), cell)
+    soon = {"x": 3, "gates": 4, "y": 1}
+    return step_kernel(kind, tile, names, lambda step: step.state("h0", "y"), cell, soon)
 
 
 # -- packing ------------------------------------------------------------------------------------

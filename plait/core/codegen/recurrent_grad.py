@@ -71,7 +71,8 @@ def lstm_step_back(tile: Tile) -> Kernel:
         step.store(step.mul(dc, f), "dc0", step.row)
 
     names = ("dx", "dc0", "dy", "dc", "gates", "cells", "c0", "packed")
-    return step_kernel("lstm_grad", tile, names, _behind("dx"), cell)
+    soon = {"gates": 4, "dx": 4, "dy": 1, "dc": 1, "cells": 1}
+    return step_kernel("lstm_grad", tile, names, _behind("dx"), cell, soon)
 
 
 def gru_step_back(tile: Tile) -> Kernel:
@@ -91,7 +92,8 @@ def gru_step_back(tile: Tile) -> Kernel:
         step.store(step.mul(dh, z), "dh0", step.row)
 
     names = ("dx", "into_h", "dh0", "dy", "y", "gates", "h0", "packed")
-    return step_kernel("gru_grad", tile, names, _behind("into_h"), cell)
+    soon = {"gates": 4, "dx": 3, "into_h": 3, "dy": 1, "y": 1}
+    return step_kernel("gru_grad", tile, names, _behind("into_h"), cell, soon)
 
 
 def last_step_back(tile: Tile, waits: bool) -> Kernel:
@@ -107,7 +109,7 @@ def last_step_back(tile: Tile, waits: bool) -> Kernel:
         step.store(total, "dh0", step.row)
 
     kind = "gru_grad_last" if waits else "lstm_grad_last"
-    return step_kernel(kind, tile, ("dh0", "d", "packed"), _behind("d"), cell)
+    return step_kernel(kind, tile, ("dh0", "d", "packed"), _behind("d"), cell, {})
 
 
 def pack_columns(tile: Tile) -> Kernel:

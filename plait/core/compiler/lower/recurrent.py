@@ -73,7 +73,8 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     """
     lanes = target.lanes(dtype.itemsize)
     columns = gates or min(4 if target.registers >= 32 else 2, -(-hidden // lanes))
-    most = (target.registers - columns - 1) // columns
+    # Registers beside the accumulators: a row of B, an element of A, and one to move values in.
+    most = (target.registers - columns - 2) // columns
     parts = max(1, -(-batch // most))
     rows = max(1, -(-batch // parts))
     width = lanes * (1 if gates else columns)
