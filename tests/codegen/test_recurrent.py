@@ -76,8 +76,24 @@ def test_against_reference(name: str, dtype: str, isa: str) -> None:
         _check(name, dtype, isa, extents, reverse=bool(number % 2), bias=number % 3 == 0)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", OPS)
+def test_half_is_float32_rounded_once(name: str, dtype: str, isa: str) -> None:
+    kind = BY_NAME[dtype]
+    arrays = [x.astype(kind.numpy) for x in _operands(name, 3, 7, 19, bias=True)]
+    wide = [x.astype(np.float32) for x in arrays]
+    attrs = {"reverse": True}
+    results = run_op(LOWERINGS[name], OPS[name], arrays, [kind] * len(arrays), attrs, isa)
+    exact = run_op(LOWERINGS[name], OPS[name], wide, [dtypes.float32] * len(arrays), attrs, isa)
+    for result, expected in zip(results, exact, strict=True):
+        np.testing.assert_array_equal(
+            result.astype(np.float32), expected.astype(kind.numpy).astype(np.float32)
+        )
+
+
 def test_not_covered() -> None:
-    """16-bit floats, a gradient of the gates, and a gradient over no step are left alone."""
+    """A gradient of the gates, and a gradient over no step, are left alone."""
     plan = Plan(target())
 
     def lowered(name: str, dtype: Any, t: int, more: bool) -> bool:
@@ -87,11 +103,10 @@ def test_not_covered() -> None:
         buffers = [Buffer(x.shape, dtype, "input") for x in arrays]
         return LOWERINGS[name](None, buffers, [], plan)
 
-    assert not lowered("lstm_sequence", dtypes.bfloat16, 2, False)
-    assert not lowered("gru_sequence", dtypes.float16, 2, False)
     for name in ("lstm_sequence_grad", "gru_sequence_grad"):
-        assert not lowered(name, dtypes.float32, 2, True)
-        assert not lowered(name, dtypes.float32, 0, False)
+        for dtype in (dtypes.float32, dtypes.bfloat16):
+            assert not lowered(name, dtype, 2, True)
+            assert not lowered(name, dtype, 0, False)
     assert not plan.steps
 
 

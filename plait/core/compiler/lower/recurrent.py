@@ -1,13 +1,19 @@
-"""LSTM and GRU sequences: the weight is packed once, then every time step is one launch."""
+"""LSTM and GRU sequences: the weight is packed once, then every time step is one launch.
+
+16-bit floats are widened before and rounded once after, as the reference does.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from plait.core.codegen import recurrent, recurrent_grad
+from plait.core.codegen.convert import conversion
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.recurrent import Tile
 from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.llvm.target import Target
 
@@ -103,6 +109,28 @@ def _covers(dtype: DType, epilogue: Any) -> bool:
     return dtype.name in ("float32", "float64") and epilogue is None
 
 
+def _or_widened(lower: Callable[..., bool]) -> Callable[..., bool]:
+    """`lower`, for the 16-bit floats too: on float32 temporaries."""
+
+    def lower_any(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+        if not inputs[0].dtype.is_half:
+            return lower(made, inputs, outputs, plan, epilogue)
+        wide_inputs = [plan.temporary(x.shape, dtypes.float32) for x in inputs]
+        wide_outputs = [plan.temporary(y.shape, dtypes.float32) for y in outputs]
+        inner = Plan(plan.target)
+        if not lower(made, wide_inputs, wide_outputs, inner, epilogue):
+            return False
+        for source, wide in zip(inputs, wide_inputs):
+            plan.launch(conversion(source, wide))
+        for step in inner.steps:
+            plan.launch(step)
+        for wide, result in zip(wide_outputs, outputs):
+            plan.launch(conversion(wide, result))
+        return True
+
+    return lower_any
+
+
 def _pack(plan: Plan, steps: _Steps, kernel: Kernel, w: Buffer, numbers: tuple[int, ...]) -> Buffer:
     packed = plan.temporary(steps.packed, w.dtype)
     size = w.nbytes + packed.nbytes
@@ -131,7 +159,7 @@ def _forward(
 
 
 def lower_lstm(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    """`lstm_sequence` in float32 and float64."""
+    """`lstm_sequence`."""
     x, h0, c0, w = inputs
     if not _covers(w.dtype, epilogue):
         return False
@@ -143,7 +171,7 @@ def lower_lstm(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any =
 
 
 def lower_gru(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    """`gru_sequence` in float32 and float64."""
+    """`gru_sequence`."""
     x, h0, w, *bias = inputs
     if not _covers(w.dtype, epilogue):
         return False
@@ -191,7 +219,7 @@ def _arrive(plan: Plan, steps: _Steps, dh0: Buffer, d: Buffer, packed: Buffer, w
 
 
 def lower_lstm_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    """`lstm_sequence_grad` in float32 and float64, without a gradient of the gates."""
+    """`lstm_sequence_grad` without a gradient of the gates."""
     dy, dc, gates, cells, c0, w, *dgates = inputs
     if not _covers(w.dtype, epilogue) or dgates or dy.shape[0] == 0:
         return False
@@ -205,7 +233,7 @@ def lower_lstm_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: 
 
 
 def lower_gru_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    """`gru_sequence_grad` in float32 and float64, without a gradient of the gates."""
+    """`gru_sequence_grad` without a gradient of the gates."""
     dy, y, gates, h0, w, *dgates = inputs
     if not _covers(w.dtype, epilogue) or dgates or dy.shape[0] == 0:
         return False
@@ -219,8 +247,8 @@ def lower_gru_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: A
 
 
 LOWERINGS = {
-    "lstm_sequence": lower_lstm,
-    "lstm_sequence_grad": lower_lstm_grad,
-    "gru_sequence": lower_gru,
-    "gru_sequence_grad": lower_gru_grad,
+    "lstm_sequence": _or_widened(lower_lstm),
+    "lstm_sequence_grad": _or_widened(lower_lstm_grad),
+    "gru_sequence": _or_widened(lower_gru),
+    "gru_sequence_grad": _or_widened(lower_gru_grad),
 }
