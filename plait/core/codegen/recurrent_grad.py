@@ -14,8 +14,7 @@ from collections.abc import Callable
 from plait.core.codegen import vectors
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.recurrent import Step, Tile, step_kernel
-from plait.core.codegen.text import Function, spread_constant
-from plait.core.llvm.target import Target
+from plait.core.codegen.text import spread_constant
 
 
 def _one_minus(step: Step, x: str) -> str:
@@ -110,36 +109,3 @@ def last_step_back(tile: Tile, waits: bool) -> Kernel:
 
     kind = "gru_grad_last" if waits else "lstm_grad_last"
     return step_kernel(kind, tile, ("dh0", "d", "packed"), _behind("d"), cell, {})
-
-
-def pack_columns(tile: Tile) -> Kernel:
-    """w (K, H) to panels (K, width) of neighbouring columns, zero past the last.
-
-    Buffers packed | w; numbers: K, H. A unit is a panel.
-    """
-    kept = vectors.memory_type(tile.dtype)
-
-    def emit(symbol: str, target: Target) -> Function:
-        f = Function(symbol)
-        packed, w = f.argument(0), f.argument(1)
-        depth, hidden = f.argument(2, "i64"), f.argument(3, "i64")
-        width = str(tile.width)
-        with f.loop("%begin", "%end") as unit:
-            panel = f.at(packed, f.mul(f.mul(unit.index, depth), width), kept)
-            first = f.mul(unit.index, width)
-            with f.loop("0", depth) as k:
-                row = f.at(w, f.mul(k.index, hidden), kept)
-                place = f.at(panel, f.mul(k.index, width), kept)
-                for column in range(0, tile.width, tile.lanes):
-                    index = f.add(first, str(column))
-                    left = f.sub(hidden, index)
-                    left = f.call("i64", "llvm.smax.i64", ("i64", left), ("i64", "0"))
-                    mask = f.tail_mask(tile.lanes, left) if tile.ragged else None
-                    source = f.at(row, index, kept)
-                    value = vectors.load(f, tile.dtype, source, tile.lanes, mask)
-                    where = f.at(place, str(column), kept)
-                    vectors.store(f, tile.dtype, value, where, tile.lanes)
-        f.ret()
-        return f
-
-    return Kernel("pack_columns", tile.key, emit)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from plait.core.codegen import recurrent, recurrent_grad
+from plait.core.codegen import recurrent, recurrent_grad, recurrent_pack
 from plait.core.codegen.convert import conversion
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.recurrent import Tile
@@ -165,7 +165,7 @@ def lower_lstm(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any =
         return False
     y, c, gates = outputs
     steps = _steps(y.shape, plan, w.dtype, 4, made.attrs["reverse"])
-    packed = _pack(plan, steps, recurrent.pack_gates(steps.tile), w, (steps.hidden,))
+    packed = _pack(plan, steps, recurrent_pack.pack_gates(steps.tile), w, (steps.hidden,))
     kernel = recurrent.lstm_step(steps.tile)
     return _forward(plan, steps, kernel, (y, c, gates), (x, h0, c0, packed))
 
@@ -177,7 +177,7 @@ def lower_gru(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = 
         return False
     y, gates = outputs
     steps = _steps(y.shape, plan, w.dtype, 3, made.attrs["reverse"])
-    packed = _pack(plan, steps, recurrent.pack_gates(steps.tile), w, (steps.hidden,))
+    packed = _pack(plan, steps, recurrent_pack.pack_gates(steps.tile), w, (steps.hidden,))
     kernel = recurrent.gru_step(steps.tile, bool(bias))
     return _forward(plan, steps, kernel, (y, gates), (x, h0, packed, *bias))
 
@@ -226,7 +226,7 @@ def lower_lstm_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: 
     dx, dh0, dc0 = outputs
     steps = _steps_back(dy.shape, plan, w.dtype, 4, made.attrs["reverse"])
     extents = (steps.depth, steps.hidden)
-    packed = _pack(plan, steps, recurrent_grad.pack_columns(steps.tile), w, extents)
+    packed = _pack(plan, steps, recurrent_pack.pack_columns(steps.tile), w, extents)
     kernel = recurrent_grad.lstm_step_back(steps.tile)
     _back(plan, steps, kernel, (dx, dc0), (dy, dc, gates, cells, c0, packed))
     return _arrive(plan, steps, dh0, dx, packed, waits=False)
@@ -240,7 +240,7 @@ def lower_gru_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: A
     dx, into_h, dh0 = outputs
     steps = _steps_back(dy.shape, plan, w.dtype, 3, made.attrs["reverse"])
     extents = (steps.depth, steps.hidden)
-    packed = _pack(plan, steps, recurrent_grad.pack_columns(steps.tile), w, extents)
+    packed = _pack(plan, steps, recurrent_pack.pack_columns(steps.tile), w, extents)
     kernel = recurrent_grad.gru_step_back(steps.tile)
     _back(plan, steps, kernel, (dx, into_h, dh0), (dy, y, gates, h0, packed))
     return _arrive(plan, steps, dh0, into_h, packed, waits=True)
