@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plait.core.compiler.lower import conv, window
+from plait.core.compiler.lower import recurrent
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
@@ -13,3 +14,5 @@ LOWERINGS: dict[str, Callable[..., bool]] = {}
 # Convolution and pooling.
 LOWERINGS.update(conv.LOWERINGS)
 LOWERINGS.update(window.LOWERINGS)
+# LSTM and GRU over a sequence.
+LOWERINGS.update(recurrent.LOWERINGS)
