@@ -18,7 +18,6 @@ from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ALIAS, CAST, DIV, MUL, NEG, SUB, WHERE
 from plait.core.ops.numeric.contract import free_axes
-from plait.core.ops.reduce import SUM
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST, RESHAPE, SLICE, TRANSPOSE
 from plait.core.reference.executor import evaluate
@@ -143,8 +142,10 @@ def _slice(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
 
 
 def _reduce(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
-    """A fold over nothing, or over axes of extent 1, changes nothing but the dtype."""
+    """A fold over axes of extent 1 changes nothing; the place of an extremum there is 0."""
     shape = build.spec(args[0]).shape
+    if "axis" in made.attrs:
+        return build.full(0, made.shape, made.dtype) if shape[made.attrs["axis"]] == 1 else None
     if all(shape[axis] == 1 for axis in made.attrs["axes"]):
         return build.cast(args[0], made.dtype)
     return None
@@ -229,10 +230,7 @@ _RULES: dict[str, Any] = {
     TRANSPOSE.name: _transpose,
     BROADCAST.name: _broadcast,
     SLICE.name: _slice,
-    SUM.name: _reduce,
-    "max": _reduce,
-    "min": _reduce,
-    "prod": _reduce,
+    **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), _reduce),
     CAST.name: _cast,
     ALIAS.name: lambda build, made, args: args[0],
     NEG.name: _neg,

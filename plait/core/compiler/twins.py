@@ -14,8 +14,13 @@ from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import ITEM
 from plait.core.ops.conv import CONV, CONV_INPUT_GRAD, CONV_WEIGHT_GRAD
 from plait.core.ops.conv_nhwc import CONV_NHWC, CONV_NHWC_INPUT_GRAD, CONV_NHWC_WEIGHT_GRAD
-from plait.core.ops.pool_nhwc import MAX_POOL_NHWC, MAX_POOL_NHWC_GRAD
-from plait.core.ops.window import MAX_POOL, POOL_SCATTER
+from plait.core.ops.pool_nhwc import (
+    MAX_POOL_NHWC,
+    MAX_POOL_NHWC_GRAD,
+    WINDOW_SUM_NHWC,
+    WINDOW_SUM_NHWC_GRAD,
+)
+from plait.core.ops.window import MAX_POOL, POOL_SCATTER, WINDOW_SUM, WINDOW_SUM_GRAD
 
 
 def twins_of(graph: Graph) -> dict[str, Twin]:
@@ -24,8 +29,10 @@ def twins_of(graph: Graph) -> dict[str, Twin]:
         CONV.name: _conv,
         CONV_INPUT_GRAD.name: _input_grad,
         CONV_WEIGHT_GRAD.name: _weight_grad,
+        WINDOW_SUM.name: _window_sum,
+        WINDOW_SUM_GRAD.name: _window_sum_grad,
     }
-    pools = None  # STANDIN
+    pools = _private_pools(graph)
     if pools is not None:
         rules[MAX_POOL.name] = _max_pool
         rules[POOL_SCATTER.name] = _pool_scatter
@@ -131,4 +138,18 @@ def _pool_scatter(build: Builder, made: Instruction, args: tuple[int, ...]) -> V
     y = build.emit(
         MAX_POOL_NHWC_GRAD, _last(build, g), positions, spatial=made.attrs["spatial"], **pool.attrs
     )
+    return build.transpose(y, TO_FIRST)
+
+
+def _window_sum(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
+    if len(build.spec(args[0]).shape) != 4 or len(made.attrs["window"]) != 2:
+        return None
+    y = build.emit(WINDOW_SUM_NHWC, _last(build, args[0]), **made.attrs)
+    return build.transpose(y, TO_FIRST)
+
+
+def _window_sum_grad(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
+    if len(build.spec(args[0]).shape) != 4 or len(made.attrs["window"]) != 2:
+        return None
+    y = build.emit(WINDOW_SUM_NHWC_GRAD, _last(build, args[0]), **made.attrs)
     return build.transpose(y, TO_FIRST)
