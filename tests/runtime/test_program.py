@@ -177,3 +177,17 @@ def test_arrays_are_checked_on_demand(monkeypatch):
         made.run([values(4).astype(np.float64)])
     with pytest.raises(ValueError, match="expected 1 arrays, received 2"):
         made.run([values(4), values(4)])
+
+
+def test_nothing_but_constants():
+    c = constant([1, 2])
+    made = program([], [], [c, c])
+    first, second = made.run([])
+    np.testing.assert_array_equal(first, [1, 2])
+    first[:] = 0
+    np.testing.assert_array_equal(second, [1, 2])
+    np.testing.assert_array_equal(made.run([])[0], [1, 2])
+
+
+def test_no_outputs():
+    assert program([], [vector(3, "input")], []).run([values(3)]) == []

@@ -108,7 +108,7 @@ class Program:
         """
         self._result_slots: list[int] = []
         self._copied: list[tuple[int, Buffer]] = []  # (input, from)
-        self._constant_results: list[tuple[int, Buffer]] = []  # (output, constant)
+        self._constant_results: list[Buffer | None] = []
         for number, buffer in enumerate(self.outputs):
             slot = self._slots.get(buffer, 0)
             if number in self.donations:
@@ -116,9 +116,10 @@ class Program:
                 if buffer not in self._slots or slot != source:
                     self._copied.append((source, buffer))
                 slot = source
-            elif buffer in self._constants:
-                self._constant_results.append((number, buffer))
+            given = number in self.donations or buffer in self._slots
+            self._constant_results.append(None if given else buffer)
             self._result_slots.append(slot)
+        self._plain_results = not self._copied and not any(self._constant_results)
 
     def new_frame(self, *, alone: bool = False) -> Frame:
         """Tables for a run; alone: with each launch in a phase of its own, on one thread."""
@@ -197,9 +198,9 @@ class Program:
                 explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
             if ended is not None:
                 ended()
-        if self._copied or self._constant_results or bound is not given:
-            return self._results(frame, given, bound)
-        return [given[slot] for slot in self._result_slots]
+        if self._plain_results and bound is given:
+            return [given[slot] for slot in self._result_slots]
+        return self._results(frame, given, bound)
 
     def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
         results = perform(step, [frame.view(b, bound) for b in step.inputs])
@@ -221,10 +222,10 @@ class Program:
             if id(to) not in done:
                 np.copyto(to, value)
                 done.add(id(to))
-        results = [given[slot] for slot in self._result_slots]
-        for number, buffer in self._constant_results:
-            results[number] = self._constants[buffer].copy()
-        return results
+        return [
+            given[slot] if constant is None else self._constants[constant].copy()
+            for slot, constant in zip(self._result_slots, self._constant_results)
+        ]
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:
