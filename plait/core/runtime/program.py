@@ -123,15 +123,20 @@ class Program:
 
     def new_frame(self, *, alone: bool = False) -> Frame:
         """Tables for a run; alone: with each launch in a phase of its own, on one thread."""
-        return Frame(
-            self.phases,
-            self._slots,
-            len(self.inputs) + len(self._fresh),
-            self._constants,
-            self.layout,
-            self._functions,
-            alone=alone,
-        )
+        while True:
+            frame = Frame(
+                self.phases,
+                self._slots,
+                len(self.inputs) + len(self._fresh),
+                self._constants,
+                self.layout,
+                self._functions,
+                alone=alone,
+            )
+            # Another thread may have changed the count meanwhile: then the scratch memory is not
+            # that of the pool's threads.
+            if frame.generation == threads.generation:
+                return frame
 
     def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
