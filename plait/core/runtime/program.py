@@ -75,10 +75,10 @@ class Program:
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         self._plan_results()
-        self._frames: list[Frame] = []
+        self._frames = [self.new_frame()]
         self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
-        self.peak_bytes = self.new_frame().arena_bytes + fresh_bytes
+        self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
 
     # -- what is fixed before any run ------------------------------------------------------------
 
