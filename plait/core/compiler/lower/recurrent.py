@@ -78,13 +78,20 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     The rows are as even as can be: with 32 of them, at most 6 in a tile, tiles are of 6 or 5.
     """
     lanes = target.lanes(dtype.itemsize)
-    columns = gates or min(4 if target.registers >= 32 else 2, -(-hidden // lanes))
+    columns = gates or _columns(-(-hidden // lanes), 4 if target.registers >= 32 else 2)
     # Registers beside the accumulators: a row of B, an element of A, and one to move values in.
     most = (target.registers - columns - 2) // columns
     parts = max(1, -(-batch // most))
     rows = max(1, -(-batch // parts))
     width = lanes * (1 if gates else columns)
     return Tile(dtype, lanes, rows, columns, bool(gates), hidden % width != 0)
+
+
+def _columns(vectors: int, most: int) -> int:
+    """Vectors side by side in a tile: those that pad `vectors` least, of these the most."""
+    vectors = max(1, vectors)
+    offered = range(min(2, vectors), min(most, vectors) + 1)
+    return min(offered, key=lambda n: (-(-vectors // n) * n, -n))
 
 
 def _steps(shape: tuple[int, ...], plan: Plan, dtype: DType, gates: int, reverse: bool) -> _Steps:
