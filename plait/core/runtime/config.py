@@ -70,7 +70,7 @@ FLAGS = {
         ),
         Flag(
             "PLAIT_IDLE_MB",
-            "1024",
+            "512",
             int,
             "how many megabytes of dead arrays' memory are kept for the next arrays",
         ),
