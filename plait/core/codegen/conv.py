@@ -4,11 +4,11 @@ One kernel serves the convolution and its transpose in the input. Per group it c
 
     y[n, r, c, o] = sum over t, l of x[origin + place(n, r, c) + taps[t] + l] * w[t, l, o]
 
-over the taps t of the kernel and the steps l of a run, where a place is `n * image + r * row + c * pixel` and all numbers are elements of the source. A run
-of steps is the input channels of one tap, or of all taps of a kernel row, which are neighbours in a
-channels-last image. The weights come packed in panels (`conv_pack.py`), the image with its
-padding. Source: Georganas et al., *Anatomy of High-Performance Deep Learning Convolutions on SIMD
-Architectures*, arXiv:1808.05567.
+over the taps t of the kernel and the steps l of a run, where a place is `n * image + r * row +
+c * pixel` and all numbers are elements of the source. A run is the input channels of one tap, or of
+all taps of a kernel row, which are neighbours in a channels-last image. The weights come packed in
+panels (`conv_pack.py`), the image with its padding. Source: Georganas et al., *Anatomy of
+High-Performance Deep Learning Convolutions on SIMD Architectures*, arXiv:1808.05567.
 """
 
 from __future__ import annotations

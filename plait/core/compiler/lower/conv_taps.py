@@ -218,7 +218,7 @@ def tap_convolution(
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
-        segments, weights.group, weights.deep, weights.wide,
+        elements(kernel), segments, weights.group, weights.deep, weights.wide,
     )  # fmt: skip
     plan.launch(
         Launch(
