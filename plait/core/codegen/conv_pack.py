@@ -227,23 +227,26 @@ class _Packer:
 
     def one_depth(self, panel: str, start: str, output: str, depth: str) -> None:
         """All segments of one depth; those of neighbouring outputs are neighbours."""
-        what, lanes = self.what, self.what.lanes
-        for j in range(what.width):
+        f, what, lanes = self.f, self.what, self.what.lanes
+        with f.loop("0", str(what.width)) as vector:
+            first = f.mul(vector.index, str(lanes))
+            output = f.add(output, first)
+            start = f.at(start, f.mul(first, str(what.wide)), self.kept_source)
             for step in range(0, what.taps, lanes):
                 taken = min(lanes, what.taps - step)
                 if what.taps == 1:
-                    mask = self._outputs_mask(output, j)
-                    place = self.f.at(start, str(j * lanes), self.kept_source)
-                    columns = [vectors.load(self.f, self.read, place, lanes, mask)]
+                    mask = None
+                    if what.outputs % lanes:
+                        mask = f.tail_mask(lanes, f.sub(str(what.outputs), output))
+                    columns = [vectors.load(f, self.read, start, lanes, mask)]
                 else:
                     within = _first_lanes(lanes, taken) if taken < lanes else None
-                    columns = self._square(
-                        self.f.at(start, str(step), self.kept_source), output, j, within
-                    )
+                    place = f.at(start, str(step), self.kept_source)
+                    columns = self._square(place, output, within)
                 for segment, value in zip(range(step, step + taken), columns):
                     if segment in what.segments:
                         line = str(what.segments.index(segment) * what.depth)
-                        self._store(panel, value, self.f.add(line, depth), j)
+                        self._store(panel, value, f.add(line, depth), first)
 
     def one_square(self, panel: str, start: str, output: str, step: str) -> None:
         """Elements from `step` on of the one line of every output."""
@@ -251,42 +254,37 @@ class _Packer:
         lanes, length = what.lanes, what.length
         ragged = length % lanes != 0
         within = f.tail_mask(lanes, f.sub(str(length), step)) if ragged and lanes > 1 else None
-        for j in range(what.width):
-            place = f.at(start, step, self.kept_source)
-            for i, value in enumerate(self._square(place, output, j, within)):
+        with f.loop("0", str(what.width)) as vector:
+            first = f.mul(vector.index, str(lanes))
+            place = f.at(start, f.add(step, f.mul(first, str(what.wide))), self.kept_source)
+            columns = self._square(place, f.add(output, first), within)
+            for i, value in enumerate(columns):
                 at = f.add(step, str(i))
                 depth, segment = f.div(at, str(what.taps)), f.rem(at, str(what.taps))
                 row = f.add(f.mul(segment, str(what.depth)), depth)
                 if ragged:
                     with f.when(f.let(f"icmp slt i64 {at}, {length}")):
-                        self._store(panel, value, row, j)
+                        self._store(panel, value, row, first)
                 else:
-                    self._store(panel, value, row, j)
+                    self._store(panel, value, row, first)
 
-    def _square(self, start: str, output: str, j: int, within: str | None) -> list[str]:
-        """Elements from `start` on of the lines of vector j's outputs: one vector per element."""
+    def _square(self, start: str, output: str, within: str | None) -> list[str]:
+        """Elements from `start` on of the lines of `lanes` outputs: one vector per element."""
         f, what, lanes = self.f, self.what, self.what.lanes
         rows = []
         for i in range(lanes):
-            number = j * lanes + i
             mask = within
-            if j == what.width - 1 and what.outputs % lanes:
-                there = f.let(f"icmp slt i64 {f.add(output, str(number))}, {what.outputs}")
+            if what.outputs % lanes:
+                there = f.let(f"icmp slt i64 {f.add(output, str(i))}, {what.outputs}")
                 bits, every = f"<{lanes} x i1>", within or _first_lanes(lanes, lanes)
                 mask = f.let(f"select i1 {there}, {bits} {every}, {bits} zeroinitializer")
-            place = f.at(start, str(number * what.wide), self.kept_source)
+            place = f.at(start, str(i * what.wide), self.kept_source)
             rows.append(vectors.load(f, self.read, place, lanes, mask))
         return transpose(f, vectors.register_type(self.write, 1), rows)
 
-    def _outputs_mask(self, output: str, j: int) -> str | None:
+    def _store(self, panel: str, value: str, row: str, first: str) -> None:
         f, what = self.f, self.what
-        if j < what.width - 1 or what.outputs % what.lanes == 0:
-            return None
-        return f.tail_mask(what.lanes, f.sub(str(what.outputs), f.add(output, str(j * what.lanes))))
-
-    def _store(self, panel: str, value: str, row: str, j: int) -> None:
-        f, what = self.f, self.what
-        place = f.add(f.mul(row, str(what.width * what.lanes)), str(j * what.lanes))
+        place = f.add(f.mul(row, str(what.width * what.lanes)), first)
         vectors.store(f, self.write, value, f.at(panel, place, self.kept), what.lanes)
 
 

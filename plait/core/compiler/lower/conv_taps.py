@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 from plait.core.codegen.access import Access
-from plait.core.codegen.conv import TapConv, Tile, conv_kernel
+from plait.core.codegen.conv import Clip, TapConv, Tile, conv_kernel
 from plait.core.codegen.conv_pack import (
     Image,
     Panels,
@@ -100,7 +100,7 @@ def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], ima
                     # Latency: four cycles to fill; each tile also costs its stores.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
                     cost = tiles * blocks * (step + 0.02 * pixels * wide + 0.5)
-                    cost *= 1 + 0.02 * (down > 1) + 0.02 * (deep > 1)
+                    cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
                     if best is None or cost < best[0]:
                         best = (cost, Tile(deep, down, across, wide))
     assert best is not None
@@ -183,7 +183,7 @@ def tap_convolution(
     flops: int,
 ) -> None:
     """Launch one tap convolution of a padded image (see `TapConv`)."""
-    source, (samples, _, width, channels) = image
+    source, (samples, image_rows, width, channels) = image
     down, across = axes
     dtype = source.dtype
     lanes = choose_lanes(plan, dtype, weights.outputs)
@@ -215,6 +215,7 @@ def tap_convolution(
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
         groups, channels // groups, weights.outputs, tile, split, unit_rows, unit_images,
+        _clip(down, image_rows - borders[0] - borders[1], len(offsets)),
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
@@ -231,6 +232,17 @@ def tap_convolution(
             bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
         )
     )
+
+
+def _clip(down: Axis, extent: int, taps: int) -> Clip | None:
+    """The rows that meet the image, where the kernel's rows are evenly spaced and some do not."""
+    if not any(down.reach(extent)):
+        return None
+    every = {b[1] - a[1] for a, b in itertools.pairwise(down.taps)} or {1}
+    if len(every) > 1:
+        return None
+    rows = len(down.taps)
+    return Clip(rows, down.step, down.taps[0][1], every.pop(), extent, taps // rows)
 
 
 def _flat(outlet: Outlet, rows: int, columns: int, place: Ints) -> tuple[Outlet, Ints] | None:
