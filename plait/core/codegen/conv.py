@@ -25,7 +25,7 @@ from plait.core.ir.dtypes import BY_NAME
 from plait.core.llvm.target import Target
 
 #: Up to so many multiply-adds a tile's whole reduction is written out without loops.
-STRAIGHT = 400
+STRAIGHT = 256
 #: Runs up to so many steps are written out.
 SHORT_RUN = 4
 

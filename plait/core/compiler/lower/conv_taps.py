@@ -80,26 +80,34 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     return lanes
 
 
-def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], images: int) -> Tile:
+#: A reduction of at most so many steps is bound by its stores, not by its multiply-adds.
+FEW_STEPS = 32
+
+
+def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], steps: int) -> Tile:
     """The tile of (images, rows, columns) pixels by vectors with the least estimated time.
 
-    Accumulators, a row of weights and a broadcast element have to fit the registers. Time of a step
-    of one tile: its multiply-adds, or its loads at two per cycle; tiles that do not come out even
-    overlap, which is waste.
+    Accumulators, a row of weights and a broadcast element have to fit the registers; tiles that do
+    not come out even overlap, which is waste. After few steps half the accumulators are better (the
+    compiler keeps broadcasts that several pixels share), and all vectors of a pixel side by side.
     """
-    rows, columns = extents[1:]
+    images, rows, columns = extents
     best: tuple[float, Tile] | None = None
     for wide in range(1, min(4, vectors) + 1):
         most = max(1, (registers - 1 - wide) // wide)
         blocks = -(-vectors // wide)
+        strewn = 1.0
+        if steps <= FEW_STEPS:
+            most = max(1, registers // 2 // wide)
+            strewn = 1.0 if blocks == 1 else 1.5
         for across in range(1, min(columns, most) + 1):
             for down in range(1, min(rows, most // across) + 1):
                 for deep in range(1, min(images, most // (across * down)) + 1):
                     pixels = across * down * deep
                     tiles = -(-columns // across) * -(-rows // down) * -(-images // deep)
-                    # Latency: four cycles to fill; each tile also costs its stores.
+                    # A step: its multiply-adds, or its loads at two per cycle; latency is four.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
-                    cost = tiles * blocks * (step + 0.02 * pixels * wide + 0.5)
+                    cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
                     cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
                     if best is None or cost < best[0]:
                         best = (cost, Tile(deep, down, across, wide))
@@ -206,7 +214,9 @@ def tap_convolution(
         outlet, place = flat
         samples, rows, columns = samples * rows * columns, 1, 1
     vectors = -(-weights.outputs // lanes)
-    tile = choose_tile(plan.target.registers, vectors, (samples, rows, columns), samples)
+    tile = choose_tile(
+        plan.target.registers, vectors, (samples, rows, columns), len(segments) * weights.depth
+    )
     blocks = -(-vectors // tile.vectors)
     weight_bytes = len(segments) * weights.depth * vectors * lanes * dtype.itemsize
     unit_rows, unit_images, split = choose_units(
