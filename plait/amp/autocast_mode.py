@@ -26,6 +26,11 @@ class _State(threading.local):
 _state = _State()
 
 
+def key() -> Any:
+    """What of this thread's state a compiled program depends on."""
+    return _state.cpu_dtype if _state.cpu_enabled else None
+
+
 def is_autocast_available(device_type: str) -> bool:
     """Whether `autocast` knows this kind of device."""
     return device_type == "cpu"

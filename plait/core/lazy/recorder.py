@@ -14,6 +14,7 @@ from typing import Any
 from weakref import ref
 
 from plait.core.ir.node import Node
+from plait.core.lazy.capture import watch
 from plait.core.runtime.config import flag
 from plait.core.runtime.generator import Generator
 from plait.core.runtime.realize import realize
@@ -94,7 +95,8 @@ class Recorder(threading.local):
             if operand.value is not None:
                 self.bytes += _bytes_of(operand.value)
         if len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger:
-            self.sweep()
+            if watch.active is None:
+                self.sweep()
 
     def sweep(self) -> None:
         """Forget what is dead or computed; compute what waits where it passes the bound."""

@@ -67,6 +67,31 @@ def _kept(captured: Capture, pending: list[Node]) -> list[Node]:
     ]
 
 
+def held_outside(captured: Capture) -> list[Node]:
+    """The nodes of a region that something outside of it holds."""
+    return _kept(captured, [])
+
+
+def compile_graph(
+    graph: Graph, donations: dict[int, int]
+) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """A function that computes a graph's outputs from its inputs (row-major arrays).
+
+    donations: output -> input whose memory may be written for it, where the caller gives that up.
+    Each result is memory of its own, or that of its donated input. The function raises what an op's
+    check raises; then no input has been written.
+    """
+
+    def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return [_apart(result) for result in _run(graph, inputs)]
+
+    return program
+
+
+def _apart(result: np.ndarray) -> np.ndarray:
+    return result if result.base is None and result.flags.c_contiguous else result.copy()
+
+
 def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
     if flag("PLAIT_VERIFY"):
         verify(graph)
