@@ -188,7 +188,8 @@ def _originals(result: Any, leaves: Sequence[Any], given: Sequence[Any]) -> Any:
 def _compute(captured: Capture) -> None:
     """Compute what the call has written, as its optimizers would have; undo all if it fails."""
     try:
-        compute_all([cell for cell, _, _ in captured.written.values()])
+        written = [cell for cell, _, _ in captured.written.values()]
+        compute_all([*written, *captured.created])
     except Exception:
         captured.roll_back()
         raise

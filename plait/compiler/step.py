@@ -182,7 +182,8 @@ class Step:
         Raises Uncapturable, with nothing changed, where a replay would not be the same.
         """
         plan = _Plan(captured, result, arguments)
-        compute_all([held.cell for held in captured.inputs.values() if _waits(held)])
+        inputs = captured.inputs.values()
+        compute_all([Cell(held.node) for held in inputs if held.node.value is None])
         for held in captured.inputs.values():
             if held.tensor._grad_fn is not None:
                 raise Uncapturable("a tensor read is the result of a recorded operation")
@@ -328,10 +329,6 @@ def _tensor(spec: _Object, cell: Cell) -> Any:
     made._grad_fn = spec.grad_fn
     made._output_number = spec.number
     return made
-
-
-def _waits(held: Input) -> bool:
-    return held.cell.shared is None and held.cell._node is held.node and held.node.value is None
 
 
 class _Builder:

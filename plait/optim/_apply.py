@@ -71,6 +71,7 @@ class Update:
             compute_all([Cell(v) if type(v) is Node else v.storage_cell for v in values])
         elif self._created:
             active.discarded = "optimizer state is made"
+            active.created += [Cell(v) for *_, v in self._created.values() if type(v) is Node]
         with grad_mode(False):
             for tensor, value in written:
                 tensor.assign(value)
@@ -109,7 +110,7 @@ class ParamState:
             return self._update.read(held)
         if initial is None:
             return None
-        return full(initial, self._param.shape, self._param.dtype)
+        return full(plain(initial), self._param.shape, self._param.dtype)
 
     def _guard(self, name: str, held: Any) -> None:
         """A compiled step holds only while this very value is kept."""
@@ -139,6 +140,8 @@ class ParamState:
                 return active.number(held)
             else:
                 held = held.item()
+        if type(held) is HostNumber:
+            return held
         if active is not None and id(held) in active.number_of:
             return active.number_of[id(held)][0]
         return float(held.value) if type(held) is Node else float(held)

@@ -154,6 +154,8 @@ class Capture:
         self.number_of: dict[int, tuple[HostNumber, DType]] = {}
         self.providers: dict[int, tuple[Node, Callable[[], np.ndarray]]] = {}
         self.tensors_of: dict[float, NumberGroup] = {}
+        #: Holders of what was made beside the cells that were there.
+        self.created: list[Cell] = []
         self.views: dict[int, LazyTensor] = {}
         self.undo: list[Callable[[], None]] = []
         #: (optimizer state, parameter, name, value) that were read.
