@@ -16,7 +16,8 @@ from plait._tensor import Tensor
 from plait.amp import autocast_mode
 from plait.compiler.guards import Guards
 from plait.compiler.log import log
-from plait.compiler.step import MISS, Step, Uncapturable
+from plait.compiler.plan import Uncapturable, step_of
+from plait.compiler.step import MISS, Step
 from plait.core.lazy.capture import Break, Capture, Input, current
 from plait.core.lazy.cell import compute_all
 from plait.core.lazy.modes import modes
@@ -88,10 +89,6 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        bound = self._bound(instance)
-        return bound
-
-    def _bound(self, instance: Any) -> Any:
         return functools.partial(self, instance)
 
     def reset(self) -> None:
@@ -151,9 +148,12 @@ class Compiled:
             reason, permanent = "an argument that is a view is written", True
         if reason is None:
             try:
-                step, finish = Step.of(captured, result, given)
+                step, finish = step_of(captured, result, given)
             except Uncapturable as fault:
                 reason, permanent = str(fault), True
+            except Exception:  # a value recorded before the call cannot be computed
+                captured.roll_back()
+                raise
             else:
                 try:
                     finish()

@@ -151,9 +151,7 @@ class Guards:
             for name, member in vars(type(module)).items():
                 if isinstance(member, types.FunctionType) and name != "__init__":
                     self._waiting.append(member)
-            self._waiting += [
-                v for v in fields.values() if not isinstance(v, (dict, *_SIMPLE))
-            ]
+            self._waiting += [v for v in fields.values() if not isinstance(v, (dict, *_SIMPLE))]
 
     def _object(self, value: Any) -> None:
         """An object of a user's class: the attributes that the code names, and its methods."""
@@ -193,4 +191,3 @@ def _names(code: Any) -> set[str]:
         if isinstance(constant, types.CodeType):
             found |= _names(constant)
     return found
-

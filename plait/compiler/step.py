@@ -1,40 +1,32 @@
 """A captured call as one program: what goes in, what comes out, and where it is put.
 
-Takes a finished `Capture` and what the call returned; gives a `Step` whose `replay` does the same
-again for other arguments: it fetches the inputs, runs the program once, and leaves tensors, their
-gradients and optimizer state as the call itself would have.
+`plan.step_of` makes a `Step` from a finished capture. `replay` does the call again for other
+arguments: it fetches the inputs, runs the program once, and leaves tensors, their gradients and
+optimizer state as the call itself would have. It runs once per training step, so what can be looked
+up beforehand is.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import is_
 from sys import getrefcount
 from typing import Any
 
 import numpy as np
 
-from plait._tensor import Tensor
-from plait.core.ir.graph import Capture as GraphCapture
-from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node
 from plait.core.ir.op import LEAF
-from plait.core.lazy.capture import Capture, GradSlot, Input
-from plait.core.lazy.cell import ALONE, Cell, compute_all, leaf_of
-from plait.core.lazy.grad import GradNode
-from plait.core.lazy.views import Layout, Step as ViewStep
-from plait.core.runtime.realize import compile_graph, held_outside
-from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
-
+from plait.core.lazy.cell import ALONE, Cell
+from plait.core.lazy.views import Layout
+from plait.core.lazy.views import Step as ViewStep
+from plait.utils._pytree import TreeSpec, tree_unflatten
 
 #: Given back by `Step.replay` where a guard fails; nothing has happened then.
 MISS: Any = object()
 
 
-class Uncapturable(Exception):
-    """Why a call, though recorded, cannot be replayed."""
-
-
-class _Object:
+class Object:
     """A base tensor that the call makes: a handle on cell number `cell`."""
 
     __slots__ = ("cell", "cls", "dtype", "grad_fn", "index", "number", "required", "shape")
@@ -50,7 +42,7 @@ class _Object:
         self.number = tensor._output_number
 
 
-class _View:
+class View:
     """A view that the call returns, of an object or of a tensor that was there."""
 
     __slots__ = ("base", "cls", "dtype", "layout", "shape", "steps")
@@ -64,85 +56,11 @@ class _View:
         self.layout: Layout | None = tensor._layout
 
 
-class _Argument:
+class Argument:
     __slots__ = ("number",)
 
     def __init__(self, number: int) -> None:
         self.number = number
-
-
-class _Plan:
-    """What of a finished capture the step needs, found while the recorded nodes still live."""
-
-    def __init__(self, captured: Capture, result: Any, arguments: Sequence[Any]) -> None:
-        self.captured = captured
-        self.cells: list[Cell] = []
-        self.objects: list[_Object] = []
-        self._cell_numbers: dict[int, int] = {}
-        self._object_numbers: dict[int, int] = {}
-        self._arguments = {id(t): i for i, t in enumerate(arguments)}
-        leaves, self.tree = tree_flatten(result)
-        self.results = [self._place(leaf) for leaf in leaves]
-        self.grads = [
-            (self._owner(slot.tensor), self._place(slot.tensor._grad))
-            for slot in captured.grads.values()
-            if slot.tensor._grad is not slot.before or not slot.decides
-        ]
-
-    def _owner(self, tensor: Any) -> Any:
-        number = self._arguments.get(id(tensor))
-        return tensor if number is None else _Argument(number)
-
-    def _place(self, value: Any) -> Any:
-        """How a replay makes this value again: an object's number, a view, an argument, or the
-        value itself."""
-        if not isinstance(value, Tensor):
-            return value
-        if id(value) in self._arguments:
-            return _Argument(self._arguments[id(value)])
-        if value._base is not None:
-            if value.requires_grad:
-                raise Uncapturable("a view that requires a gradient is returned")
-            base = value
-            while base._base is not None:
-                base = base._base
-            view = _View(value, self._place(base))
-            view.steps = value._path()
-            return view
-        if value._cell.era < self.captured.era:
-            return value
-        return self._object(value)
-
-    def _object(self, tensor: Any) -> _Object:
-        number = self._object_numbers.get(id(tensor))
-        if number is None:
-            _refuse_live_graph(tensor)
-            number = self._object_numbers[id(tensor)] = len(self.objects)
-            self.objects.append(_Object(tensor, self._cell(tensor._cell), number))
-        return self.objects[number]
-
-    def _cell(self, cell: Cell) -> int:
-        number = self._cell_numbers.get(id(cell))
-        if number is None:
-            number = self._cell_numbers[id(cell)] = len(self.cells)
-            self.cells.append(cell)
-        return number
-
-
-def _refuse_live_graph(tensor: Any) -> None:
-    """Raise Uncapturable where a returned tensor could still be differentiated."""
-    stack = [tensor._grad_fn]
-    seen: set[int] = set()
-    while stack:
-        function = stack.pop()
-        if not isinstance(function, GradNode) or id(function) in seen:
-            continue
-        seen.add(id(function))
-        saved = function.inputs if isinstance(function.inputs, tuple) else ()
-        output = function.output if isinstance(function.output, tuple) else (function.output,)
-        if not function.released and any(type(x) is Node for x in (*saved, *output)):
-            raise Uncapturable("a result is returned that backward() may still be called on")
-        stack.extend(edge[0] for edge in function.edges if edge is not None)
 
 
 class Step:
@@ -161,33 +79,24 @@ class Step:
         #: (result, slot, whether a copy is needed) of what is handed through
         self.passed: list[tuple[int, int, bool]] = []
         self.cells: list[int] = []
-        self.objects: list[_Object] = []
+        self.objects: list[Object] = []
         self.results: list[Any] = []
         self.grads: list[tuple[Any, Any]] = []
+        #: (tensor, result, kind) of gradients that nothing else of the call refers to.
+        self.own_grads: list[tuple[Any, int, Object]] = []
+        #: For each result, shape and dtype.
+        self.types: list[dict[str, Any]] = []
         self.tree: TreeSpec | None = None
         self.numbers: Callable[[], tuple | None] = tuple
         self.program: Callable[[list[Any]], list[Any]] = list
         self.grad_guards: list[tuple[Any, bool]] = []
-        self.kept: list[tuple[Any, Any, str, Any]] = []
+        #: Dicts of optimizer state, and the values that they must still hold.
+        self.kept: list[tuple[dict[Any, Any], tuple]] = []
         self.generators: list[Any] = []
         self.output_count = 0
         #: Results that go to several places.
         self.shared: set[int] = set()
         self.single = False
-
-    @classmethod
-    def of(cls, captured: Capture, result: Any, arguments: Sequence[Any]) -> tuple[Step, Any]:
-        """(step, finish): `finish()` runs the program for the captured call itself.
-
-        Raises Uncapturable, with nothing changed, where a replay would not be the same.
-        """
-        plan = _Plan(captured, result, arguments)
-        inputs = captured.inputs.values()
-        compute_all([Cell(held.node) for held in inputs if held.node.value is None])
-        for held in captured.inputs.values():
-            if held.tensor._grad_fn is not None:
-                raise Uncapturable("a tensor read is the result of a recorded operation")
-        return _Builder(plan).build()
 
     # -- replaying ------------------------------------------------------------------------------
 
@@ -258,8 +167,8 @@ class Step:
             held = tensor._grad
             if (held is None) is not absent or (held is not None and held._base is not None):
                 return False
-        for state, param, name, value in self.kept:
-            if param not in state or state[param].get(name) is not value:
+        for held, values in self.kept:
+            if len(held) != len(values) or not all(map(is_, held.values(), values)):
                 return False
         return True
 
@@ -283,20 +192,39 @@ class Step:
             else:
                 node = nodes.get(number)
                 if node is None:
-                    node = nodes[number] = leaf_of(results[number])
+                    node = nodes[number] = _leaf(results[number], self.types[number])
                 if cell.shared is not None:
                     cell.write(node)
                 else:
                     cell._node = node
             cell.fallback = None
             cell.version += count
+        for tensor, number, spec in self.own_grads:
+            held = tensor._grad
+            # The gradient of the last call, if nobody else has it, serves again.
+            if held is not None and getrefcount(held) <= ALONE and held._base is None:
+                cell = held._cell
+                node = cell._node
+                if (
+                    getrefcount(cell) <= ALONE
+                    and node is not None
+                    and getrefcount(node) <= ALONE
+                    and held._dtype is spec.dtype
+                    and held._leaf_hooks is None
+                    and held._grad_fn is None
+                ):
+                    node.value = results[number]
+                    continue
+            tensor._grad = _tensor(spec, Cell(_leaf(results[number], self.types[number])))
         made = []
         for number in self.cells:
             node = nodes.get(number)
-            made.append(Cell(leaf_of(results[number]) if node is None else node))
+            if node is None:
+                node = _leaf(results[number], self.types[number])
+            made.append(Cell(node))
         objects = [_tensor(spec, made[spec.cell]) for spec in self.objects]
         for tensor, value in self.grads:
-            if type(tensor) is _Argument:
+            if type(tensor) is Argument:
                 tensor = arguments[tensor.number]
             tensor._grad = None if value is None else self._make(value, objects, arguments)
         values = [self._make(value, objects, arguments) for value in self.results]
@@ -305,11 +233,11 @@ class Step:
     def _make(self, value: Any, objects: list[Any], arguments: Sequence[Any]) -> Any:
         """A value of the call: one of the new tensors, a view, an argument, or as it stands."""
         kind = type(value)
-        if kind is _Object:
+        if kind is Object:
             return objects[value.index]
-        if kind is _Argument:
+        if kind is Argument:
             return arguments[value.number]
-        if kind is _View:
+        if kind is View:
             base = self._make(value.base, objects, arguments)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
             view._base, view._steps, view._layout = base, value.steps, value.layout
@@ -317,142 +245,23 @@ class Step:
         return value
 
 
+def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:
+    """A leaf node; attrs: those of such a leaf, its shape and dtype."""
+    node = object.__new__(Node)
+    node.op, node.inputs, node.attrs, node.value, node.source = LEAF, (), attrs, array, None
+    node.shape, node.dtype = attrs["shape"], attrs["dtype"]
+    return node
+
+
 def _contents(cell: Cell) -> np.ndarray:
     """The array of a cell in any state, row-major."""
     return np.ascontiguousarray(cell.compute()).reshape(cell.compute().shape)
 
 
-def _tensor(spec: _Object, cell: Cell) -> Any:
+def _tensor(spec: Object, cell: Cell) -> Any:
     """A new tensor like the captured one."""
     made = spec.cls.of_cell(cell, spec.shape, spec.dtype)
     made._requires_grad = spec.required
     made._grad_fn = spec.grad_fn
     made._output_number = spec.number
     return made
-
-
-class _Builder:
-    """Makes the step of a plan."""
-
-    def __init__(self, plan: _Plan) -> None:
-        self.plan = plan
-        self.captured = plan.captured
-        self.step = Step()
-        self.written = [cell for cell, _, _ in self.captured.written.values()]
-
-    def build(self) -> tuple[Step, Callable[[], None]]:
-        plan, step = self.plan, self.step
-        roots = [cell._node for cell in (*plan.cells, *self.written)]
-        found = capture(roots)  # type: ignore[arg-type]  # cells that are written hold nodes
-        self._refuse_escapes(found, roots)
-        outputs = found.graph.outputs
-        count = len(found.graph.inputs)
-        made = list(dict.fromkeys(number for number in outputs if number >= count))
-        graph = Graph(found.graph.inputs, found.graph.instructions, tuple(made))
-        position = {number: k for k, number in enumerate(made)}
-        handed: dict[int, int] = {}
-        for number in outputs:
-            if number < count and number not in handed:
-                handed[number] = len(made) + len(handed)
-        places = [position[n] if n >= count else handed[n] for n in outputs]
-        step.cells = places[: len(plan.cells)]
-        step.shared = {place for place in places if places.count(place) > 1}
-        step.single = plan.tree.is_leaf()
-        step.output_count = len(made)
-        slots = self._inputs(found)
-        donations = self._writes(places[len(plan.cells) :], found, slots, set(handed))
-        arguments = {slot for slot, _ in step.argument_slots}
-        mutable = arguments | self.number_positions | {slot for slot, _ in step.drawn}
-        step.passed = [(k, number, number in mutable) for number, k in handed.items()]
-        self._rest()
-        step.program = compile_graph(graph, donations)
-        return step, lambda: self._finish(found, roots, places)
-
-    def _refuse_escapes(self, found: GraphCapture, roots: list[Any]) -> None:
-        """Raise Uncapturable where something besides the results keeps a value of this call."""
-        wanted = {id(node) for node in roots}
-        for view in self.captured.views.values():
-            view._cached = None
-        self.captured.views.clear()
-        if any(id(node) not in wanted for node in held_outside(found)):
-            raise Uncapturable("a value made in the call is kept by something outside")
-
-    def _inputs(self, found: GraphCapture) -> dict[int, int]:
-        """Describe each input; gives the slot of each cell that was there."""
-        captured, step = self.captured, self.step
-        inputs = {id(held.node): held for held in captured.inputs.values()}
-        slots: dict[int, int] = {}
-        names: list[str] = []
-        self.number_positions: set[int] = set()
-        self.donated: set[int] = set()
-        for slot, node in enumerate(found.leaves):
-            step.template.append(None)
-            held = inputs.get(id(node))
-            if held is not None:
-                slots[id(held.cell)] = slot
-                self._tensor_input(slot, held)
-            elif id(node) in captured.number_of:
-                number, dtype = captured.number_of[id(node)]
-                names.append(number.name)
-                step.template[slot] = np.zeros((), dtype.numpy)
-                step.number_slots.append(step.template[slot])
-                self.number_positions.add(slot)
-            elif id(node) not in captured.providers:
-                if node.op is not LEAF:
-                    raise Uncapturable("a value computed before the call is read")
-                step.template[slot] = node.value
-        positions = {id(node): slot for slot, node in enumerate(found.leaves)}
-        for node, provider in captured.providers.values():
-            step.drawn.append((positions.get(id(node), -1), provider))
-        step.numbers = captured.host.build(names)
-        return slots
-
-    def _tensor_input(self, slot: int, held: Input) -> None:
-        step = self.step
-        if held.argument is not None:
-            step.argument_slots.append((slot, held.argument))
-        elif held.owner is not None:
-            step.owned.append((slot, held.owner))
-        else:
-            step.fixed.append((slot, held.tensor, held.tensor._requires_grad, False))
-
-    def _writes(
-        self, places: list[int], found: GraphCapture, slots: dict[int, int], handed: set[int]
-    ) -> dict[int, int]:
-        """Describe each write to a cell that was there; gives the donations."""
-        donations: dict[int, int] = {}
-        uses = [*self.step.cells, *places]
-        fixed = {slot for slot, *_ in self.step.fixed}
-        for place, (cell, _, before) in zip(places, self.captured.written.values()):
-            slot = slots.get(id(cell))
-            self.step.writes.append((cell if slot is None else slot, place, cell.version - before))
-            if slot in fixed and slot not in handed and uses.count(place) == 1:
-                if place < self.step.output_count:
-                    donations[place] = slot
-        donated = set(donations.values())
-        self.step.fixed = [(s, t, r, s in donated) for s, t, r, _ in self.step.fixed]
-        return donations
-
-    def _rest(self) -> None:
-        plan, step, captured = self.plan, self.step, self.captured
-        step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
-        step.grads = plan.grads
-        step.grad_guards = [
-            (slot.tensor, slot.before is None) for slot in captured.grads.values() if slot.decides
-        ]
-        step.kept = captured.kept
-        step.generators = list(captured.generators.values())
-
-    def _finish(self, found: GraphCapture, roots: list[Any], places: list[int]) -> None:
-        """Compute the captured call itself."""
-        donated = {slot for slot, _, _, writable in self.step.fixed if writable}
-        arrays = [
-            node.value.copy() if slot in donated else node.value
-            for slot, node in enumerate(found.leaves)
-        ]
-        results = self.step.program(arrays)
-        for node, place in zip(roots, places):
-            if node.value is None:
-                node.set_value(results[place])
-        for cell in (*self.plan.cells, *self.written):
-            cell.fallback = None

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait.core.ir.dtypes import DType
-from plait.core.ir.errors import error, user_location
+from plait.core.ir.errors import user_location
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.hostnumber import HostNumber, HostProgram
+from plait.core.runtime.realize import realize
 
 if TYPE_CHECKING:
     from plait.core.lazy.cell import Cell
@@ -119,18 +120,6 @@ class Options:
             self._host.require(f"{text} is {self._host.name_of(value)}")
             return active.number(value)
         return self._host.option(self._group, key)
-
-
-class paused:
-    """A region in which the open capture does not watch."""
-
-    __slots__ = ("active",)
-
-    def __enter__(self) -> None:
-        self.active, watch.active = watch.active, None
-
-    def __exit__(self, *exc: object) -> None:
-        watch.active = self.active
 
 
 class Capture:
@@ -248,8 +237,9 @@ class Capture:
         cell = tensor._cell
         if tensor._base is not None or cell.era >= self.era or id(cell) in self.written:
             return tensor.compute().item()  # which breaks the capture
-        with paused():
-            value = float(cell.compute().reshape(-1)[0])
+        node = cell.node
+        realize([node])  # and nothing else, as `compute` would
+        value = float(node.value.reshape(-1)[0])
         group = self.tensors_of.get(value)
         if group is None:
             group = self.tensors_of[value] = NumberGroup()
@@ -263,8 +253,8 @@ class Capture:
         """A parameter group's options, looked up anew in each call."""
         host = self.host
         o, g = host.name_of(optimizer), host.name_of(group)
-        places = ((f"{o}.param_groups", optimizer.param_groups), (f"{g}['params']", group["params"]))
-        for place, held in places:
+        lists = {f"{o}.param_groups": optimizer.param_groups, f"{g}['params']": group["params"]}
+        for place, held in lists.items():
             host.require(f"{place} is {host.name_of(held)} and len({place}) == {len(held)}")
         host.require(f"{o}.state is {host.name_of(optimizer.state)}")
         return Options(host, group)
@@ -295,8 +285,3 @@ def forced(what: str) -> None:
     active = current()
     if active is not None:
         active.interrupt(what)
-
-
-def refuse(kind: type[Exception], reason: str) -> Exception:
-    """An error of a compiled call that names the user's line."""
-    return error(kind, reason)

@@ -98,16 +98,16 @@ def plain(value: Any) -> Any:
 
 def _binary(symbol: str, function: Callable[..., Any]) -> Any:
     def forward(self: HostNumber, other: Any) -> HostNumber:
-        p = self.program
-        return p.make(f"{self.name} {symbol} {p.text_of(other)}", function(self.value, plain(other)))
+        text = f"{self.name} {symbol} {self.program.text_of(other)}"
+        return self.program.make(text, function(self.value, plain(other)))
 
     return forward
 
 
 def _reflected(symbol: str, function: Callable[..., Any]) -> Any:
     def backward(self: HostNumber, other: Any) -> HostNumber:
-        p = self.program
-        return p.make(f"{p.text_of(other)} {symbol} {self.name}", function(plain(other), self.value))
+        text = f"{self.program.text_of(other)} {symbol} {self.name}"
+        return self.program.make(text, function(plain(other), self.value))
 
     return backward
 

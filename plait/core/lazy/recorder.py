@@ -94,9 +94,9 @@ class Recorder(threading.local):
         for operand in node.inputs:
             if operand.value is not None:
                 self.bytes += _bytes_of(operand.value)
-        if len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger:
-            if watch.active is None:
-                self.sweep()
+        full = len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger
+        if full and watch.active is None:  # a call being captured is computed as a whole
+            self.sweep()
 
     def sweep(self) -> None:
         """Forget what is dead or computed; compute what waits where it passes the bound."""
