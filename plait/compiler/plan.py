@@ -152,7 +152,7 @@ class _Builder:
         owned = [held._cell for _, held in plan.own_grads]
         roots = [cell._node for cell in (*plan.cells, *owned, *self.written)]
         found = capture(roots)  # type: ignore[arg-type]  # cells that are written hold nodes
-        self._refuse_escapes(found, roots)
+        self._refuse_escapes(found, roots, [*plan.cells, *owned])
         outputs = found.graph.outputs
         count = len(found.graph.inputs)
         made = list(dict.fromkeys(number for number in outputs if number >= count))
@@ -183,12 +183,14 @@ class _Builder:
         step.program = compile_graph(graph, donations)
         return step, lambda: self._finish(found, roots, places)
 
-    def _refuse_escapes(self, found: GraphCapture, roots: list[Any]) -> None:
+    def _refuse_escapes(self, found: GraphCapture, roots: list[Any], made: list[Cell]) -> None:
         """Raise Uncapturable where something besides the results keeps a value of this call."""
+        # What the capture itself still refers to does not count.
+        while self.captured.views:
+            self.captured.views.popitem()[1]._cached = None
+        for cell in made:
+            cell.fallback = None
         wanted = {id(node) for node in roots}
-        for view in self.captured.views.values():
-            view._cached = None
-        self.captured.views.clear()
         if any(id(node) not in wanted for node in held_outside(found)):
             raise Uncapturable("a value made in the call is kept by something outside")
 
