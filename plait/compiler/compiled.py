@@ -18,7 +18,7 @@ from plait.compiler.guards import Guards
 from plait.compiler.log import log
 from plait.compiler.plan import Uncapturable, step_of
 from plait.compiler.step import MISS, Step
-from plait.core.lazy.capture import Break, Capture, Input, current
+from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
 from plait.core.lazy.modes import modes
 from plait.utils._pytree import tree_flatten, tree_unflatten
@@ -59,7 +59,7 @@ class Compiled:
         key = None if kwargs else _flat_key(args)
         if key is None:
             leaves, tree = tree_flatten((args, kwargs))
-            key = (tree, *map(_describe, leaves))
+            key = (_shape_of(tree), *map(_describe, leaves))
         key = (
             *key,
             modes.grad_enabled,
@@ -209,9 +209,15 @@ def _note_arguments(captured: Capture, given: Sequence[Any]) -> None:
             if value._base is not None or id(value._cell) in captured.inputs:
                 captured.interrupt("an argument shares its memory with another tensor")
                 return
-            held = Input(value, value._cell, value._cell.node)
-            held.argument = number
-            captured.inputs[id(value._cell)] = held
+            captured.enter(value, value._cell).argument = number
+
+
+def _shape_of(tree: Any) -> tuple:
+    """The shape of a tree of arguments as a key."""
+    context = tree.context
+    if isinstance(context, list):
+        context = tuple(context)
+    return (tree.type, context, tuple([_shape_of(child) for child in tree.children_specs]))
 
 
 def _flat_key(args: tuple) -> tuple | None:

@@ -20,7 +20,7 @@ from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import ALONE, Cell
 from plait.core.lazy.views import Layout
 from plait.core.lazy.views import Step as ViewStep
-from plait.utils._pytree import TreeSpec, tree_unflatten
+from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
 
 #: Given back by `Step.replay` where a guard fails; nothing has happened then.
 MISS: Any = object()
@@ -75,7 +75,7 @@ class Step:
         self.drawn: list[tuple[int, Callable[[], np.ndarray]]] = []
         self.number_slots: list[np.ndarray] = []
         #: (slot or cell, result, version increments)
-        self.writes: list[tuple[int | Cell, int, int]] = []
+        self.writes: list[tuple[Any, int, int]] = []
         #: (result, slot, whether a copy is needed) of what is handed through
         self.passed: list[tuple[int, int, bool]] = []
         self.cells: list[int] = []
@@ -86,7 +86,7 @@ class Step:
         self.own_grads: list[tuple[Any, int, Object]] = []
         #: For each result, shape and dtype.
         self.types: list[dict[str, Any]] = []
-        self.tree: TreeSpec | None = None
+        self.tree: TreeSpec = LeafSpec()
         self.numbers: Callable[[], tuple | None] = tuple
         self.program: Callable[[list[Any]], list[Any]] = list
         self.grad_guards: list[tuple[Any, bool]] = []

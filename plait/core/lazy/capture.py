@@ -135,6 +135,7 @@ class Capture:
         self.reason: str | None = None
         self.discarded: str | None = None
         self.inputs: dict[int, Input] = {}
+        self.input_nodes: dict[int, Node] = {}
         self.written: dict[int, tuple[Cell, Node | None, int]] = {}
         self.grads: dict[int, GradSlot] = {}
         self.grad_owner: dict[int, LazyTensor] = {}
@@ -189,9 +190,20 @@ class Capture:
             return cell.node
         held = self.inputs.get(key)
         if held is None:
-            held = self.inputs[key] = Input(tensor, cell, cell.node)
+            held = self.enter(tensor, cell)
             held.owner = self.grad_owner.get(key)
         return held.node
+
+    def enter(self, tensor: LazyTensor, cell: Cell) -> Input:
+        """Note a cell as an input."""
+        node = cell.node
+        if id(node) in self.input_nodes:
+            # Two cells may hold one value now and different ones in a later call.
+            realize([node])
+            node = leaf(node.value, node.shape, node.dtype)
+        self.input_nodes[id(node)] = node
+        held = self.inputs[id(cell)] = Input(tensor, cell, node)
+        return held
 
     def derive(self, view: LazyTensor) -> None:
         """A view is about to be read: what it kept from before the capture is no input."""
