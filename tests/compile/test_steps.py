@@ -232,37 +232,42 @@ def test_accumulation() -> None:
     assert programs(run) == 2
 
 
+def adversarial() -> tuple[nn.Module, Callable[..., Any]]:
+    """(models, step): one update of a judge, then one of a generator."""
+    torch.manual_seed(0)
+    generator = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 4))
+    judge = nn.Sequential(nn.Linear(4, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
+    of_generator = torch.optim.Adam(generator.parameters(), lr=0.01)
+    of_judge = torch.optim.Adam(judge.parameters(), lr=0.01)
+    bce = F.binary_cross_entropy_with_logits
+
+    def step(noise: Any, real: Any) -> Any:
+        fake = generator(noise)
+        of_judge.zero_grad()
+        on_real, on_fake = judge(real), judge(fake.detach())
+        loss = bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
+        loss.backward()
+        of_judge.step()
+        of_generator.zero_grad()
+        on_fake = judge(fake)
+        fooled = bce(on_fake, torch.ones_like(on_fake))
+        fooled.backward()
+        of_generator.step()
+        return {"judge": loss.detach(), "generator": fooled.detach()}
+
+    return nn.ModuleList([generator, judge]), step
+
+
 def test_two_optimizers() -> None:
     results = []
     for compiled in (False, True):
-        torch.manual_seed(0)
-        generator = nn.Sequential(nn.Linear(3, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 4))
-        judge = nn.Sequential(nn.Linear(4, 6), nn.LeakyReLU(0.2), nn.Linear(6, 1))
-        of_generator = torch.optim.Adam(generator.parameters(), lr=0.01)
-        of_judge = torch.optim.Adam(judge.parameters(), lr=0.01)
-        bce = F.binary_cross_entropy_with_logits
-
-        def step(noise: Any, real: Any) -> Any:
-            fake = generator(noise)
-            of_judge.zero_grad()
-            on_real, on_fake = judge(real), judge(fake.detach())
-            loss = bce(on_real, torch.ones_like(on_real)) + bce(on_fake, torch.zeros_like(on_fake))
-            loss.backward()
-            of_judge.step()
-            of_generator.zero_grad()
-            on_fake = judge(fake)
-            fooled = bce(on_fake, torch.ones_like(on_fake))
-            fooled.backward()
-            of_generator.step()
-            return {"judge": loss.detach(), "generator": fooled.detach()}
-
+        models, step = adversarial()
         run = torch.compile(step) if compiled else step
         torch.manual_seed(1)
         data = [(torch.randn(5, 3), torch.randn(5, 4)) for _ in range(6)]
-        results.append([run(*batch) for batch in data])
-        results[-1] += [generator.state_dict(), judge.state_dict()]
-        assert not compiled or programs(run) == 1
+        results.append([*[run(*batch) for batch in data], models.state_dict()])
     assert_equal(*results)
+    assert programs(run) == 1
 
 
 def test_inference_and_results_of_many_kinds() -> None:
