@@ -11,9 +11,9 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from plait._autocast import state as autocast
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait.amp import autocast_mode
 from plait.compiler.guards import Guards
 from plait.compiler.log import log
 from plait.compiler.plan import Uncapturable, step_of
@@ -64,7 +64,7 @@ class Compiled:
             *key,
             modes.grad_enabled,
             modes.inference,
-            autocast_mode.key(),
+            autocast.dtype if autocast.enabled else None,
             get_default_dtype(),
         )
         try:
@@ -117,6 +117,8 @@ class Compiled:
         captured = Capture(self._whole)
         if not captured.begin():
             return self._function(*args, **kwargs)
+        # Parameters that a region around the call has cast already are cast in each replay.
+        kept, autocast.kept = autocast.kept, {}
         try:
             _note_arguments(captured, given)
             result = self._function(*args, **kwargs)
@@ -127,6 +129,8 @@ class Compiled:
             else:
                 _compute(captured)
             raise
+        finally:
+            autocast.kept = kept
         captured.close()
         return self._finish(kind, guards, captured, result, leaves, given)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._autocast import lower
 from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
@@ -277,6 +278,9 @@ class RNNBase(Module):
     def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
         """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
         step = _STEPS[self.mode]
+        if self.mode != "GRU":  # which keeps its state in full precision, as in PyTorch
+            data, *lowered = lower(data, *state)
+            state = tuple(lowered)
         packed = data.dim() == 2
         last: list[State] = []
         for layer in range(self.num_layers):
