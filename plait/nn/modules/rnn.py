@@ -14,6 +14,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._autocast import lower
 from plait.core.ir.errors import error
 from plait.core.ops.elman import ELMAN_SEQUENCE
 from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
@@ -321,6 +322,9 @@ class RNNBase(Module):
 
     def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
         """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
+        if self.mode != "GRU":  # which keeps its state in full precision, as in PyTorch
+            data, *lowered = lower(data, *state)
+            state = tuple(lowered)
         last: list[State] = []
         for layer in range(self.num_layers):
             directions = []
