@@ -51,6 +51,13 @@ FLAGS = {
             "how many megabytes of values the waiting nodes may hold on to",
         ),
         Flag(
+            "PLAIT_LOG",
+            "",
+            str,
+            "what to report on standard error, separated by commas: `recompiles` and `breaks` of "
+            "compiled functions",
+        ),
+        Flag(
             "PLAIT_SAMPLE_DATA",
             "0",
             int,
