@@ -191,3 +191,17 @@ def test_nothing_but_constants():
 
 def test_no_outputs():
     assert program([], [vector(3, "input")], []).run([values(3)]) == []
+
+
+def test_a_program_as_text():
+    x, a, b, y = vector(20, "input"), vector(20), vector(20), vector(20, "output")
+    c = constant(np.ones(20))
+    made = program([horner(a, x), horner(b, c), host("neg", [y], [a])], [x], [y])
+    assert str(made).split("\n") == [
+        "program: arena 256 bytes, peak 336 bytes",
+        "phase 0",
+        "  +0 = horner 20 (array 0)",
+        "  +128 = horner 20 (constant)",
+        "phase 1",
+        "  array 1 = [host] neg (+0)",
+    ]

@@ -18,7 +18,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, explain, explaining, perform, reads
+from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
 from plait.core.llvm.target import Target
 from plait.core.runtime import kernels, native, profile, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
@@ -137,6 +137,23 @@ class Program:
             # that of the pool's threads.
             if frame.generation == threads.generation:
                 return frame
+
+    def __str__(self) -> str:
+        """The phases, and where in the arena each temporary lies."""
+        lines = [f"program: arena {self.layout.nbytes} bytes, peak {self.peak_bytes} bytes"]
+        for number, phase in enumerate(self.phases):
+            lines.append(f"phase {number}")
+            for step in phase.steps:
+                targets = ", ".join(map(self._place, step.outputs))
+                sources = ", ".join(map(self._place, step.inputs))
+                lines.append(f"  {targets} = {profile.label(step)} ({sources})")
+        return "\n".join(lines)
+
+    def _place(self, buffer: Buffer) -> str:
+        home = memory(buffer)
+        if home in self._slots:
+            return f"array {self._slots[home]}"
+        return "constant" if home in self._constants else f"+{self.layout.offsets[home]}"
 
     def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
