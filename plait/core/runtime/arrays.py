@@ -48,8 +48,10 @@ class _Idle:
         self.lock = threading.Lock()
         self.blocks: dict[int, list[_Block]] = {}
         self.nbytes = 0
+        self.limit = 0
 
     def take(self, size: int) -> _Block | None:
+        self.limit = self.limit or int(flag("PLAIT_IDLE_MB")) << 20
         if not self.lock.acquire(blocking=False):
             return None
         try:
@@ -70,7 +72,7 @@ class _Idle:
         try:
             self.blocks.setdefault(size, []).append(block)
             self.nbytes += size
-            while self.nbytes > _limit():
+            while self.nbytes > self.limit:
                 oldest = next(iter(self.blocks))
                 self.blocks[oldest].pop(0)
                 self.nbytes -= oldest
@@ -78,11 +80,6 @@ class _Idle:
                     del self.blocks[oldest]
         finally:
             self.lock.release()
-
-
-@functools.cache
-def _limit() -> int:
-    return int(flag("PLAIT_IDLE_MB")) << 20
 
 
 _idle = _Idle()
@@ -116,8 +113,9 @@ class _Held:
     size: int
     block: _Block
 
-    def __del__(self) -> None:
-        _idle.give(self.size, self.block)
+    def __del__(self, idle: _Idle = _idle) -> None:
+        # At the end of a process, modules have lost their names by now.
+        idle.give(self.size, self.block)
 
 
 @functools.cache
