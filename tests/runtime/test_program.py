@@ -205,3 +205,23 @@ def test_a_program_as_text():
         "phase 1",
         "  array 1 = [host] neg (+0)",
     ]
+
+
+def test_buffers_under_another_shape():
+    """Kernels, host steps and outputs that name a buffer's memory by an alias."""
+    x, y = vector(6, "input"), vector(6, "output")
+    square = Buffer((2, 3), float32, "temporary")
+    flat = Buffer((6,), float32, "temporary")
+    flat.root = square
+    turned = Buffer((3, 2), float32, "temporary")
+    turned.root = square
+    out = Buffer((3, 2), float32, "temporary")
+    out_flat = Buffer((6,), float32, "temporary")
+    out_flat.root = out
+    steps = [horner(flat, x), host("neg", [out], [turned]), horner(y, out_flat)]
+    made = program(steps, [x], [y, flat])
+    given = values(6)
+    first = horner_of(given)
+    results = made.run([given])
+    np.testing.assert_array_equal(results[0], horner_of(-first))
+    np.testing.assert_array_equal(results[1], first.reshape(2, 3))

@@ -33,9 +33,11 @@ class Program:
 
     steps: launches and host steps, each reading only what earlier ones wrote. inputs, outputs: the
     buffers of the arrays that `run` takes and gives; an output may be an input, a constant, or
-    appear twice. donations: output number -> input number: the output takes over that input's
-    memory, and `run` gives that very array with the result in it. Both have the same shape and
-    dtype, that input is no output too, and the array given shares no memory with another one given.
+    appear twice, and one with a root comes in the root's shape.
+
+    donations: output number -> input number: the output takes over that input's memory, and `run`
+    gives that very array with the result in it. Both have the same shape and dtype, that input is
+    no output too, and the array given shares no memory with another one given.
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
@@ -50,7 +52,7 @@ class Program:
         target: Target,
         donations: Mapping[int, int] | None = None,
     ) -> None:
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
         self.donations = dict(donations or {})
         self._check_donations()
         same = taken_over(steps, self.outputs, self.inputs, self.donations)
