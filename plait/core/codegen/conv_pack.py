@@ -46,7 +46,7 @@ class Image(NamedTuple):
 
     source_dtype: str
     dtype: str
-    source: tuple[int, int, int, int]
+    source: tuple[int, ...]
     rows: int
     columns: int
     channels: int

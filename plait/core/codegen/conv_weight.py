@@ -71,7 +71,7 @@ class TapWeight(NamedTuple):
     rows_of: tuple[int, ...]
     rows: int
     columns: int
-    place: tuple[int, int, int]
+    place: tuple[int, ...]
     origin: int
     step: int
     block: tuple[int, int]

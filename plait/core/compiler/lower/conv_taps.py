@@ -20,6 +20,7 @@ from plait.core.codegen.conv_pack import (
     pack_units,
     panels_kernel,
 )
+from plait.core.codegen.depthwise import Depthwise, depthwise_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.outlet import Outlet
 from plait.core.compiler.plan import Buffer, Plan
@@ -28,6 +29,14 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
 
 Ints = tuple[int, ...]
+
+
+class View(NamedTuple):
+    """A buffer seen as (N, H, W, C): its extents and element strides in that order."""
+
+    buffer: Buffer
+    shape: Ints
+    strides: Ints
 
 
 class Axis(NamedTuple):
@@ -104,7 +113,7 @@ def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], ste
             for down in range(1, min(rows, most // across) + 1):
                 for deep in range(1, min(images, most // (across * down)) + 1):
                     pixels = across * down * deep
-                    tiles = -(-columns // across) * -(-rows // down) * -(-images // deep)
+                    tiles = -(-columns // across) * -(-rows // down) * (images / deep)
                     # A step: its multiply-adds, or its loads at two per cycle; latency is four.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
                     cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
@@ -132,29 +141,28 @@ def compute_dtype(dtype: DType) -> DType:
     return dtypes.float32 if dtype.is_half else dtype
 
 
-def padded_image(
-    plan: Plan, x: Buffer, shape: Ints, strides: Ints, borders: Ints, dtype: DType
-) -> tuple[Buffer, Ints]:
-    """A channels-last image (N, H, W, C) with borders (top, bottom, left, right), and its shape.
+def padded_image(plan: Plan, x: View, borders: Ints, dtype: DType) -> tuple[Buffer, Ints]:
+    """A channels-last image with borders (top, bottom, left, right), and its shape.
 
-    strides: of x in elements, by (image, row, column, channel). x itself where nothing changes.
+    The buffer of x itself where nothing changes.
     """
-    samples, rows, columns, channels = shape
-    plain = (rows * columns * channels, columns * channels, channels, 1)
-    same = all(s == p or n == 1 for s, p, n in zip(strides[1:], plain[1:], shape[1:]))
-    if not any(borders) and x.dtype is dtype and same:
-        return x, shape
-    what = Image(x.dtype.name, dtype.name, strides, rows, columns, channels, *borders)
+    samples, rows, columns, channels = shape = x.shape
+    plain = row_major(shape)
+    same = all(s == p or n == 1 for s, p, n in zip(x.strides[1:], plain[1:], shape[1:]))
+    if not any(borders) and x.buffer.dtype is dtype and same:
+        return x.buffer, shape
+    source = x.buffer
+    what = Image(source.dtype.name, dtype.name, x.strides, rows, columns, channels, *borders)
     whole = (samples, *what.shape)
     copy = plan.temporary(whole, dtype)
     plan.launch(
         Launch(
             image_kernel(what),
             (copy,),
-            (x,),
+            (source,),
             units=samples * whole[1],
             grain=max(1, (1 << 16) // max(1, whole[2] * channels)),
-            bytes=x.nbytes + copy.nbytes,
+            bytes=source.nbytes + copy.nbytes,
         )
     )
     return copy, whole
@@ -194,13 +202,20 @@ def tap_convolution(
     source, (samples, image_rows, width, channels) = image
     down, across = axes
     dtype = source.dtype
-    lanes = choose_lanes(plan, dtype, weights.outputs)
     offsets = [
         ((borders[0] + dy) * width + borders[2] + dx) * channels
         for _, dy in down.taps
         for _, dx in across.taps
     ]
     segments = tuple(a * kernel[1] + b for a, _ in down.taps for b, _ in across.taps)
+    place = (math.prod(image[1][1:]), down.step * width * channels, across.step * channels)
+    if is_depthwise(groups, weights.depth, weights.outputs):
+        _depthwise(
+            plan, image, weight, weights, elements(kernel), segments, offsets,
+            (down.count, across.count), place, outlet, results, read, flops,
+        )  # fmt: skip
+        return
+    lanes = choose_lanes(plan, dtype, weights.outputs)
     run = weights.depth
     beside = [b[1] - a[1] for a, b in itertools.pairwise(across.taps)]
     if groups == 1 and all(step == 1 for step in beside) and across.taps:
@@ -208,7 +223,6 @@ def tap_convolution(
         offsets = offsets[:: len(across.taps)]
     origin = offsets[0] if offsets else 0
     rows, columns = down.count, across.count
-    place = (math.prod(image[1][1:]), down.step * width * channels, across.step * channels)
     flat = _flat(outlet, rows, columns, place)
     if flat is not None:
         outlet, place = flat
@@ -224,7 +238,7 @@ def tap_convolution(
     )
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
-        groups, channels // groups, weights.outputs, tile, split, unit_rows, unit_images,
+        groups, channels // groups, weights.outputs, tile, unit_rows,
         _clip(down, image_rows - borders[0] - borders[1], len(offsets)),
     )  # fmt: skip
     panels = Panels(
@@ -236,8 +250,54 @@ def tap_convolution(
             conv_kernel(what, outlet),
             tuple(results),
             (source, packed(plan, weight, panels, groups), *read),
-            units=what.units(samples),
-            numbers=(samples, weights.outputs),
+            units=what.units(samples, unit_images, split),
+            numbers=(samples, unit_images, split, weights.outputs),
+            flops=flops,
+            bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
+        )
+    )
+
+
+def is_depthwise(groups: int, depth: int, outputs: int) -> bool:
+    """One channel to one output per group."""
+    return groups > 1 and depth == outputs == 1
+
+
+def _depthwise(
+    plan: Plan,
+    image: tuple[Buffer, Ints],
+    weight: Buffer,
+    weights: Weights,
+    taps: int,
+    segments: Ints,
+    offsets: list[int],
+    extents: Ints,
+    place: Ints,
+    outlet: Outlet,
+    results: list[Buffer],
+    read: list[Buffer],
+    flops: int,
+) -> None:
+    source, (samples, _, _, channels) = image
+    dtype = source.dtype
+    lanes = choose_lanes(plan, dtype, channels)
+    origin = offsets[0] if offsets else 0
+    rows, columns = extents
+    what = Depthwise(
+        dtype.name, lanes, tuple(o - origin for o in offsets), rows, columns, place, origin,
+        channels, min(4, columns),
+    )  # fmt: skip
+    panels = Panels(
+        weight.dtype.name, dtype.name, lanes, 1, channels, 1, taps, segments, 0, 0, taps
+    )
+    plan.launch(
+        Launch(
+            depthwise_kernel(what, outlet),
+            tuple(results),
+            (source, packed(plan, weight, panels, 1), *read),
+            units=samples * rows,
+            numbers=(channels,),
+            grain=max(1, (1 << 14) // max(1, columns * channels)),
             flops=flops,
             bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
         )
