@@ -27,6 +27,7 @@ from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
+from plait.core.llvm.target import Target
 
 Ints = tuple[int, ...]
 
@@ -93,13 +94,18 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
 FEW_STEPS = 32
 
 
-def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], steps: int) -> Tile:
+def choose_tile(
+    target: Target, vectors: int, extents: tuple[int, int, int], steps: int, place: Ints
+) -> Tile:
     """The tile of (images, rows, columns) pixels by vectors with the least estimated time.
 
     Accumulators, a row of weights and a broadcast element have to fit the registers; tiles that do
     not come out even overlap, which is waste. After few steps half the accumulators are better (the
     compiler keeps broadcasts that several pixels share), and all vectors of a pixel side by side.
+    place: bytes between neighbours along each axis; pixels that fall into the same set of the
+    first-level cache drive each other out.
     """
+    registers = target.registers
     images, rows, columns = extents
     best: tuple[float, Tile] | None = None
     for wide in range(1, min(4, vectors) + 1):
@@ -113,15 +119,33 @@ def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], ste
             for down in range(1, min(rows, most // across) + 1):
                 for deep in range(1, min(images, most // (across * down)) + 1):
                     pixels = across * down * deep
-                    tiles = -(-columns // across) * -(-rows // down) * (images / deep)
+                    tiles = -(-columns // across) * -(-rows // down)
+                    # Whatever the batch, large ones get the same tile.
+                    tiles *= images / deep if images >= 8 * deep else -(-images // deep)
                     # A step: its multiply-adds, or its loads at two per cycle; latency is four.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
                     cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
                     cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
+                    tile = Tile(deep, down, across, wide)
+                    if _crowded(target, tile, place):
+                        cost *= 1.5
                     if best is None or cost < best[0]:
-                        best = (cost, Tile(deep, down, across, wide))
+                        best = (cost, tile)
     assert best is not None
     return best[1]
+
+
+def _crowded(target: Target, tile: Tile, place: Ints) -> bool:
+    """Whether too many pixels of a tile share a set of the first-level cache (8 ways)."""
+    ways, line = 8, 64
+    sets = max(1, target.l1_bytes // (ways * line))
+    shared: dict[int, int] = {}
+    for i in range(tile.images):
+        for r in range(tile.rows):
+            for c in range(tile.columns):
+                at = (i * place[0] + r * place[1] + c * place[2]) // line % sets
+                shared[at] = shared.get(at, 0) + 1
+    return max(shared.values()) > ways
 
 
 # -- from axes to launches --------------------------------------------------------------------
@@ -229,7 +253,11 @@ def tap_convolution(
         samples, rows, columns = samples * rows * columns, 1, 1
     vectors = -(-weights.outputs // lanes)
     tile = choose_tile(
-        plan.target.registers, vectors, (samples, rows, columns), len(segments) * weights.depth
+        plan.target,
+        vectors,
+        (samples, rows, columns),
+        len(segments) * weights.depth,
+        tuple(step * dtype.itemsize for step in place),
     )
     blocks = -(-vectors // tile.vectors)
     weight_bytes = len(segments) * weights.depth * vectors * lanes * dtype.itemsize
@@ -239,7 +267,7 @@ def tap_convolution(
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
         groups, channels // groups, weights.outputs, tile, unit_rows,
-        _clip(down, image_rows - borders[0] - borders[1], len(offsets)),
+        clip_of(down, image_rows - borders[0] - borders[1], len(offsets)),
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
@@ -304,7 +332,7 @@ def _depthwise(
     )
 
 
-def _clip(down: Axis, extent: int, taps: int) -> Clip | None:
+def clip_of(down: Axis, extent: int, taps: int) -> Clip | None:
     """The rows that meet the image, where the kernel's rows are evenly spaced and some do not."""
     if not any(down.reach(extent)):
         return None

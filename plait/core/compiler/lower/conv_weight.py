@@ -17,6 +17,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler.lower.conv_taps import (
     View,
     choose_lanes,
+    clip_of,
     compute_dtype,
     forward_axis,
     is_depthwise,
@@ -80,9 +81,19 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
     block = choose_block(plan, (samples, rows, columns), whole, shape_g, dtype.itemsize)
     parts, split = choose_parts(samples, rows, block, tiles, dtype.itemsize, source, grads)
     what = TapWeight(
-        dtype.name, tiles, taps, rows_of, rows, columns, place, origin, depth, block, split
+        dtype.name,
+        tiles,
+        taps,
+        rows_of,
+        rows,
+        columns,
+        place,
+        origin,
+        depth,
+        block[1],
+        None if merged else clip_of(down, shape[1], len(taps)),
     )
-    blocks = what.blocks(samples)
+    blocks = what.blocks(samples, block[0])
     per = -(-blocks // parts) if blocks else 0
     parts = -(-blocks // per) if blocks else 0
     partial = plan.temporary((parts, tiles.count, tiles.elements), dtype)
@@ -92,7 +103,7 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
             (partial,),
             (source, grads),
             units=parts * split,
-            numbers=(samples, per, outputs),
+            numbers=(samples, block[0], per, split, outputs),
             flops=2 * elements(shape_g) * elements(result.shape) // result.shape[0],
             bytes=source.nbytes + grads.nbytes + partial.nbytes,
         )
