@@ -80,6 +80,15 @@ def transposed_axes(extent: int, kernel: int, stride: int, low: int, dilation: i
     return axes
 
 
+#: Floating-point operations worth a thread of their own: some 20 microseconds.
+THREAD_FLOPS = 1 << 21
+
+
+def flops_grain(flops: int, units: int) -> int:
+    """How many of `units` that share some work are worth a thread."""
+    return max(1, THREAD_FLOPS * units // max(1, flops))
+
+
 def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     """Lanes of a vector: those of the target, or fewer where there are few outputs."""
     if outputs == 1:
@@ -202,6 +211,7 @@ def packed(plan: Plan, w: Buffer, what: Panels, groups: int) -> Buffer:
             (panels,),
             (w,),
             units=pack_units(what, groups),
+            grain=max(1, (1 << 16) // max(1, len(what.segments) * 64 * what.width * what.lanes)),
             bytes=w.nbytes + panels.nbytes,
         )
     )
@@ -273,13 +283,15 @@ def tap_convolution(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
         elements(kernel), segments, weights.group, weights.deep, weights.wide,
     )  # fmt: skip
+    units = what.units(samples, unit_images, split)
     plan.launch(
         Launch(
             conv_kernel(what, outlet),
             tuple(results),
             (source, packed(plan, weight, panels, groups), *read),
-            units=what.units(samples, unit_images, split),
+            units=units,
             numbers=(samples, unit_images, split, weights.outputs),
+            grain=flops_grain(flops, units),
             flops=flops,
             bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
         )

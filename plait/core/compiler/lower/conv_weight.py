@@ -19,6 +19,7 @@ from plait.core.compiler.lower.conv_taps import (
     choose_lanes,
     clip_of,
     compute_dtype,
+    flops_grain,
     forward_axis,
     is_depthwise,
     padded_image,
@@ -97,6 +98,7 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
     per = -(-blocks // parts) if blocks else 0
     parts = -(-blocks // per) if blocks else 0
     partial = plan.temporary((parts, tiles.count, tiles.elements), dtype)
+    flops = 2 * elements(shape_g) * elements(result.shape) // result.shape[0]
     plan.launch(
         Launch(
             weight_kernel(what),
@@ -104,7 +106,8 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
             (source, grads),
             units=parts * split,
             numbers=(samples, block[0], per, split, outputs),
-            flops=2 * elements(shape_g) * elements(result.shape) // result.shape[0],
+            grain=flops_grain(flops, parts * split),
+            flops=flops,
             bytes=source.nbytes + grads.nbytes + partial.nbytes,
         )
     )
@@ -196,12 +199,13 @@ def choose_tile(registers: int, taps: int, run: int, vectors: int) -> tuple[int,
 def choose_block(
     plan: Plan, extents: Ints, whole: Ints, shape_g: Ints, itemsize: int
 ) -> tuple[int, int]:
-    """(images, rows) whose elements of both operands take up a third of the second-level cache."""
+    """(images, rows) whose elements of both operands take up a third of the second-level cache at
+    most, and of which there are as many as there may be parts."""
     samples, rows, _ = extents
     image = (math.prod(whole[1:]) + math.prod(shape_g[1:])) * itemsize
     room = plan.target.l2_bytes // 3
     if image <= room or rows == 1:
-        return max(1, min(samples, room // max(1, image))), rows
+        return max(1, min(-(-samples // MOST_PARTS), room // max(1, image))), rows
     return 1, max(1, rows * room // image)
 
 
