@@ -260,7 +260,8 @@ class Combine(NamedTuple):
 
 
 def combine_kernel(what: Combine) -> Kernel:
-    """Buffers: the weight's gradient, the partial sums; numbers: parts, length of a line."""
+    """Buffers: the weight's gradient, the partial sums; numbers: parts, length of a line. Scratch:
+    a square of lanes."""
     return Kernel("conv_combine", (what,), lambda symbol, target: _emit_combine(symbol, what))
 
 
@@ -269,7 +270,8 @@ def _emit_combine(symbol: str, what: Combine) -> Function:
     lanes = tiles.lanes
     written = BY_NAME[what.result]
     kept = vectors.memory_type(written)
-    element = vectors.register_type(BY_NAME[what.dtype], 1)
+    dtype = BY_NAME[what.dtype]
+    element, computed = vectors.register_type(dtype, 1), vectors.memory_type(dtype)
     result, partial = f.argument(0), f.argument(1)
     parts, length = f.argument(2, "i64"), f.argument(3, "i64")
     line = what.depth * what.segments
@@ -282,11 +284,17 @@ def _emit_combine(symbol: str, what: Combine) -> Function:
         last = f.least(f.add(first, str(COMBINED * lanes)), str(line))
         with f.loop(first, last, str(lanes)) as step:
             within = f.tail_mask(lanes, f.sub(length, step.index)) if lanes > 1 else None
-            columns = []
-            for i in range(lanes):
-                # Past the end of the line: the last element again, which is not stored.
-                at = f.least(f.add(step.index, str(i)), str(line - 1))
-                columns.append(_sum_parts(f, what, partial, parts, group, vector, at))
+            # By way of scratch, so that the code that finds a row's place is there once. What is
+            # past the end of the line is not stored.
+            with f.loop("0", f.least(str(lanes), f.sub(length, step.index))) as over:
+                at = f.add(step.index, over.index)
+                total = _sum_parts(f, what, partial, parts, group, vector, at)
+                place = f.at("%scratch", f.mul(over.index, str(lanes)), computed)
+                vectors.store(f, dtype, total, place, lanes)
+            columns = [
+                vectors.load(f, dtype, f.at("%scratch", str(i * lanes), computed), lanes)
+                for i in range(lanes)
+            ]
             for i, row in enumerate(transpose(f, element, columns)):
                 start = f.mul(f.add(origin, str(i)), str(line))
                 place = f.at(result, f.add(start, step.index), kept)

@@ -211,6 +211,7 @@ def packed(plan: Plan, w: Buffer, what: Panels, groups: int) -> Buffer:
             (panels,),
             (w,),
             units=pack_units(what, groups),
+            scratch=what.lanes * what.lanes * dtype.itemsize,
             grain=max(1, (1 << 16) // max(1, len(what.segments) * 64 * what.width * what.lanes)),
             bytes=w.nbytes + panels.nbytes,
         )

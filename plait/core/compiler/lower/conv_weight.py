@@ -133,6 +133,7 @@ def _combine(
             units=what.units,
             numbers=(parts, depth * taps),
             grain=4,
+            scratch=tiles.lanes * tiles.lanes * partial.dtype.itemsize,
             bytes=partial.nbytes + result.nbytes,
         )
     )
