@@ -20,6 +20,7 @@ from plait.core.ir.graph import Capture, Graph, capture
 from plait.core.ir.node import Node
 from plait.core.ir.verify import verify
 from plait.core.reference import executor
+from plait.core.runtime import tiers
 from plait.core.runtime.config import flag
 
 #: Called with each graph before it runs; tests and the profiler count with it.
@@ -82,8 +83,22 @@ def compile_graph(
     check raises; then no input has been written.
     """
 
+    if flag("PLAIT_BACKEND") == "reference":
+        return lambda inputs: [_apart(result) for result in _run(graph, inputs)]
+    if flag("PLAIT_VERIFY"):
+        verify(graph)
+    from plait.core.runtime.compiled import CompiledGraph
+
+    compiled = CompiledGraph(graph, donations)
+
     def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        return [_apart(result) for result in _run(graph, inputs)]
+        for observe in observers:
+            observe(graph)
+        try:
+            return compiled.run(inputs)
+        except executor.OpFailure as failure:
+            fault = failure.fault
+            raise error(type(fault), str(fault), failure.source or "") from None
 
     return program
 
@@ -97,10 +112,8 @@ def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
         verify(graph)
     for observe in observers:
         observe(graph)
-    if flag("PLAIT_BACKEND") != "reference":
-        raise ValueError(f"PLAIT_BACKEND={flag('PLAIT_BACKEND')!r}: expected 'reference'")
     try:
-        return executor.run(graph, inputs)
+        return tiers.run(graph, inputs)
     except executor.OpFailure as failure:
         fault = failure.fault
         raise error(type(fault), str(fault), failure.source or "") from None
