@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plait.core.compiler.lower import conv, window
+from plait.core.compiler.lower import checks, conv, gather, scatter, window
 from plait.core.compiler.lower import recurrent
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
@@ -16,3 +16,7 @@ LOWERINGS.update(conv.LOWERINGS)
 LOWERINGS.update(window.LOWERINGS)
 # LSTM and GRU over a sequence.
 LOWERINGS.update(recurrent.LOWERINGS)
+# Movement by index, and checks of values.
+LOWERINGS.update(gather.LOWERINGS)
+LOWERINGS.update(scatter.LOWERINGS)
+LOWERINGS.update(checks.LOWERINGS)
