@@ -40,7 +40,7 @@ def _emit(symbol: str, target: Target, dtype: DType, kind: str, result: DType | 
     wide = target.lanes(8)
     bound = (first, second)
     if dtype.kind == "f":
-        bound = tuple([f.let(f"bitcast i64 {b} to double") for b in bound])
+        bound = (_as_double(f, first), _as_double(f, second))
 
     def look(place: str, lanes: int) -> str:
         """i1: whether all of these are good; stores their copies."""
@@ -63,6 +63,10 @@ def _emit(symbol: str, target: Target, dtype: DType, kind: str, result: DType | 
         unit.next = rest.results
     f.ret(f.let(f"zext i1 {f.let(f'xor i1 {unit.results[0]}, true')} to i64"))
     return f
+
+
+def _as_double(f: Function, word: str) -> str:
+    return f.let(f"bitcast i64 {word} to double")
 
 
 def _all(f: Function, truths: str, lanes: int) -> str:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plait.core.compiler.lower import checks, conv, gather, scatter, window
-from plait.core.compiler.lower import recurrent
+from plait.core.compiler.lower import (
+    checks,
+    conv,
+    cumulative,
+    gather,
+    recurrent,
+    scatter,
+    sort,
+    window,
+)
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
@@ -20,3 +28,6 @@ LOWERINGS.update(recurrent.LOWERINGS)
 LOWERINGS.update(gather.LOWERINGS)
 LOWERINGS.update(scatter.LOWERINGS)
 LOWERINGS.update(checks.LOWERINGS)
+# Lines: sorting and scans.
+LOWERINGS.update(sort.LOWERINGS)
+LOWERINGS.update(cumulative.LOWERINGS)
