@@ -7,6 +7,7 @@ from typing import Any
 from plait.core.codegen import copies, scatter, vectors
 from plait.core.codegen.convert import conversion
 from plait.core.codegen.kernel import Launch
+from plait.core.compiler.lower.copies import fill_zero, plain_copy
 from plait.core.compiler.lower.gather import grain_of, merged
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
@@ -17,22 +18,6 @@ _SMALL = 1 << 15
 #: Ranges of destination rows: of wide rows, and of those so short that the search would tell.
 _RANGES, _FEW_RANGES = 16, 4
 _SHORT = 128
-
-
-def plain_copy(plan: Plan, target: Buffer, source: Buffer) -> None:
-    """Copy a buffer into another of its size; into itself at no cost."""
-    size = target.nbytes
-    plan.launch(
-        Launch(
-            copies.plain_copy(),
-            (target,),
-            (source,),
-            units=-(-size // copies.CHUNK),
-            numbers=(size,),
-            bytes=2 * size,
-            in_place=((0, 0),),
-        )
-    )
 
 
 def is_zeros(buffer: Buffer) -> bool:
@@ -134,12 +119,10 @@ def _lower_scatter(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: A
 
 def _start(plan: Plan, result: Buffer, base: Buffer) -> None:
     """Let the result hold the base."""
-    if not is_zeros(base):
-        plain_copy(plan, result, base)
-        return
-    size = result.nbytes
-    units = -(-size // copies.CHUNK)
-    plan.launch(Launch(copies.zeros(), (result,), (), units=units, numbers=(size,), bytes=size))
+    if is_zeros(base):
+        fill_zero(plan, result)
+    else:
+        plain_copy(plan, base, result)
 
 
 def _launch_elements(

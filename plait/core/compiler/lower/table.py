@@ -7,6 +7,7 @@ from collections.abc import Callable
 from plait.core.compiler.lower import (
     checks,
     conv,
+    copies,
     cumulative,
     gather,
     recurrent,
@@ -28,6 +29,8 @@ LOWERINGS.update(recurrent.LOWERINGS)
 LOWERINGS.update(gather.LOWERINGS)
 LOWERINGS.update(scatter.LOWERINGS)
 LOWERINGS.update(checks.LOWERINGS)
+# Copies that no reader of the view can do without.
+LOWERINGS.update(copies.LOWERINGS)
 # Lines: sorting and scans.
 LOWERINGS.update(sort.LOWERINGS)
 LOWERINGS.update(cumulative.LOWERINGS)
