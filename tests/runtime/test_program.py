@@ -154,3 +154,26 @@ def test_a_fault_code_becomes_the_exception_of_the_check():
     with pytest.raises(RuntimeError, match="guard stopped with fault code 7"):
         run([bad, one, one])
     run([np.ones(8, np.float32), one, zero])
+
+
+def test_inputs_that_are_no_plain_arrays():
+    class Other(np.ndarray):
+        pass
+
+    x, y = vector(4, "input"), vector(4, "output")
+    made = program([horner(y, x)], [x], [y])
+    given = values(4)
+    for array in (given.view(Other), np.ma.masked_array(given)):
+        np.testing.assert_array_equal(made.run([array])[0], horner_of(given))
+
+
+def test_arrays_are_checked_on_demand(monkeypatch):
+    monkeypatch.setenv("PLAIT_VERIFY", "1")
+    x, y = vector(4, "input"), vector(4, "output")
+    made = program([horner(y, x)], [x], [y])
+    with pytest.raises(ValueError, match=r"input 0: expected .* received float32\[5\]"):
+        made.run([values(5)])
+    with pytest.raises(ValueError, match=r"input 0: expected .* received float64"):
+        made.run([values(4).astype(np.float64)])
+    with pytest.raises(ValueError, match="expected 1 arrays, received 2"):
+        made.run([values(4), values(4)])

@@ -4,11 +4,11 @@ One kernel serves the convolution and its transpose in the input. Per group it c
 
     y[n, r, c, o] = sum over t, l of x[origin + place(n, r, c) + taps[t] + l] * w[t, l, o]
 
-over the taps t of the kernel and the steps l of a run, where a place is `n * image + r * row + c * pixel` and all numbers are elements of the source. A run
-of steps is the input channels of one tap, or of all taps of a kernel row, which are neighbours in a
-channels-last image. The weights come packed in panels (`conv_pack.py`), the image with its
-padding. Source: Georganas et al., *Anatomy of High-Performance Deep Learning Convolutions on SIMD
-Architectures*, arXiv:1808.05567.
+over the taps t of the kernel and the steps l of a run, where a place is `n * image + r * row +
+c * pixel` and all numbers are elements of the source. A run is the input channels of one tap, or of
+all taps of a kernel row, which are neighbours in a channels-last image. The weights come packed in
+panels (`conv_pack.py`), the image with its padding. Source: Georganas et al., *Anatomy of
+High-Performance Deep Learning Convolutions on SIMD Architectures*, arXiv:1808.05567.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from plait.core.ir.dtypes import BY_NAME
 from plait.core.llvm.target import Target
 
 #: Up to so many multiply-adds a tile's whole reduction is written out without loops.
-STRAIGHT = 400
+STRAIGHT = 256
 #: Runs up to so many steps are written out.
 SHORT_RUN = 4
 
@@ -43,6 +43,18 @@ class Tile(NamedTuple):
         return self.images * self.rows * self.columns
 
 
+class Clip(NamedTuple):
+    """Which kernel rows meet the image: row a of result row r meets source row `r * step + first +
+    a * every`, of `extent` (without padding); `taps` taps each."""
+
+    rows: int
+    step: int
+    first: int
+    every: int
+    extent: int
+    taps: int
+
+
 class TapConv(NamedTuple):
     """The structure of one convolution kernel; the number of images comes at run time.
 
@@ -50,7 +62,8 @@ class TapConv(NamedTuple):
     columns: extents of the result. place: (image, row, pixel) steps in the source. groups, and per
     group: step (elements of a source pixel), outputs. panels: blocks of `tile.vectors` vectors; the
     last block overlaps the one before where they do not come out even. split: how many units
-    share the blocks. unit_rows, unit_images: what one unit covers.
+    share the blocks. unit_rows, unit_images: what one unit covers. clip: kernel rows that would
+    meet padding alone are left out.
     """
 
     dtype: str
@@ -68,6 +81,7 @@ class TapConv(NamedTuple):
     split: int
     unit_rows: int
     unit_images: int
+    clip: Clip | None = None
 
     @property
     def vectors(self) -> int:
@@ -187,6 +201,7 @@ class _Emitter:
                 row = over_rows.index
                 if what.rows % tile.rows or what.unit_rows % tile.rows:
                     row = f.least(row, str(what.rows - tile.rows))
+                taps = self._taps_of(row)
                 with f.loop("0", str(what.columns), str(tile.columns)) as over_columns:
                     column = over_columns.index
                     if what.columns % tile.columns:
@@ -195,11 +210,32 @@ class _Emitter:
                     for at, step in zip((image, row, column), what.place):
                         where = f.add(where, f.mul(at, str(step)))
                     start = f.at(self.source, where, self.kept)
-                    values = self.reduce(start, weights)
+                    values = self.reduce(start, weights, taps)
                     spot = Spot((image, row, column, output), mask)
                     self.finish(values, spot)
 
-    def reduce(self, start: str, weights: str) -> brgemm.Tile:
+    @property
+    def _straight_whole(self) -> bool:
+        what, tile = self.what, self.what.tile
+        return len(what.taps) * what.run * tile.pixels * tile.vectors <= STRAIGHT
+
+    def _taps_of(self, row: str) -> tuple[str, str]:
+        """The range of taps that a row of results needs."""
+        f, what, clip = self.f, self.what, self.what.clip
+        if clip is None or what.tile.rows > 1 or self._straight_whole:
+            return "0", str(len(what.taps))
+
+        def reached(bound: int) -> str:
+            """How many kernel rows lie before source row `bound`."""
+            before = f.sub(str(bound - clip.first), f.mul(row, str(clip.step)))
+            before = f.call("i64", "llvm.smax.i64", ("i64", before), ("i64", "0"))
+            return f.least(
+                f.div(f.add(before, str(clip.every - 1)), str(clip.every)), str(clip.rows)
+            )
+
+        return f.mul(reached(0), str(clip.taps)), f.mul(reached(clip.extent), str(clip.taps))
+
+    def reduce(self, start: str, weights: str, taps: tuple[str, str]) -> brgemm.Tile:
         """The finished accumulators of the tile whose first pixel's window begins at `start`."""
         f, what, tile = self.f, self.what, self.what.tile
         offsets = [
@@ -210,13 +246,13 @@ class _Emitter:
         ]
         held = brgemm.zero_tile(self.dtype, what.lanes, tile.pixels, tile.vectors)
         width = tile.vectors * what.lanes
-        if len(what.taps) * what.run * tile.pixels * tile.vectors <= STRAIGHT:
+        if self._straight_whole:
             for number, tap in enumerate(what.taps):
                 held = self._straight(start, weights, tap, number * what.run, offsets, held)
             return held
         kind = vectors.register_type(self.dtype, what.lanes)
         carried = [(kind, value) for value in brgemm.flatten(held)]
-        with f.loop("0", str(len(what.taps)), carried=carried) as over:
+        with f.loop(*taps, carried=carried) as over:
             held = brgemm.unflatten(over.carried, tile.vectors)
             first = f.at(start, self._tap(over.index), self.kept)
             panel = f.at(weights, f.mul(over.index, str(what.run * width)), self.kept)

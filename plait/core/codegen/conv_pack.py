@@ -10,6 +10,7 @@ from typing import NamedTuple
 from plait.core.codegen import vectors
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function, number, short_name
+from plait.core.codegen.transpose import transpose
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.llvm.target import Target
 
@@ -133,7 +134,9 @@ class Panels(NamedTuple):
     """Weights packed for `TapConv`: (groups, blocks, segments * depth, width * lanes).
 
     Element (g, b, s * depth + d, v) is source[g * group + segments[s] + d * deep + o * wide] with
-    o = min(b * width, vectors - width) * lanes + v, and zero for o >= outputs.
+    o = min(b * width, vectors - width) * lanes + v, and zero for o >= outputs. The source has
+    `taps` segments side by side; those of all depths are neighbours (deep == taps), or those of all
+    outputs are (wide == taps).
     """
 
     source_dtype: str
@@ -142,6 +145,7 @@ class Panels(NamedTuple):
     width: int
     outputs: int
     depth: int
+    taps: int
     segments: tuple[int, ...]
     group: int
     deep: int
@@ -159,60 +163,131 @@ class Panels(NamedTuple):
     def block_elements(self) -> int:
         return len(self.segments) * self.depth * self.width * self.lanes
 
+    @property
+    def by_depth(self) -> bool:
+        """Whether the segments of a depth are read for neighbouring outputs; else each output is
+        one line, of all depths and segments."""
+        return self.wide == self.taps
 
-#: Steps of depth that one unit of packing covers.
-PACK_DEPTH = 64
+    @property
+    def length(self) -> int:
+        """Depths, or elements of a line."""
+        return self.depth if self.by_depth else self.depth * self.taps
+
+    @property
+    def chunk(self) -> int:
+        """How much of the length one unit packs."""
+        return 64 if self.by_depth else 64 * self.lanes
 
 
 def pack_units(what: Panels, groups: int) -> int:
-    return groups * what.blocks * -(-what.depth // PACK_DEPTH)
+    return groups * what.blocks * -(-what.length // what.chunk) if what.segments else 0
 
 
 def panels_kernel(what: Panels) -> Kernel:
     """Buffers: the panels, the weight. Units: `pack_units`."""
-    return Kernel("conv_pack", (what,), lambda symbol, target: _emit_panels(symbol, what))
+    return Kernel("conv_pack", (what,), lambda symbol, target: _Packer(symbol, what).emit())
 
 
-def _emit_panels(symbol: str, what: Panels) -> Function:
-    f = Function(symbol)
-    packed, source = f.argument(0), f.argument(1)
-    read, write = BY_NAME[what.source_dtype], BY_NAME[what.dtype]
-    kept, kept_source = vectors.memory_type(write), vectors.memory_type(read)
-    row = what.width * what.lanes
-    table = f"@{symbol}.segments"
-    listed = ", ".join(f"i64 {segment}" for segment in what.segments)
-    f.globals.append(
-        f"{table} = private unnamed_addr constant [{len(what.segments)} x i64] [{listed}]"
-    )
-    chunks = -(-what.depth // PACK_DEPTH)
-    with f.loop("%begin", "%end") as unit:
-        chunk, panel_number = f.rem(unit.index, str(chunks)), f.div(unit.index, str(chunks))
-        block = f.rem(panel_number, str(what.blocks))
-        group = f.div(panel_number, str(what.blocks))
-        panel = f.at(packed, f.mul(panel_number, str(what.block_elements)), kept)
-        vector = f.mul(block, str(what.width))
-        if what.vectors % what.width:
-            vector = f.least(vector, str(what.vectors - what.width))
-        output = f.mul(vector, str(what.lanes))
-        where = f.add(f.mul(group, str(what.group)), f.mul(output, str(what.wide)))
-        origin = f.at(source, where, kept_source)
-        mask = None
-        if what.outputs % what.lanes:
-            before = f.add(output, str((what.width - 1) * what.lanes))
-            mask = f.tail_mask(what.lanes, f.sub(str(what.outputs), before))
-        first = f.mul(chunk, str(PACK_DEPTH))
-        last = f.least(f.add(first, str(PACK_DEPTH)), str(what.depth))
-        with f.loop(first, last) as deep, f.loop("0", str(len(what.segments))) as over:
-            segment = f.load("i64", f.at(table, over.index, "i64"), 8)
-            at = f.add(segment, f.mul(deep.index, str(what.deep)))
-            start = f.at(origin, at, kept_source)
-            line = f.add(f.mul(over.index, str(what.depth)), deep.index)
-            target = f.at(panel, f.mul(line, str(row)), kept)
-            for j in range(what.width):
-                place = f.at(start, str(j * what.lanes * what.wide), kept_source)
-                only = mask if j == what.width - 1 else None
-                value = _gather(f, read, what.lanes, place, what.wide, only)
-                spot = f.at(target, str(j * what.lanes), kept)
-                vectors.store(f, write, value, spot, what.lanes)
-    f.ret()
-    return f
+class _Packer:
+    """Reads `lanes` elements of a line for each of `lanes` outputs, transposes, stores rows."""
+
+    def __init__(self, symbol: str, what: Panels) -> None:
+        self.f = Function(symbol)
+        self.what = what
+        self.read, self.write = BY_NAME[what.source_dtype], BY_NAME[what.dtype]
+        self.kept_source = vectors.memory_type(self.read)
+        self.kept = vectors.memory_type(self.write)
+
+    def emit(self) -> Function:
+        f, what = self.f, self.what
+        packed, source = f.argument(0), f.argument(1)
+        chunks = str(-(-what.length // what.chunk))
+        with f.loop("%begin", "%end") as unit:
+            chunk, place = f.rem(unit.index, chunks), f.div(unit.index, chunks)
+            block, group = f.rem(place, str(what.blocks)), f.div(place, str(what.blocks))
+            panel = f.at(packed, f.mul(place, str(what.block_elements)), self.kept)
+            vector = f.mul(block, str(what.width))
+            if what.vectors % what.width:
+                vector = f.least(vector, str(what.vectors - what.width))
+            output = f.mul(vector, str(what.lanes))
+            where = f.add(f.mul(group, str(what.group)), f.mul(output, str(what.wide)))
+            origin = f.at(source, where, self.kept_source)
+            first = f.mul(chunk, str(what.chunk))
+            last = f.least(f.add(first, str(what.chunk)), str(what.length))
+            if what.by_depth:
+                with f.loop(first, last) as depth:
+                    start = f.at(origin, f.mul(depth.index, str(what.deep)), self.kept_source)
+                    self.one_depth(panel, start, output, depth.index)
+            else:
+                with f.loop(first, last, str(what.lanes)) as step:
+                    self.one_square(panel, origin, output, step.index)
+        f.ret()
+        return f
+
+    def one_depth(self, panel: str, start: str, output: str, depth: str) -> None:
+        """All segments of one depth; those of neighbouring outputs are neighbours."""
+        f, what, lanes = self.f, self.what, self.what.lanes
+        with f.loop("0", str(what.width)) as vector:
+            first = f.mul(vector.index, str(lanes))
+            output = f.add(output, first)
+            start = f.at(start, f.mul(first, str(what.wide)), self.kept_source)
+            for step in range(0, what.taps, lanes):
+                taken = min(lanes, what.taps - step)
+                if what.taps == 1:
+                    mask = None
+                    if what.outputs % lanes:
+                        mask = f.tail_mask(lanes, f.sub(str(what.outputs), output))
+                    columns = [vectors.load(f, self.read, start, lanes, mask)]
+                else:
+                    within = _first_lanes(lanes, taken) if taken < lanes else None
+                    place = f.at(start, str(step), self.kept_source)
+                    columns = self._square(place, output, within)
+                for segment, value in zip(range(step, step + taken), columns):
+                    if segment in what.segments:
+                        line = str(what.segments.index(segment) * what.depth)
+                        self._store(panel, value, f.add(line, depth), first)
+
+    def one_square(self, panel: str, start: str, output: str, step: str) -> None:
+        """Elements from `step` on of the one line of every output."""
+        f, what = self.f, self.what
+        lanes, length = what.lanes, what.length
+        ragged = length % lanes != 0
+        within = f.tail_mask(lanes, f.sub(str(length), step)) if ragged and lanes > 1 else None
+        with f.loop("0", str(what.width)) as vector:
+            first = f.mul(vector.index, str(lanes))
+            place = f.at(start, f.add(step, f.mul(first, str(what.wide))), self.kept_source)
+            columns = self._square(place, f.add(output, first), within)
+            for i, value in enumerate(columns):
+                at = f.add(step, str(i))
+                depth, segment = f.div(at, str(what.taps)), f.rem(at, str(what.taps))
+                row = f.add(f.mul(segment, str(what.depth)), depth)
+                if ragged:
+                    with f.when(f.let(f"icmp slt i64 {at}, {length}")):
+                        self._store(panel, value, row, first)
+                else:
+                    self._store(panel, value, row, first)
+
+    def _square(self, start: str, output: str, within: str | None) -> list[str]:
+        """Elements from `start` on of the lines of `lanes` outputs: one vector per element."""
+        f, what, lanes = self.f, self.what, self.what.lanes
+        rows = []
+        for i in range(lanes):
+            mask = within
+            if what.outputs % lanes:
+                there = f.let(f"icmp slt i64 {f.add(output, str(i))}, {what.outputs}")
+                bits, every = f"<{lanes} x i1>", within or _first_lanes(lanes, lanes)
+                mask = f.let(f"select i1 {there}, {bits} {every}, {bits} zeroinitializer")
+            place = f.at(start, str(i * what.wide), self.kept_source)
+            rows.append(vectors.load(f, self.read, place, lanes, mask))
+        return transpose(f, vectors.register_type(self.write, 1), rows)
+
+    def _store(self, panel: str, value: str, row: str, first: str) -> None:
+        f, what = self.f, self.what
+        place = f.add(f.mul(row, str(what.width * what.lanes)), first)
+        vectors.store(f, self.write, value, f.at(panel, place, self.kept), what.lanes)
+
+
+def _first_lanes(lanes: int, count: int) -> str:
+    """The constant mask of the first `count` lanes."""
+    return "<" + ", ".join(f"i1 {int(i < count)}" for i in range(lanes)) + ">"

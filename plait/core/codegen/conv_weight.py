@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from plait.core.codegen import brgemm, vectors
 from plait.core.codegen.kernel import Kernel
-from plait.core.codegen.text import Function, short_name
-from plait.core.ir.dtypes import BY_NAME, DType
+from plait.core.codegen.text import Function
+from plait.core.codegen.transpose import transpose
+from plait.core.ir.dtypes import BY_NAME
 
 
 class WeightTiles(NamedTuple):
@@ -215,93 +216,97 @@ class _Emitter:
 
 # -- the parts together -----------------------------------------------------------------------
 
+#: Vectors of a line that one unit of combining writes.
+COMBINED = 16
+
 
 class Combine(NamedTuple):
-    """Sums of parts to a weight (groups * outputs, depth, segments): element (o, d, s) is row
-    `s * depth + d` of the gradient. segments: where each lies among the kernel's positions."""
+    """Sums of parts to a weight (groups * outputs, depth, segments), in which every output has a
+    line of depth * segments elements; element d * segments + s of it is row s * depth + d of the
+    tiles."""
 
     dtype: str
     result: str
     tiles: WeightTiles
     depth: int
-    segments: tuple[int, ...]
+    segments: int
+
+    @property
+    def chunks(self) -> int:
+        """Units per vector of outputs."""
+        return -(-self.depth * self.segments // (COMBINED * self.tiles.lanes))
+
+    @property
+    def units(self) -> int:
+        return self.tiles.groups * self.tiles.vectors * self.chunks
 
 
 def combine_kernel(what: Combine) -> Kernel:
-    """Buffers: the weight's gradient, the partial sums; numbers: parts, outputs. A unit is one row
-    of depth of one block of outputs."""
+    """Buffers: the weight's gradient, the partial sums; numbers: parts, length of a line."""
     return Kernel("conv_combine", (what,), lambda symbol, target: _emit_combine(symbol, what))
 
 
 def _emit_combine(symbol: str, what: Combine) -> Function:
     f, tiles = Function(symbol), what.tiles
-    dtype, written = BY_NAME[what.dtype], BY_NAME[what.result]
-    kept, kind = vectors.memory_type(dtype), vectors.register_type(dtype, tiles.lanes)
+    lanes = tiles.lanes
+    written = BY_NAME[what.result]
+    kept = vectors.memory_type(written)
+    element = vectors.register_type(BY_NAME[what.dtype], 1)
     result, partial = f.argument(0), f.argument(1)
-    parts, outputs = f.argument(2, "i64"), f.argument(3, "i64")
-    taken = len(what.segments)
-    row = tiles.width * tiles.lanes
+    parts, length = f.argument(2, "i64"), f.argument(3, "i64")
+    line = what.depth * what.segments
     with f.loop("%begin", "%end") as unit:
-        depth, number = f.rem(unit.index, str(what.depth)), f.div(unit.index, str(what.depth))
-        block, group = f.rem(number, str(tiles.blocks)), f.div(number, str(tiles.blocks))
-        vector = f.mul(block, str(tiles.width))
-        if tiles.vectors % tiles.width:
-            vector = f.least(vector, str(tiles.vectors - tiles.width))
-        output = f.mul(vector, str(tiles.lanes))
-        before = f.add(output, str((tiles.width - 1) * tiles.lanes))
-        mask = f.tail_mask(tiles.lanes, f.sub(outputs, before)) if tiles.lanes > 1 else None
-        output = f.add(output, f.mul(group, str(tiles.outputs)))
-        for s, segment in enumerate(what.segments):
-            number = f.add(str(s * what.depth), depth)
-            tap, step = f.div(number, str(tiles.run)), f.rem(number, str(tiles.run))
-            along = f.div(step, str(tiles.height))
-            first = f.mul(along, str(tiles.height))
-            if tiles.run % tiles.height:
-                first = f.least(first, str(tiles.run - tiles.height))
-            tile = f.add(f.mul(f.add(f.mul(group, str(tiles.taps)), tap), str(tiles.along)), along)
-            tile = f.add(f.mul(tile, str(tiles.blocks)), block)
-            line = f.add(f.mul(tile, str(tiles.height)), f.sub(step, first))
-            start = f.at(partial, f.mul(line, str(row)), kept)
-            zero = "zeroinitializer" if tiles.lanes > 1 else "0.0"
-            with f.loop("0", parts, carried=[(kind, zero)] * tiles.width) as over:
-                place = f.at(start, f.mul(over.index, str(tiles.count * tiles.elements)), kept)
-                over.next = []
-                for j, value in enumerate(over.carried):
-                    part = vectors.load(
-                        f, dtype, f.at(place, str(j * tiles.lanes), kept), tiles.lanes
-                    )
-                    over.next.append(f.let(f"fadd {kind} {value}, {part}"))
-            where = f.add(
-                f.mul(f.add(f.mul(output, str(what.depth)), depth), str(taken)), str(segment)
-            )
-            for j, value in enumerate(over.results):
-                at = f.at(
-                    result,
-                    f.add(where, str(j * tiles.lanes * what.depth * taken)),
-                    vectors.memory_type(written),
-                )
-                only = mask if j == tiles.width - 1 else None
-                _scatter(f, written, value, at, tiles.lanes, what.depth * taken, only)
+        chunk, number = f.rem(unit.index, str(what.chunks)), f.div(unit.index, str(what.chunks))
+        vector, group = f.rem(number, str(tiles.vectors)), f.div(number, str(tiles.vectors))
+        output = f.mul(vector, str(lanes))
+        origin = f.add(f.mul(group, str(tiles.outputs)), output)
+        first = f.mul(chunk, str(COMBINED * lanes))
+        last = f.least(f.add(first, str(COMBINED * lanes)), str(line))
+        with f.loop(first, last, str(lanes)) as step:
+            within = f.tail_mask(lanes, f.sub(length, step.index)) if lanes > 1 else None
+            columns = []
+            for i in range(lanes):
+                # Past the end of the line: the last element again, which is not stored.
+                at = f.least(f.add(step.index, str(i)), str(line - 1))
+                columns.append(_sum_parts(f, what, partial, parts, group, vector, at))
+            for i, row in enumerate(transpose(f, element, columns)):
+                start = f.mul(f.add(origin, str(i)), str(line))
+                place = f.at(result, f.add(start, step.index), kept)
+                if i == 0 or tiles.outputs % lanes == 0:
+                    vectors.store(f, written, row, place, lanes, within)
+                else:
+                    there = f.let(f"icmp slt i64 {f.add(output, str(i))}, {tiles.outputs}")
+                    with f.when(there):
+                        vectors.store(f, written, row, place, lanes, within)
     f.ret()
     return f
 
 
-def _scatter(
-    f: Function, dtype: DType, value: str, start: str, lanes: int, stride: int, mask: str | None
-) -> None:
-    """Store lanes `stride` elements apart, where `mask` is set."""
-    if stride == 1 or lanes == 1:
-        vectors.store(f, dtype, value, start, lanes, mask)
-        return
-    kept = vectors.memory_type(dtype)
-    raw = vectors.to_memory(f, dtype, value, lanes)
-    kind, addresses = f"<{lanes} x {kept}>", f"<{lanes} x ptr>"
-    numbers = ", ".join(f"i32 {i * stride}" for i in range(lanes))
-    where = f.let(f"getelementptr {kept}, ptr {start}, <{lanes} x i32> <{numbers}>")
-    every = "<" + ", ".join(["i1 true"] * lanes) + ">"
-    name = f"llvm.masked.scatter.v{lanes}{short_name(kept)}.v{lanes}p0"
-    f.declare(f"declare void @{name}({kind}, {addresses}, <{lanes} x i1>)")
-    f.line(
-        f"call void @{name}({kind} {raw}, {addresses} align {dtype.itemsize} {where}, "
-        f"<{lanes} x i1> {mask or every})"
-    )
+def _sum_parts(
+    f: Function, what: Combine, partial: str, parts: str, group: str, vector: str, at: str
+) -> str:
+    """The sum over all parts of one vector of outputs for element `at` of their lines."""
+    tiles, dtype = what.tiles, BY_NAME[what.dtype]
+    kept, kind = vectors.memory_type(dtype), vectors.register_type(dtype, tiles.lanes)
+    depth, segment = f.div(at, str(what.segments)), f.rem(at, str(what.segments))
+    row = f.add(f.mul(segment, str(what.depth)), depth)
+    tap, step = f.div(row, str(tiles.run)), f.rem(row, str(tiles.run))
+    along = f.div(step, str(tiles.height))
+    first = f.mul(along, str(tiles.height))
+    if tiles.run % tiles.height:
+        first = f.least(first, str(tiles.run - tiles.height))
+    block = f.div(vector, str(tiles.width))
+    start = f.mul(block, str(tiles.width))
+    if tiles.vectors % tiles.width:
+        start = f.least(start, str(tiles.vectors - tiles.width))
+    tile = f.add(f.mul(f.add(f.mul(group, str(tiles.taps)), tap), str(tiles.along)), along)
+    tile = f.add(f.mul(tile, str(tiles.blocks)), block)
+    place = f.add(f.mul(tile, str(tiles.height)), f.sub(step, first))
+    place = f.add(f.mul(place, str(tiles.width)), f.sub(vector, start))
+    where = f.at(partial, f.mul(place, str(tiles.lanes)), kept)
+    zero = "zeroinitializer" if tiles.lanes > 1 else "0.0"
+    with f.loop("0", parts, carried=[(kind, zero)]) as over:
+        part = f.at(where, f.mul(over.index, str(tiles.count * tiles.elements)), kept)
+        value = vectors.load(f, dtype, part, tiles.lanes)
+        over.next = [f.let(f"fadd {kind} {over.carried[0]}, {value}")]
+    return over.results[0]

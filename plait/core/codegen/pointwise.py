@@ -1,6 +1,7 @@
 """stand-in"""
 
 from __future__ import annotations
+
 from plait.core.codegen import vectors
 from plait.core.codegen.text import spread_constant
 

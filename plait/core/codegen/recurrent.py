@@ -1,4 +1,4 @@
-"""Kernels of LSTM and GRU sequences: one time step, and the packing of the weight.
+"""Kernels of recurrent sequences: one time step of an LSTM, a GRU or an Elman network.
 
 A step multiplies the state (batch, K) with a packed weight (K, columns) and finishes the cell at
 once. A unit is a tile of a few rows of the batch by one panel of columns; the panel of a forward
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from plait.core.codegen import brgemm, gate_math, vectors
 from plait.core.codegen.kernel import Kernel
-from plait.core.codegen.text import Function
+from plait.core.codegen.text import Function, spread_constant
 from plait.core.ir.dtypes import DType
 from plait.core.llvm.target import Target
 
@@ -142,6 +142,18 @@ class Step:
 
     def tanh(self, x: str) -> str:
         return gate_math.tanh(self.f, self.tile.kind, x)
+
+    def relu(self, x: str) -> str:
+        """max(x, 0); nan stays nan."""
+        return self.unless_below(x, x)
+
+    def unless_below(self, x: str, value: str) -> str:
+        """`value` where x > 0 or x is nan, else 0."""
+        zero = spread_constant(self.tile.kind, 0)
+        kept = self.f.let(f"fcmp ugt {self.tile.kind} {x}, {zero}")
+        truths = vectors.vector("i1", self.tile.lanes)
+        chosen = f"{self.tile.kind} {value}, {self.tile.kind} {zero}"
+        return self.f.let(f"select {truths} {kept}, {chosen}")
 
 
 def step_kernel(
@@ -282,4 +294,17 @@ def gru_step(tile: Tile, bias: bool) -> Kernel:
     names = ("y", "gates", "x", "h0", "packed", *(("bias",) if bias else ()))
     kind = "gru_bias" if bias else "gru"
     soon = {"x": 3, "gates": 4, "y": 1}
+    return step_kernel(kind, tile, names, lambda step: step.state("h0", "y"), cell, soon)
+
+
+def elman_step(tile: Tile, relu: bool) -> Kernel:
+    """One step of an Elman network; buffers y | x, h0, packed."""
+
+    def cell(step: Step) -> None:
+        now = step.now()
+        z = step.add(step.sum(), step.load("x", now))
+        step.store(step.relu(z) if relu else step.tanh(z), "y", now)
+
+    names, soon = ("y", "x", "h0", "packed"), {"x": 1, "y": 1}
+    kind = "elman_relu" if relu else "elman_tanh"
     return step_kernel(kind, tile, names, lambda step: step.state("h0", "y"), cell, soon)

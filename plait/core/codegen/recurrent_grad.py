@@ -1,4 +1,4 @@
-"""Kernels of the gradients of LSTM and GRU sequences.
+"""Kernels of the gradients of recurrent sequences.
 
 A step back multiplies the gradient of the gates of the step behind it, (batch, gates * H), with the
 weight (gates * H, H): what arrives at the state; the cell is finished at once. What else a step
@@ -93,6 +93,20 @@ def gru_step_back(tile: Tile) -> Kernel:
     names = ("dx", "into_h", "dh0", "dy", "y", "gates", "h0", "packed")
     soon = {"gates": 4, "dx": 3, "into_h": 3, "dy": 1, "y": 1}
     return step_kernel("gru_grad", tile, names, _behind("into_h"), cell, soon)
+
+
+def elman_step_back(tile: Tile, relu: bool) -> Kernel:
+    """One step back; buffers dx | dy, y, packed."""
+
+    def cell(step: Step) -> None:
+        now = step.now()
+        d, y = step.add(step.sum(), step.load("dy", now)), step.load("y", now)
+        d = step.unless_below(y, d) if relu else _through_tanh(step, d, y)
+        step.store(d, "dx", now)
+
+    names, soon = ("dx", "dy", "y", "packed"), {"dx": 1, "dy": 1, "y": 1}
+    kind = "elman_relu_grad" if relu else "elman_tanh_grad"
+    return step_kernel(kind, tile, names, _behind("dx"), cell, soon)
 
 
 def last_step_back(tile: Tile, waits: bool) -> Kernel:

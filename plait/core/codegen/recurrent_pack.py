@@ -9,10 +9,11 @@ from plait.core.codegen.text import Function
 from plait.core.llvm.target import Target
 
 
-def pack_gates(tile: Tile) -> Kernel:
-    """w (gates * H, H) to panels (H, gates, lanes), zero past the last hidden unit.
+def pack_rows(tile: Tile) -> Kernel:
+    """w (rows, H), whose rows become columns, to panels (H, vectors, lanes).
 
-    Buffers packed | w; number: H. A unit is a panel.
+    The rows of a panel's vector are those of hidden units: of all gates, or of neighbouring ones
+    (see `Tile.gates`); zeros stand past the last. Buffers packed | w; number: H. A unit is a panel.
     """
     kept = vectors.memory_type(tile.dtype)
 
@@ -22,15 +23,19 @@ def pack_gates(tile: Tile) -> Kernel:
         size = str(tile.columns * tile.lanes)
         with f.loop("%begin", "%end") as unit:
             panel = f.at(packed, f.mul(f.mul(unit.index, hidden), size), kept)
-            first = f.mul(unit.index, str(tile.lanes))
-            there = f.least(f.sub(hidden, first), str(tile.lanes))
-            # Whole blocks are transposed in registers; the last panel may not have any.
-            full = f.let(f"icmp eq i64 {there}, {tile.lanes}")
-            blocks = f.sub(hidden, f.rem(hidden, str(tile.lanes)))
-            blocks = f.let(f"select i1 {full}, i64 {blocks}, i64 0")
-            with f.loop("0", str(tile.columns)) as gate:
-                place = f.at(panel, f.mul(gate.index, str(tile.lanes)), kept)
-                row = f.at(w, f.mul(f.add(f.mul(hidden, gate.index), first), hidden), kept)
+            with f.loop("0", str(tile.columns)) as column:
+                first = f.mul(unit.index, str(tile.width))
+                start = f.mul(column.index, hidden if tile.gates else str(tile.lanes))
+                start = f.add(start, first)
+                left = f.sub(hidden, first if tile.gates else start)
+                left = f.call("i64", "llvm.smax.i64", ("i64", left), ("i64", "0"))
+                there = f.least(left, str(tile.lanes))
+                # Whole blocks are transposed in registers; the last vectors may not have any.
+                full = f.let(f"icmp eq i64 {there}, {tile.lanes}")
+                blocks = f.sub(hidden, f.rem(hidden, str(tile.lanes)))
+                blocks = f.let(f"select i1 {full}, i64 {blocks}, i64 0")
+                place = f.at(panel, f.mul(column.index, str(tile.lanes)), kept)
+                row = f.at(w, f.mul(start, hidden), kept)
                 with f.loop("0", blocks, str(tile.lanes)) as k:
                     source = f.at(row, k.index, kept)
                     _turn_block(f, tile, source, hidden, f.at(place, f.mul(k.index, size), kept))
@@ -40,7 +45,7 @@ def pack_gates(tile: Tile) -> Kernel:
         f.ret()
         return f
 
-    return Kernel("pack_gates", tile.key, emit)
+    return Kernel("pack_rows", tile.key, emit)
 
 
 def _turn_block(f: Function, tile: Tile, source: str, stride: str, place: str) -> None:

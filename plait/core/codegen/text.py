@@ -167,12 +167,12 @@ class Function:
         )
 
     def tail_mask(self, lanes: int, count: str) -> str:
-        """The mask of the first `count` (i64, may be more than `lanes`) lanes."""
+        """The mask of the first `count` lanes; `count` (i64) may be negative or more than all."""
         bounded = self.least(count, str(lanes))
         narrow = self.let(f"trunc i64 {bounded} to i32")
         spread = self.splat(f"<{lanes} x i32>", narrow)
         numbers = ", ".join(f"i32 {i}" for i in range(lanes))
-        return self.let(f"icmp ult <{lanes} x i32> <{numbers}>, {spread}")
+        return self.let(f"icmp slt <{lanes} x i32> <{numbers}>, {spread}")
 
     def splat(self, kind: str, value: str) -> str:
         """A vector with `value` in every lane; `kind` is the vector's type."""

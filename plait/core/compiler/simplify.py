@@ -18,6 +18,7 @@ from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ALIAS, CAST, DIV, MUL, NEG, SUB, WHERE
 from plait.core.ops.numeric.contract import free_axes
+from plait.core.ops.recurrent import GRU_SEQUENCE_GRAD, LSTM_SEQUENCE_GRAD
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST, RESHAPE, SLICE, TRANSPOSE
 from plait.core.reference.executor import evaluate
@@ -225,6 +226,16 @@ def _dot(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
     return build.emit(DOT_GENERAL, *operands, contract=tuple(contract), batch=tuple(batch))
 
 
+# -- recurrence -----------------------------------------------------------------------------------
+
+
+def _without_zero_gates(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
+    """The gradient of the saved gates is nothing, save in second derivatives."""
+    if _constant(build, args[-1]) != 0:
+        return None
+    return build.emit(made.op, *args[:-1], **made.attrs)
+
+
 _RULES: dict[str, Any] = {
     RESHAPE.name: _reshape,
     TRANSPOSE.name: _transpose,
@@ -239,4 +250,6 @@ _RULES: dict[str, Any] = {
     SUB.name: _sub,
     WHERE.name: _where,
     DOT_GENERAL.name: _dot,
+    LSTM_SEQUENCE_GRAD.name: _without_zero_gates,
+    GRU_SEQUENCE_GRAD.name: _without_zero_gates,
 }

@@ -6,6 +6,7 @@ earlier ones have written.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ import numpy as np
 from plait.core.codegen.kernel import Launch
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.node import Spec
-from plait.core.ir.op import Lowering
+from plait.core.ops.call import CALL
 from plait.core.reference import executor
 
 
@@ -29,6 +30,13 @@ class HostStep:
     instruction: Instruction
     outputs: tuple[Any, ...]
     inputs: tuple[Any, ...]
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The instruction alone."""
+        specs = tuple(Spec(buffer.shape, buffer.dtype) for buffer in self.inputs)
+        alone = self.instruction._replace(args=tuple(range(len(specs))))
+        return Graph(specs, (alone,), (len(specs),))
 
 
 Step = Launch | HostStep
@@ -65,12 +73,17 @@ def may_fail(step: Step) -> bool:
 def perform(step: HostStep, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """The results of a host step from its operands' arrays; raises what the executor raises."""
     made = step.instruction
-    if made.op.lowering is Lowering.OPAQUE:
+    op = made.op
+    if op is CALL:
         # A user's function may keep what it is given, and the arena is written again.
         arrays = [array.copy() for array in arrays]
-    specs = tuple(Spec(buffer.shape, buffer.dtype) for buffer in step.inputs)
-    alone = made._replace(args=tuple(range(len(specs))))
-    (result,) = executor.run(Graph(specs, (alone,), (len(specs),)), arrays)
+    elif op.moves_only and op.reference is not None:
+        # It computes nothing, so that the executor's care for rounding and BLAS is not needed.
+        if op.check is not None:
+            executor.check(op, arrays, made.attrs, made.source)
+        result = executor.evaluate(op, arrays, made.attrs, made.dtype)
+        return result if isinstance(result, tuple) else (result,)
+    (result,) = executor.run(step.graph, arrays)
     return result if isinstance(result, tuple) else (result,)
 
 

@@ -29,7 +29,9 @@ from plait.core.ops.source import constant, full
 from plait.core.ops.view import CONCAT, reshape, slice_axis, sum_to
 
 
-def _require(name: str, operands: tuple[Any, ...], shapes: dict[str, tuple[int, ...]]) -> None:
+def require_shapes(
+    name: str, operands: tuple[Any, ...], shapes: dict[str, tuple[int, ...]]
+) -> None:
     """Raise ShapeError or DTypeError unless the operands have the named shapes and one dtype."""
     require_same_dtype(name, *operands)
     require_kind(name, operands[0].dtype, REAL)
@@ -41,7 +43,7 @@ def _require(name: str, operands: tuple[Any, ...], shapes: dict[str, tuple[int, 
         )
 
 
-def _extents(name: str, x: Any, gates: int) -> tuple[int, int, int]:
+def extents(name: str, x: Any, gates: int) -> tuple[int, int, int]:
     """(T, B, H) of a value of shape (T, B, gates * H)."""
     if len(x.shape) != 3 or x.shape[2] % gates:
         raise ShapeError(
@@ -53,17 +55,17 @@ def _extents(name: str, x: Any, gates: int) -> tuple[int, int, int]:
 # -- pieces of the bodies -----------------------------------------------------------------------
 
 
-def _project(h: Any, w: Any) -> Any:
+def project(h: Any, w: Any) -> Any:
     """h w^T: (B, H) and (gates H, H) to (B, gates H)."""
     return DOT_GENERAL(h, w, contract=((1,), (1,)), batch=((), ()))
 
 
-def _pull(d: Any, w: Any) -> Any:
+def pull(d: Any, w: Any) -> Any:
     """d w: (B, gates H) and (gates H, H) to (B, H)."""
     return DOT_GENERAL(d, w, contract=((1,), (0,)), batch=((), ()))
 
 
-def _weight_gradient(d: Any, before: Any) -> Any:
+def weight_gradient(d: Any, before: Any) -> Any:
     """Sum over steps and batch of d before^T: (T, B, gates H), (T, B, H) to (gates H, H)."""
     return DOT_GENERAL(d, before, contract=((0, 1), (0, 1)), batch=((), ()))
 
@@ -78,7 +80,7 @@ def _join(*parts: Any) -> Any:
     return CONCAT(*parts, axis=len(parts[0].shape) - 1)
 
 
-def _before(first: Any, states: Any, reverse: bool) -> Any:
+def states_before(first: Any, states: Any, reverse: bool) -> Any:
     """(T, B, H): the state that each step began with."""
     steps = states.shape[0]
     if steps == 0:
@@ -93,7 +95,7 @@ def _slope_of_sigmoid(s: Any) -> Any:
     return MUL(s, SUB(constant(1, s), s))
 
 
-def _run(
+def run_steps(
     turn: Any, constants: tuple, carries: tuple, stacked: tuple, steps: int, reverse: bool
 ) -> Any:
     """`scan` of a Python function of (constants, carries, slices)."""
@@ -111,7 +113,7 @@ def _run(
     )
 
 
-def _flops(gates: int, *, back: bool) -> Any:
+def step_flops(gates: int, *, back: bool) -> Any:
     """Per step: a product with (gates H, H), and about 20 flops per activated element."""
 
     def flops(x: Any, *operands: Any, reverse: bool) -> int:
@@ -131,16 +133,16 @@ def _infer_lstm(x: Any, h0: Any, c0: Any, w: Any, *, reverse: bool) -> tuple[Any
     x: (T, B, 4H), the input's share of the gates i, f, g, o with all biases; h0, c0: (B, H); w:
     (4H, H). Results (T, B, H), (T, B, H) and (T, B, 4H); the last is what the gradient reads.
     """
-    steps, batch, size = _extents("lstm_sequence", x, 4)
+    steps, batch, size = extents("lstm_sequence", x, 4)
     state = (batch, size)
     shapes = {"x": x.shape, "h0": state, "c0": state, "w": (4 * size, size)}
-    _require("lstm_sequence", (x, h0, c0, w), shapes)
+    require_shapes("lstm_sequence", (x, h0, c0, w), shapes)
     states = (steps, batch, size)
     return (states, states, x.shape), (x.dtype,) * 3
 
 
 def _lstm_turn(w: Any, h: Any, c: Any, x: Any) -> tuple[Any, ...]:
-    i, f, g, o = _split(ADD(x, _project(h, w)), 4)
+    i, f, g, o = _split(ADD(x, project(h, w)), 4)
     i, f, g, o = SIGMOID(i), SIGMOID(f), TANH(g), SIGMOID(o)
     c = ADD(MUL(f, c), MUL(i, g))
     h = MUL(o, TANH(c))
@@ -150,7 +152,7 @@ def _lstm_turn(w: Any, h: Any, c: Any, x: Any) -> tuple[Any, ...]:
 def _lstm_body(x: Any, h0: Any, c0: Any, w: Any, *, reverse: bool) -> tuple[Any, ...]:
     dtype = x.dtype
     x, h0, c0, w = widen(x), widen(h0), widen(c0), widen(w)
-    results = _run(_lstm_turn, (w,), (h0, c0), (x,), x.shape[0], reverse)[2:]
+    results = run_steps(_lstm_turn, (w,), (h0, c0), (x,), x.shape[0], reverse)[2:]
     return tuple([cast(part, dtype) for part in results])
 
 
@@ -163,7 +165,7 @@ def _lstm_vjp(
     dc = full(0, cells.shape, cells.dtype) if dc is None else dc
     more = () if dgates is None else (dgates,)
     dx, dh0, dc0 = LSTM_SEQUENCE_GRAD(dy, dc, gates, cells, c0, w, *more, reverse=reverse)
-    return dx, dh0, dc0, _weight_gradient(dx, _before(h0, hidden, reverse))
+    return dx, dh0, dc0, weight_gradient(dx, states_before(h0, hidden, reverse))
 
 
 LSTM_SEQUENCE = Op(
@@ -175,7 +177,7 @@ LSTM_SEQUENCE = Op(
     vjp=_lstm_vjp,
     saves=(1, 2, 3, "y"),
     outputs=3,
-    flops=_flops(4, back=False),
+    flops=step_flops(4, back=False),
     dtypes=dtypes_of_kinds(REAL),
 )
 
@@ -189,13 +191,13 @@ def _infer_lstm_grad(
     (T, B, H), as the forward op gave them; c0: (B, H); w: (4H, H). dgates, optional: (T, B, 4H), a
     gradient of the activated gates, which second derivatives have.
     """
-    steps, batch, size = _extents("lstm_sequence_grad", gates, 4)
+    steps, batch, size = extents("lstm_sequence_grad", gates, 4)
     states, state = (steps, batch, size), (batch, size)
     shapes = {"dy": states, "dc": states, "gates": gates.shape, "cells": states, "c0": state}
     shapes["w"] = (4 * size, size)
     if dgates:
         shapes["dgates"] = gates.shape
-    _require("lstm_sequence_grad", (dy, dc, gates, cells, c0, w, *dgates), shapes)
+    require_shapes("lstm_sequence_grad", (dy, dc, gates, cells, c0, w, *dgates), shapes)
     return (gates.shape, state, state), (gates.dtype,) * 3
 
 
@@ -211,7 +213,7 @@ def _lstm_turn_back(
         parts = [ADD(part, more) for part, more in zip(parts, _split(extra, 4))]
     slopes = [_slope_of_sigmoid(i), _slope_of_sigmoid(f), one_minus_square(g), _slope_of_sigmoid(o)]
     dx = _join(*[MUL(part, slope) for part, slope in zip(parts, slopes)])
-    return _pull(dx, w), MUL(dc, f), dx
+    return pull(dx, w), MUL(dc, f), dx
 
 
 def _lstm_grad_body(
@@ -219,11 +221,13 @@ def _lstm_grad_body(
 ) -> tuple[Any, ...]:
     dtype = gates.dtype
     cells, c0 = widen(cells), widen(c0)
-    stacked = (widen(dy), widen(dc), widen(gates), cells, _before(c0, cells, reverse))
+    stacked = (widen(dy), widen(dc), widen(gates), cells, states_before(c0, cells, reverse))
     stacked = (*stacked, *[widen(extra) for extra in dgates])
     zero = full(0, c0.shape, c0.dtype)
     steps = gates.shape[0]
-    dh, carried, dx = _run(_lstm_turn_back, (widen(w),), (zero, zero), stacked, steps, not reverse)
+    dh, carried, dx = run_steps(
+        _lstm_turn_back, (widen(w),), (zero, zero), stacked, steps, not reverse
+    )
     return cast(dx, dtype), cast(dh, dtype), cast(carried, dtype)
 
 
@@ -234,7 +238,7 @@ LSTM_SEQUENCE_GRAD = Op(
     reference=numeric.lstm_grad,
     body=_lstm_grad_body,
     outputs=3,
-    flops=_flops(4, back=True),
+    flops=step_flops(4, back=True),
     dtypes=dtypes_of_kinds(REAL),
 )
 
@@ -248,18 +252,18 @@ def _infer_gru(x: Any, h0: Any, w: Any, *bias: Any, reverse: bool) -> tuple[Any,
     (3H,), that of the hidden projection, which the reset gate multiplies in n. Results (T, B, H)
     and (T, B, 4H): r, z, n and the hidden projection's share of n, which the gradient reads.
     """
-    steps, batch, size = _extents("gru_sequence", x, 3)
+    steps, batch, size = extents("gru_sequence", x, 3)
     shapes = {"x": x.shape, "h0": (batch, size), "w": (3 * size, size)}
     if bias:
         shapes["bias"] = (3 * size,)
-    _require("gru_sequence", (x, h0, w, *bias), shapes)
+    require_shapes("gru_sequence", (x, h0, w, *bias), shapes)
     return ((steps, batch, size), (steps, batch, 4 * size)), (x.dtype,) * 2
 
 
 def _gru_turn(w: Any, *rest: Any) -> tuple[Any, ...]:
     *bias, h, x = rest
     x_r, x_z, x_n = _split(x, 3)
-    projected = _project(h, w)
+    projected = project(h, w)
     for part in bias:
         projected = ADD(projected, spread(part, projected))
     h_r, h_z, h_n = _split(projected, 3)
@@ -272,7 +276,7 @@ def _gru_turn(w: Any, *rest: Any) -> tuple[Any, ...]:
 def _gru_body(x: Any, h0: Any, w: Any, *bias: Any, reverse: bool) -> tuple[Any, ...]:
     dtype = x.dtype
     constants = (widen(w), *[widen(part) for part in bias])
-    results = _run(_gru_turn, constants, (widen(h0),), (widen(x),), x.shape[0], reverse)[1:]
+    results = run_steps(_gru_turn, constants, (widen(h0),), (widen(x),), x.shape[0], reverse)[1:]
     return tuple([cast(part, dtype) for part in results])
 
 
@@ -283,7 +287,7 @@ def _gru_vjp(g: Any, y: Any, x: Any, h0: Any, w: Any, *bias: Any, reverse: bool)
     more = () if dgates is None else (dgates,)
     dx, into_h, dh0 = GRU_SEQUENCE_GRAD(dy, hidden, gates, h0, w, *more, reverse=reverse)
     of_bias = [sum_to(into_h, part.shape) for part in bias]
-    return dx, dh0, _weight_gradient(into_h, _before(h0, hidden, reverse)), *of_bias
+    return dx, dh0, weight_gradient(into_h, states_before(h0, hidden, reverse)), *of_bias
 
 
 GRU_SEQUENCE = Op(
@@ -295,7 +299,7 @@ GRU_SEQUENCE = Op(
     vjp=_gru_vjp,
     saves=(1, 2, "y"),
     outputs=2,
-    flops=_flops(3, back=False),
+    flops=step_flops(3, back=False),
     dtypes=dtypes_of_kinds(REAL),
 )
 
@@ -309,12 +313,12 @@ def _infer_gru_grad(
     (3H, H). dgates, optional: (T, B, 4H), a gradient of `gates`, which second derivatives have.
     Results (T, B, 3H), (T, B, 3H) and (B, H).
     """
-    steps, batch, size = _extents("gru_sequence_grad", gates, 4)
+    steps, batch, size = extents("gru_sequence_grad", gates, 4)
     states, state = (steps, batch, size), (batch, size)
     shapes = {"dy": states, "y": states, "gates": gates.shape, "h0": state, "w": (3 * size, size)}
     if dgates:
         shapes["dgates"] = gates.shape
-    _require("gru_sequence_grad", (dy, y, gates, h0, w, *dgates), shapes)
+    require_shapes("gru_sequence_grad", (dy, y, gates, h0, w, *dgates), shapes)
     projected = (steps, batch, 3 * size)
     return (projected, projected, state), (gates.dtype,) * 3
 
@@ -334,7 +338,7 @@ def _gru_turn_back(
         dr, dwithin = ADD(dr, more[0]), ADD(dwithin, more[3])
     dr, dz = MUL(dr, _slope_of_sigmoid(r)), MUL(dz, _slope_of_sigmoid(z))
     into_h = _join(dr, dz, dwithin)
-    return ADD(MUL(dh, z), _pull(into_h, w)), _join(dr, dz, dn), into_h
+    return ADD(MUL(dh, z), pull(into_h, w)), _join(dr, dz, dn), into_h
 
 
 def _gru_grad_body(
@@ -342,10 +346,10 @@ def _gru_grad_body(
 ) -> tuple[Any, ...]:
     dtype = gates.dtype
     h0 = widen(h0)
-    stacked = (widen(dy), widen(gates), _before(h0, widen(y), reverse))
+    stacked = (widen(dy), widen(gates), states_before(h0, widen(y), reverse))
     stacked = (*stacked, *[widen(extra) for extra in dgates])
     zero = full(0, h0.shape, h0.dtype)
-    dh, dx, into_h = _run(
+    dh, dx, into_h = run_steps(
         _gru_turn_back, (widen(w),), (zero,), stacked, gates.shape[0], not reverse
     )
     return cast(dx, dtype), cast(into_h, dtype), cast(dh, dtype)
@@ -358,6 +362,6 @@ GRU_SEQUENCE_GRAD = Op(
     reference=numeric.gru_grad,
     body=_gru_grad_body,
     outputs=3,
-    flops=_flops(3, back=True),
+    flops=step_flops(3, back=True),
     dtypes=dtypes_of_kinds(REAL),
 )

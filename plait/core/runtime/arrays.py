@@ -18,10 +18,9 @@ from plait.core.runtime.config import flag
 
 #: Smaller arrays are NumPy's business: malloc serves them without page faults.
 LARGE = 64 << 10
-#: How many idle blocks are kept at most.
-MOST_IDLE = 64
 #: How many arenas wait for programs at most: that many may run at the same time without delay.
 _MOST_ARENAS = 4
+_SMALL_ARENA = 1 << 20
 _ALIGN = 64
 #: Blocks begin at different offsets in a page: arrays whose addresses agree in the low 12 bits get
 #: in each other's way in the first-level cache and in the store buffer.
@@ -30,8 +29,15 @@ _COLOURS = 16
 _SPARE = (2 * _COLOURS + 1) * _ALIGN
 
 
+class _Block(NamedTuple):
+    """Memory, and the address in it at which arrays begin."""
+
+    raw: np.ndarray
+    start: int
+
+
 class _Idle:
-    """Blocks that no array uses, the longest idle first.
+    """Blocks that no array uses, by size; the size longest not asked for comes first.
 
     An array can die inside any statement, so nothing here ever waits for the lock: who does not
     get it leaves the block to NumPy.
@@ -39,28 +45,36 @@ class _Idle:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.blocks: list[np.ndarray] = []
-        self.made = 0
+        self.blocks: dict[int, list[_Block]] = {}
+        self.nbytes = 0
 
-    def take(self, size: int) -> np.ndarray | None:
+    def take(self, size: int) -> _Block | None:
         if not self.lock.acquire(blocking=False):
             return None
         try:
-            for i in range(len(self.blocks) - 1, -1, -1):
-                if self.blocks[i].nbytes == size:
-                    return self.blocks.pop(i)
-            return None
+            blocks = self.blocks.pop(size, None)
+            if blocks is None:
+                return None
+            block = blocks.pop()
+            if blocks:
+                self.blocks[size] = blocks
+            self.nbytes -= size
+            return block
         finally:
             self.lock.release()
 
-    def give(self, block: np.ndarray) -> None:
+    def give(self, size: int, block: _Block) -> None:
         if not self.lock.acquire(blocking=False):
             return
         try:
-            self.blocks.append(block)
-            total = sum(block.nbytes for block in self.blocks)
-            while total > _limit() or len(self.blocks) > MOST_IDLE:
-                total -= self.blocks.pop(0).nbytes
+            self.blocks.setdefault(size, []).append(block)
+            self.nbytes += size
+            while self.nbytes > _limit():
+                oldest = next(iter(self.blocks))
+                self.blocks[oldest].pop(0)
+                self.nbytes -= oldest
+                if not self.blocks[oldest]:
+                    del self.blocks[oldest]
         finally:
             self.lock.release()
 
@@ -75,29 +89,31 @@ _idle = _Idle()
 
 def idle_bytes() -> int:
     """How much memory waits for the next array."""
-    return sum(block.nbytes for block in _idle.blocks)
+    return _idle.nbytes
 
 
 def release() -> None:
     """Give all idle memory back to the system."""
-    with _idle.lock:
-        _idle.blocks.clear()
     _arenas.clear()
+    with _idle.lock:
+        freed, _idle.blocks, _idle.nbytes = _idle.blocks, {}, 0
+    freed.clear()
 
 
 class _Held:
     """What the arrays on a block hold on to; when they are gone, so is this."""
 
-    block: np.ndarray
+    size: int
+    block: _Block
 
     def __del__(self) -> None:
-        _idle.give(self.block)
+        _idle.give(self.size, self.block)
 
 
 @functools.cache
-def _held_type(nbytes: int) -> Any:
-    """A ctypes array type of this size: an object with a buffer and a life of its own."""
-    return type("_Held", (_Held, ctypes.c_char * nbytes), {})
+def _held_type(size: int) -> Any:
+    """A ctypes array type for a size of blocks: objects with a buffer and a life of their own."""
+    return type("_Held", (_Held, ctypes.c_char * (size - _SPARE)), {"size": size})
 
 
 def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -108,16 +124,17 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     if nbytes < LARGE:
         return np.empty(shape, dtype)
     size = size_class(nbytes)
-    block = _idle.take(size)
-    if block is None:
-        block = np.empty(size, np.uint8)
-    # The colour is that of the block, not of the array: used again, it is at the same address.
-    address = block.ctypes.data
-    colour = (address >> 12) * 7 % _COLOURS * 2 * _ALIGN
-    start = -address % _ALIGN + colour
-    held = _held_type(size - _SPARE).from_address(address + start)
+    block = _idle.take(size) or _new_block(size)
+    held = _held_type(size).from_address(block.start)
     held.block = block
     return np.ndarray(shape, dtype, held)
+
+
+def _new_block(size: int) -> _Block:
+    raw = np.empty(size, np.uint8)
+    address = raw.ctypes.data
+    colour = (address >> 12) * 7 % _COLOURS * 2 * _ALIGN
+    return _Block(raw, address + -address % _ALIGN + colour)
 
 
 def size_class(nbytes: int) -> int:
@@ -133,11 +150,14 @@ class Arena:
     __slots__ = ("address", "array", "nbytes")
 
     def __init__(self, nbytes: int) -> None:
-        raw = empty((nbytes + _ALIGN,), np.dtype(np.uint8))
+        raw = empty((nbytes + _ALIGN,), _BYTE)
         start = -raw.ctypes.data % _ALIGN
         self.array = raw[start : start + nbytes]
         self.address = self.array.ctypes.data
         self.nbytes = nbytes
+
+
+_BYTE = np.dtype(np.uint8)
 
 
 #: Arenas that no program runs in. One after another, programs share the last one.
@@ -154,14 +174,16 @@ def take_arena(nbytes: int) -> Arena:
 
 
 def give_arena(arena: Arena) -> None:
-    """Let other programs run in this arena."""
-    if len(_arenas) < _MOST_ARENAS:
+    """Let other programs run in this arena. Large ones go the way of large arrays, so that no
+    more of them is kept than of those."""
+    if arena.nbytes <= _SMALL_ARENA and len(_arenas) < _MOST_ARENAS:
         _arenas.append(arena)
 
 
 class Offsets(NamedTuple):
     """Where CPython and NumPy keep what the native driver reads (bytes from an object's start)."""
 
+    type: int  # any object: its type
     data: int  # ndarray: the address of its elements
     flags: int  # ndarray: its flags, 32 bits
     items: int  # list: the address of its items
@@ -174,13 +196,15 @@ def offsets() -> Offsets | None:
     NumPy's is that of `PyArrayObject_fields` in ndarraytypes.h, part of its binary interface.
     """
     head = object.__basicsize__
-    found = Offsets(head, head + 48, list.__basicsize__ - 16)
+    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16)
     probes = [np.zeros((2, 3)), np.zeros((2, 3))[:, ::2], np.zeros(3, np.int8)[1:]]
     items = ctypes.c_int64.from_address(id(probes) + found.items).value
     for number, array in enumerate(probes):
         place = ctypes.c_int64.from_address(items + 8 * number).value
         data = ctypes.c_int64.from_address(id(array) + found.data).value
         bits = ctypes.c_int32.from_address(id(array) + found.flags).value
-        if place != id(array) or data != array.ctypes.data or bits != array.flags.num:
+        kind = ctypes.c_int64.from_address(id(array) + found.type).value
+        seen = (place, kind, data, bits)
+        if seen != (id(array), id(np.ndarray), array.ctypes.data, array.flags.num):
             return None
     return found

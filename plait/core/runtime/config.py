@@ -51,6 +51,13 @@ FLAGS = {
             "how many megabytes of values the waiting nodes may hold on to",
         ),
         Flag(
+            "PLAIT_LOG",
+            "",
+            str,
+            "what to report on standard error, separated by commas: `recompiles` and `breaks` of "
+            "compiled functions",
+        ),
+        Flag(
             "PLAIT_SAMPLE_DATA",
             "0",
             int,
@@ -70,7 +77,7 @@ FLAGS = {
         ),
         Flag(
             "PLAIT_IDLE_MB",
-            "1024",
+            "512",
             int,
             "how many megabytes of dead arrays' memory are kept for the next arrays",
         ),

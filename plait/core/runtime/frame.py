@@ -79,6 +79,7 @@ class Frame:
         self.record[FrameWord.PATCHES] = self.patches.ctypes.data
         self.record[FrameWord.PATCH_COUNT] = len(self.patches)
         self.record[FrameWord.WORDS] = self.words.ctypes.data
+        self.record[FrameWord.NDARRAY] = id(np.ndarray)
         self.address = self.record.ctypes.data
 
     def _words(self, arrays: int) -> None:
@@ -124,7 +125,8 @@ class Frame:
             begin, start = len(table), len(chunks)
             for launch in launches:
                 pieces = _pieces(launch, count) if parallel else 1
-                if alone or len(chunks) - start + pieces > MOST_CHUNKS:
+                full = len(chunks) - start + pieces > MOST_CHUNKS
+                if full or (alone and len(chunks) > start):
                     table.append((start, len(chunks) - start, int(parallel)))
                     start = len(chunks)
                 for piece in range(pieces):
@@ -141,7 +143,9 @@ class Frame:
             many = parallel and len(chunks) - start > 1
             table.append((start, len(chunks) - start, int(many)))
             last = self.segments[-1] if self.segments else None
-            if last is not None and last.host is None:
+            if alone:
+                self.segments += [Segment(i, i + 1, None) for i in range(begin, len(table))]
+            elif last is not None and last.host is None:
                 self.segments[-1] = last._replace(end=len(table))
             else:
                 self.segments.append(Segment(begin, len(table), None))
@@ -188,6 +192,10 @@ class Frame:
 
 def fits(array: np.ndarray) -> bool:
     """Whether kernels can work on an array as it is."""
+    return type(array) is np.ndarray and _lies_well(array)
+
+
+def _lies_well(array: np.ndarray) -> bool:
     return array.flags.c_contiguous and array.flags.aligned and array.ctypes.data % 16 == 0
 
 

@@ -119,7 +119,10 @@ def _compile(folder: Folder | None, kernels: Mapping[str, Kernel], target: Targe
         raise KernelRefused(refused)
     for symbol in suspects:
         _compile_batch(folder, {symbol: kernels[symbol]}, target, isolated=True)
-    isolated = flag("PLAIT_COMPILE") == "process"
+    place = flag("PLAIT_COMPILE")
+    if place not in ("here", "process"):
+        raise ValueError(f"PLAIT_COMPILE={place!r}: expected 'here' or 'process'")
+    isolated = place == "process"
     for optimize in (False, True):
         rest = [s for s, k in kernels.items() if k.optimize is optimize and s not in suspects]
         for start in range(0, len(rest), BATCH):

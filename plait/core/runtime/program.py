@@ -9,7 +9,7 @@ each has its own frame and arena.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,12 @@ from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
 from plait.core.compiler.steps import HostStep, Step, explain, explaining, perform, reads
 from plait.core.llvm.target import Target
-from plait.core.runtime import kernels, native, threads
-from plait.core.runtime.arrays import empty, give_arena, take_arena
+from plait.core.runtime import kernels, native, profile, threads
+from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
+from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
+
+profile.start_from_flags()
 
 
 class Program:
@@ -36,6 +39,7 @@ class Program:
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
+    Arrays of another shape or dtype than their buffer's are found only with `PLAIT_VERIFY=1`.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Program:
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         self._plan_results()
         self._frames: list[Frame] = []
+        self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
         self.peak_bytes = self.new_frame().arena_bytes + fresh_bytes
 
@@ -127,6 +132,13 @@ class Program:
             alone=alone,
         )
 
+    def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
+        for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
+            if array.shape != buffer.shape or array.dtype != buffer.dtype.numpy:
+                raise ValueError(
+                    f"input {number}: expected {buffer}, received {array.dtype}{list(array.shape)}"
+                )
+
     # -- a run -----------------------------------------------------------------------------------
 
     def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -136,12 +148,16 @@ class Program:
         """
         if len(arrays) != len(self.inputs):
             raise ValueError(f"expected {len(self.inputs)} arrays, received {len(arrays)}")
+        if self._verify:
+            self._check_types(arrays)
         try:
             frame = self._frames.pop()
         except IndexError:
             frame = self.new_frame()
         if frame.generation != threads.generation:
             frame = self.new_frame()
+        if profile.active is not None:
+            return self._run_measured(frame, arrays, profile.active)
         arena = take_arena(frame.arena_bytes)
         try:
             return self._run_in(frame, arena, arrays)
@@ -149,7 +165,22 @@ class Program:
             give_arena(arena)
             self._frames.append(frame)
 
-    def _run_in(self, frame: Frame, arena: Any, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def _run_measured(
+        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile
+    ) -> list[np.ndarray]:
+        """A run whose steps are timed one by one, in tables made for it."""
+        self._frames.append(kept)
+        frame = self.new_frame(alone=True)
+        steps = [step for phase in self.phases for step in phase.steps]
+        return self._run_in(frame, Arena(frame.arena_bytes), arrays, measured.clock(steps))
+
+    def _run_in(
+        self,
+        frame: Frame,
+        arena: Arena,
+        arrays: Sequence[np.ndarray],
+        ended: Callable[[], None] | None = None,
+    ) -> list[np.ndarray]:
         if frame.arena is not arena:
             frame.move(arena)
         driver = native.load()
@@ -164,6 +195,8 @@ class Program:
             elif driver.drive(frame.address, begin, end):
                 launch, code = frame.first_fault()
                 explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
+            if ended is not None:
+                ended()
         if self._copied or self._constant_results or bound is not given:
             return self._results(frame, given, bound)
         return [given[slot] for slot in self._result_slots]

@@ -1,7 +1,7 @@
 """Recurrent layers: Elman RNN, LSTM, GRU, over padded or packed sequences, and their cells.
 
 The input's share of all gates is computed for all steps at once. What depends on the state is one
-op for an LSTM or a GRU over a padded sequence, and a loop over time in Python for the others.
+op over a padded sequence; over a packed one, and with projections, it is a loop in Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._autocast import lower
 from plait.core.ir.errors import error
+from plait.core.ops.elman import ELMAN_SEQUENCE
 from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
 from plait.nn import functional as F
 from plait.nn import init
@@ -113,10 +115,25 @@ def _gru_sequence(
     return hidden, (hidden[0 if reverse else -1],)
 
 
+def _elman_sequence(relu: bool) -> Callable[..., tuple[Tensor, State]]:
+    def sequence(
+        data: Tensor, state: State, weights: Sequence[Any], reverse: bool
+    ) -> tuple[Tensor, State]:
+        """As `_gru_sequence`."""
+        w_ih, w_hh, b_ih, b_hh, _ = weights
+        x = F.linear(data, w_ih, None if b_ih is None else b_ih + b_hh)
+        hidden = ELMAN_SEQUENCE(x, *state, w_hh, relu=relu, reverse=reverse)
+        return hidden, (hidden[0 if reverse else -1],)
+
+    return sequence
+
+
 #: The whole sequence of a mode as one op.
 _SEQUENCES: dict[str, Callable[..., tuple[Tensor, State]]] = {
     "LSTM": _lstm_sequence,
     "GRU": _gru_sequence,
+    "RNN_TANH": _elman_sequence(relu=False),
+    "RNN_RELU": _elman_sequence(relu=True),
 }
 
 
@@ -305,6 +322,9 @@ class RNNBase(Module):
 
     def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
         """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
+        if self.mode != "GRU":  # which keeps its state in full precision, as in PyTorch
+            data, *lowered = lower(data, *state)
+            state = tuple(lowered)
         last: list[State] = []
         for layer in range(self.num_layers):
             directions = []
@@ -327,8 +347,7 @@ class RNNBase(Module):
         w_ih, w_hh, b_ih, b_hh, w_hr = weights
         packed = data.dim() == 2
         same = all(x is None or x.dtype is data.dtype for x in (*initial, *weights))
-        plain = not packed and w_hr is None and same and data.is_floating_point()
-        if plain and self.mode in _SEQUENCES:
+        if not packed and w_hr is None and same and data.is_floating_point():
             return _SEQUENCES[self.mode](data, initial, weights, reverse)
         gates = F.linear(data, w_ih, b_ih)
         xs = gates.split(sizes) if packed else gates.unbind(0)

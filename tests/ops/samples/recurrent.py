@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from plait.core.ir.dtypes import DType
@@ -16,7 +18,7 @@ def _draw(rng: np.random.Generator, dtype: DType, *shapes: tuple[int, ...]) -> l
     return [values(rng, dtype, shape, -1.0, 1.0) for shape in shapes]
 
 
-def _samples(make) -> list[Sample]:
+def _samples(make: Callable[..., list[np.ndarray]]) -> list[Sample]:
     made = [
         Sample(tuple(make(*extents)), {"reverse": bool(number % 2)})
         for number, extents in enumerate((*_EXTENTS, *_EMPTY))
@@ -59,7 +61,27 @@ def _gru_grad(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     return _samples(make)
 
 
+def _elman(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    made = []
+    for number, (t, b, h) in enumerate((*_EXTENTS, *_EMPTY)):
+        operands = _draw(rng, dtype, (t, b, h), (b, h), (h, h))
+        for relu in (False, True):
+            made.append(Sample(tuple(operands), {"relu": relu, "reverse": bool(number % 2)}))
+    return made
+
+
+def _elman_grad(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    made = []
+    for number, (t, b, h) in enumerate((*_EXTENTS, *_EMPTY)):
+        operands = _draw(rng, dtype, (t, b, h), (t, b, h), (h, h))
+        for relu in (False, True):
+            made.append(Sample(tuple(operands), {"relu": relu, "reverse": bool(number % 2)}))
+    return made
+
+
 SAMPLES = {
+    "elman_sequence": _elman,
+    "elman_sequence_grad": _elman_grad,
     "lstm_sequence": _lstm,
     "lstm_sequence_grad": _lstm_grad,
     "gru_sequence": _gru,

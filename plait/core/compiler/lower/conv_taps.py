@@ -12,7 +12,7 @@ import math
 from typing import NamedTuple
 
 from plait.core.codegen.access import Access
-from plait.core.codegen.conv import TapConv, Tile, conv_kernel
+from plait.core.codegen.conv import Clip, TapConv, Tile, conv_kernel
 from plait.core.codegen.conv_pack import (
     Image,
     Panels,
@@ -80,27 +80,35 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     return lanes
 
 
-def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], images: int) -> Tile:
+#: A reduction of at most so many steps is bound by its stores, not by its multiply-adds.
+FEW_STEPS = 32
+
+
+def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], steps: int) -> Tile:
     """The tile of (images, rows, columns) pixels by vectors with the least estimated time.
 
-    Accumulators, a row of weights and a broadcast element have to fit the registers. Time of a step
-    of one tile: its multiply-adds, or its loads at two per cycle; tiles that do not come out even
-    overlap, which is waste.
+    Accumulators, a row of weights and a broadcast element have to fit the registers; tiles that do
+    not come out even overlap, which is waste. After few steps half the accumulators are better (the
+    compiler keeps broadcasts that several pixels share), and all vectors of a pixel side by side.
     """
-    rows, columns = extents[1:]
+    images, rows, columns = extents
     best: tuple[float, Tile] | None = None
     for wide in range(1, min(4, vectors) + 1):
         most = max(1, (registers - 1 - wide) // wide)
         blocks = -(-vectors // wide)
+        strewn = 1.0
+        if steps <= FEW_STEPS:
+            most = max(1, registers // 2 // wide)
+            strewn = 1.0 if blocks == 1 else 1.5
         for across in range(1, min(columns, most) + 1):
             for down in range(1, min(rows, most // across) + 1):
                 for deep in range(1, min(images, most // (across * down)) + 1):
                     pixels = across * down * deep
                     tiles = -(-columns // across) * -(-rows // down) * -(-images // deep)
-                    # Latency: four cycles to fill; each tile also costs its stores.
+                    # A step: its multiply-adds, or its loads at two per cycle; latency is four.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
-                    cost = tiles * blocks * (step + 0.02 * pixels * wide + 0.5)
-                    cost *= 1 + 0.02 * (down > 1) + 0.02 * (deep > 1)
+                    cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
+                    cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
                     if best is None or cost < best[0]:
                         best = (cost, Tile(deep, down, across, wide))
     assert best is not None
@@ -183,7 +191,7 @@ def tap_convolution(
     flops: int,
 ) -> None:
     """Launch one tap convolution of a padded image (see `TapConv`)."""
-    source, (samples, _, width, channels) = image
+    source, (samples, image_rows, width, channels) = image
     down, across = axes
     dtype = source.dtype
     lanes = choose_lanes(plan, dtype, weights.outputs)
@@ -206,7 +214,9 @@ def tap_convolution(
         outlet, place = flat
         samples, rows, columns = samples * rows * columns, 1, 1
     vectors = -(-weights.outputs // lanes)
-    tile = choose_tile(plan.target.registers, vectors, (samples, rows, columns), samples)
+    tile = choose_tile(
+        plan.target.registers, vectors, (samples, rows, columns), len(segments) * weights.depth
+    )
     blocks = -(-vectors // tile.vectors)
     weight_bytes = len(segments) * weights.depth * vectors * lanes * dtype.itemsize
     unit_rows, unit_images, split = choose_units(
@@ -215,10 +225,11 @@ def tap_convolution(
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
         groups, channels // groups, weights.outputs, tile, split, unit_rows, unit_images,
+        _clip(down, image_rows - borders[0] - borders[1], len(offsets)),
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
-        segments, weights.group, weights.deep, weights.wide,
+        elements(kernel), segments, weights.group, weights.deep, weights.wide,
     )  # fmt: skip
     plan.launch(
         Launch(
@@ -231,6 +242,17 @@ def tap_convolution(
             bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
         )
     )
+
+
+def _clip(down: Axis, extent: int, taps: int) -> Clip | None:
+    """The rows that meet the image, where the kernel's rows are evenly spaced and some do not."""
+    if not any(down.reach(extent)):
+        return None
+    every = {b[1] - a[1] for a, b in itertools.pairwise(down.taps)} or {1}
+    if len(every) > 1:
+        return None
+    rows = len(down.taps)
+    return Clip(rows, down.step, down.taps[0][1], every.pop(), extent, taps // rows)
 
 
 def _flat(outlet: Outlet, rows: int, columns: int, place: Ints) -> tuple[Outlet, Ints] | None:

@@ -92,15 +92,15 @@ def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, at
             bytes=source.nbytes + grads.nbytes + partial.nbytes,
         )
     )
-    combine = Combine(dtype.name, result.dtype.name, tiles, depth, tuple(range(elements(kernel))))
+    combine = Combine(dtype.name, result.dtype.name, tiles, depth, elements(kernel))
     plan.launch(
         Launch(
             combine_kernel(combine),
             (result,),
             (partial,),
-            units=groups * tiles.blocks * depth,
-            numbers=(parts, outputs),
-            grain=max(1, (1 << 14) // (elements(kernel) * wide * lanes * max(parts, 1))),
+            units=combine.units,
+            numbers=(parts, depth * elements(kernel)),
+            grain=4,
             bytes=partial.nbytes + result.nbytes,
         )
     )

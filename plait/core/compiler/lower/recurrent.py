@@ -1,4 +1,4 @@
-"""LSTM and GRU sequences: the weight is packed once, then every time step is one launch.
+"""LSTM, GRU and Elman sequences: the weight is packed once, then every time step is one launch.
 
 16-bit floats are widened before and rounded once after, as the reference does.
 """
@@ -78,13 +78,20 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     The rows are as even as can be: with 32 of them, at most 6 in a tile, tiles are of 6 or 5.
     """
     lanes = target.lanes(dtype.itemsize)
-    columns = gates or min(4 if target.registers >= 32 else 2, -(-hidden // lanes))
+    columns = gates or _columns(-(-hidden // lanes), 4 if target.registers >= 32 else 2)
     # Registers beside the accumulators: a row of B, an element of A, and one to move values in.
     most = (target.registers - columns - 2) // columns
     parts = max(1, -(-batch // most))
     rows = max(1, -(-batch // parts))
     width = lanes * (1 if gates else columns)
     return Tile(dtype, lanes, rows, columns, bool(gates), hidden % width != 0)
+
+
+def _columns(vectors: int, most: int) -> int:
+    """Vectors side by side in a tile: those that pad `vectors` least, of these the most."""
+    vectors = max(1, vectors)
+    offered = range(min(2, vectors), min(most, vectors) + 1)
+    return min(offered, key=lambda n: (-(-vectors // n) * n, -n))
 
 
 def _steps(shape: tuple[int, ...], plan: Plan, dtype: DType, gates: int, reverse: bool) -> _Steps:
@@ -165,7 +172,7 @@ def lower_lstm(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any =
         return False
     y, c, gates = outputs
     steps = _steps(y.shape, plan, w.dtype, 4, made.attrs["reverse"])
-    packed = _pack(plan, steps, recurrent_pack.pack_gates(steps.tile), w, (steps.hidden,))
+    packed = _pack(plan, steps, recurrent_pack.pack_rows(steps.tile), w, (steps.hidden,))
     kernel = recurrent.lstm_step(steps.tile)
     return _forward(plan, steps, kernel, (y, c, gates), (x, h0, c0, packed))
 
@@ -177,7 +184,7 @@ def lower_gru(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = 
         return False
     y, gates = outputs
     steps = _steps(y.shape, plan, w.dtype, 3, made.attrs["reverse"])
-    packed = _pack(plan, steps, recurrent_pack.pack_gates(steps.tile), w, (steps.hidden,))
+    packed = _pack(plan, steps, recurrent_pack.pack_rows(steps.tile), w, (steps.hidden,))
     kernel = recurrent.gru_step(steps.tile, bool(bias))
     return _forward(plan, steps, kernel, (y, gates), (x, h0, packed, *bias))
 
@@ -246,7 +253,37 @@ def lower_gru_grad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: A
     return _arrive(plan, steps, dh0, into_h, packed, waits=True)
 
 
+def lower_elman(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    """`elman_sequence`."""
+    x, h0, w = inputs
+    if not _covers(w.dtype, epilogue):
+        return False
+    (y,) = outputs
+    steps = _steps(y.shape, plan, w.dtype, 0, made.attrs["reverse"])
+    packed = _pack(plan, steps, recurrent_pack.pack_rows(steps.tile), w, (steps.hidden,))
+    kernel = recurrent.elman_step(steps.tile, made.attrs["relu"])
+    return _forward(plan, steps, kernel, (y,), (x, h0, packed))
+
+
+def lower_elman_grad(
+    made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None
+) -> bool:
+    """`elman_sequence_grad`."""
+    dy, y, w = inputs
+    if not _covers(w.dtype, epilogue) or dy.shape[0] == 0:
+        return False
+    dx, dh0 = outputs
+    steps = _steps_back(dy.shape, plan, w.dtype, 1, made.attrs["reverse"])
+    extents = (steps.depth, steps.hidden)
+    packed = _pack(plan, steps, recurrent_pack.pack_columns(steps.tile), w, extents)
+    kernel = recurrent_grad.elman_step_back(steps.tile, made.attrs["relu"])
+    _back(plan, steps, kernel, (dx,), (dy, y, packed))
+    return _arrive(plan, steps, dh0, dx, packed, waits=False)
+
+
 LOWERINGS = {
+    "elman_sequence": _or_widened(lower_elman),
+    "elman_sequence_grad": _or_widened(lower_elman_grad),
     "lstm_sequence": _or_widened(lower_lstm),
     "lstm_sequence_grad": _or_widened(lower_lstm_grad),
     "gru_sequence": _or_widened(lower_gru),

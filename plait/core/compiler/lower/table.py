@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from plait.core.compiler.lower import (
     checks,
+    contract,
     conv,
     copies,
     cumulative,
@@ -20,6 +21,8 @@ from plait.core.compiler.lower import (
 #: pass makes row kernels of them.
 LOWERINGS: dict[str, Callable[..., bool]] = {}
 
+# Matrix products.
+LOWERINGS.update(contract.LOWERINGS)
 # Convolution and pooling.
 LOWERINGS.update(conv.LOWERINGS)
 LOWERINGS.update(window.LOWERINGS)

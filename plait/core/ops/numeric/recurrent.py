@@ -1,4 +1,4 @@
-"""LSTM and GRU over a sequence, and back, on NumPy."""
+"""LSTM, GRU and Elman network over a sequence, and back, on NumPy."""
 
 from __future__ import annotations
 
@@ -131,3 +131,28 @@ def gru_grad(
         into_h[t] = np.concatenate((dr, dz, dn * r + dwithin), axis=1)
         dh = dh * z + into_h[t] @ w
     return into_x, into_h, dh
+
+
+def elman(x: np.ndarray, h: np.ndarray, w: np.ndarray, *, relu: bool, reverse: bool) -> np.ndarray:
+    """Hidden states; see `ops.elman.ELMAN_SEQUENCE`."""
+    x, w_t, h = contiguous(x), contiguous(w).T, contiguous(h)
+    hidden = np.empty_like(x)
+    for t in _order(len(x), reverse):
+        z = x[t] + h @ w_t
+        h = np.maximum(z, 0) if relu else np.tanh(z)
+        hidden[t] = h
+    return hidden
+
+
+def elman_grad(
+    dy: np.ndarray, y: np.ndarray, w: np.ndarray, *, relu: bool, reverse: bool
+) -> tuple[np.ndarray, ...]:
+    """Gradients of `x` and `h0`; see `ops.elman.ELMAN_SEQUENCE_GRAD`."""
+    dy, y, w = contiguous(dy), contiguous(y), contiguous(w)
+    into_x = np.empty_like(dy)
+    dh = np.zeros(dy.shape[1:], dy.dtype)
+    for t in _order(len(dy), not reverse):
+        d = dh + dy[t]
+        into_x[t] = np.where(y[t] <= 0, 0, d) if relu else d * (1 - y[t] * y[t])
+        dh = into_x[t] @ w
+    return into_x, dh
