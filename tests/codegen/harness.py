@@ -62,6 +62,7 @@ class Memory:
         return self.held[id(buffer)][0].ctypes.data + _GUARD
 
     def array(self, buffer: Buffer) -> np.ndarray:
+        self.address(buffer)  # an empty result may have no launch that writes it
         whole, nbytes = self.held[id(buffer)]
         inner = whole[_GUARD : _GUARD + nbytes]
         return inner.view(buffer.dtype.numpy).reshape(buffer.shape).copy()
