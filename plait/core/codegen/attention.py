@@ -200,6 +200,7 @@ class _Forward:
             count,
             self.sums,
             self._factor,
+            at_once=self.block,
         )
 
     def _finish(

@@ -23,6 +23,8 @@ from plait.core.llvm.target import Target
 #: Rows of keys in a register tile of scores, and keys in a block.
 KEY_ROWS = 4
 KEY_BLOCK = 64
+#: Rows of a tile of sums that is one or two vectors wide.
+ROWS_OF_NARROW = 8
 #: Numbers that place one operand: its offset, and its strides over batch, head and row.
 PLACE_NUMBERS = 4
 
@@ -75,6 +77,11 @@ def query_columns(target: Target, dtype: DType, queries: int) -> int:
 def padded(width: int, lanes: int) -> int:
     """A row's length in scratch memory: whole vectors."""
     return -(-width // lanes) * lanes
+
+
+def round_up(f: Function, count: str, step: int) -> str:
+    """The next multiple of `step` from an i64 on."""
+    return f.mul(f.div(f.add(count, str(step - 1)), str(step)), str(step))
 
 
 class Scratch:
@@ -344,6 +351,12 @@ def store_rows(
             value = vectors.load(f, wide, f.at(start, first, element), lanes)
             if scale is not None:
                 value = f.let(f"fmul {kind} {value}, {scale}")
+            if mask is not None and width % lanes == 1:
+                # LLVM 22 makes a store masked to one lane scalar, but of the type from before a
+                # truncation (as the rounding to bfloat16 ends in), so that it writes too far.
+                value = f.let(f"extractelement {kind} {value}, i64 0")
+                vectors.store(f, shape.dtype, value, f.at(into, first, kept), 1)
+                return
             vectors.store(f, shape.dtype, value, f.at(into, first, kept), lanes, mask)
 
         each_vector(f, lanes, width, move)
@@ -364,11 +377,12 @@ def add_product(
     steps: str,
     to: str,
     factor: Callable[[str], str] | None = None,
+    at_once: int = ROWS_OF_NARROW,
 ) -> None:
     """to[r, :] = factor(r) * to[r, :] + sum over k of A[r, k] B[k, :], for `rows` rows of scratch.
 
     a: (address, elements from row to row, from step to step). b: (address, elements from row to
-    row). Rows are done some at a time: of A and of `to` a few more are read and written.
+    row). Rows are done up to `at_once` at a time: rows up to the next multiple of it are written.
     """
     count = -(-width // lanes)
     most = 4 if target.registers >= 32 else 2
@@ -377,7 +391,8 @@ def add_product(
     length = count * lanes
 
     def group(first: str, columns: int, last: bool) -> None:
-        high = ROWS_OF_NARROW if columns * ROWS_OF_NARROW <= target.registers // 2 else KEY_ROWS
+        narrow = columns * ROWS_OF_NARROW <= target.registers // 2
+        high = min(at_once, ROWS_OF_NARROW if narrow else KEY_ROWS)
         masks: list[str | None] = [None] * columns
         if last:
             masks[-1] = _tail(lanes, width)
@@ -405,10 +420,6 @@ def add_product(
             group(groups.index, most, last=False)
     if rest:
         group(str((count - rest) * lanes), rest, last=True)
-
-
-#: Rows of a tile of one or two columns of vectors.
-ROWS_OF_NARROW = 8
 
 
 # -- scores -----------------------------------------------------------------------------------

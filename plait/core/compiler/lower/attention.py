@@ -4,15 +4,22 @@ keys where heads are few."""
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from plait.core.codegen import attention_grad as backward
 from plait.core.codegen.attention import attention_kernel, scratch_bytes
-from plait.core.codegen.attention_parts import Shape, query_columns
+from plait.core.codegen.attention_parts import KEY_BLOCK, Shape, query_columns
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
+
+#: Whole heads are units of the backward pass where there are at least this many, ...
+_ENOUGH_HEADS = 16
+#: ... and a head's sums stay in a cache.
+_MOST_SCRATCH = 1 << 20
 
 _COVERED = (dtypes.float32, dtypes.float64, dtypes.float16, dtypes.bfloat16)
 
@@ -66,7 +73,7 @@ def _shape_of(
         causal=attrs["causal"],
         mask=kind,
         mask_axes=max(0, len(numbers) - 2) // 2,
-        mask_rows=bool(mask) and numbers[0] != 0,
+        mask_rows=any(numbers[:1]),
         may_be_blind=bool(mask) or attrs["causal"] or k.shape[-2] == 0,
     )
     return shape, numbers
@@ -101,3 +108,44 @@ def lower_attention(
         )
     )
     return True
+
+
+def lower_attention_grad(
+    made: Any, inputs: list[Buffer], outputs: list[Buffer], plan: Plan, epilogue: Any = None
+) -> bool:
+    """`attention_grad`: units are heads; where these are few, blocks of queries and of keys."""
+    if epilogue is not None or not _covered(inputs, made.attrs):
+        return False
+    _, q, k, v, _, _, *mask = inputs
+    shape, of_mask = _shape_of(plan, q, k, v, mask, made.attrs)
+    heads, queries, keys = elements(q.shape[:-2]), q.shape[-2], k.shape[-2]
+    by_name = dict(zip("qkv", outputs))
+    whole = backward.scratch_bytes(shape, plan.target, "heads", keys)
+    if heads >= _ENOUGH_HEADS and whole <= _MOST_SCRATCH:
+        deals = {"heads": (1, keys)}
+    else:
+        blocks = -(-queries // shape.block(plan.target))
+        deals = {"queries": (blocks, 0), "keys": (-(-keys // KEY_BLOCK), KEY_BLOCK)}
+    for deal, (per_head, held) in deals.items():
+        gives = [by_name[name] for name in backward.GIVES[deal]]
+        places = [n for x in (*gives, *inputs[:4]) for n in contiguous_place(x.shape)]
+        products = {"heads": 5, "queries": 3, "keys": 4}[deal]
+        plan.launch(
+            Launch(
+                backward.attention_grad_kernel(shape, deal),
+                tuple(gives),
+                tuple(inputs),
+                units=heads * per_head,
+                numbers=(queries, keys, per_head, 1, *places, *of_mask),
+                scratch=backward.scratch_bytes(shape, plan.target, deal, held),
+                flops=products * heads * queries * keys * (shape.width + shape.value_width),
+                bytes=sum(b.nbytes for b in (*inputs, *gives)),
+            )
+        )
+    return True
+
+
+LOWERINGS: dict[str, Callable[..., bool]] = {
+    "attention": lower_attention,
+    "attention_grad": lower_attention_grad,
+}

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plait.core.compiler.lower import attention
+
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
 LOWERINGS: dict[str, Callable[..., bool]] = {}
+
+# Attention.
+LOWERINGS.update(attention.LOWERINGS)
