@@ -16,6 +16,7 @@ from plait.core.compiler.lower import (
     sort,
     window,
 )
+from plait.core.compiler.lower import attention
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
@@ -37,3 +38,5 @@ LOWERINGS.update(copies.LOWERINGS)
 # Lines: sorting and scans.
 LOWERINGS.update(sort.LOWERINGS)
 LOWERINGS.update(cumulative.LOWERINGS)
+# Attention.
+LOWERINGS.update(attention.LOWERINGS)
