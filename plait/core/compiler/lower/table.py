@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plait.core.compiler.lower import (
+    attention,
     checks,
     contract,
     conv,
@@ -16,7 +17,6 @@ from plait.core.compiler.lower import (
     sort,
     window,
 )
-from plait.core.compiler.lower import attention
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
