@@ -27,7 +27,8 @@ def host_target() -> Target:
 class CompiledGraph:
     """A graph as a native program.
 
-    donations: output number -> input number, as `Program` has it. Raises what compiling raises.
+    donations: output number -> input number, as `Program` has it. observe: told of each pass. on:
+    the target, if not the one that `PLAIT_ISA` names. Raises what compiling raises.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class CompiledGraph:
         graph: Graph,
         donations: Mapping[int, int] | None = None,
         observe: Observer | None = None,
+        on: Target | None = None,
     ) -> None:
-        on = host_target()
+        on = on or host_target()
         lowered = lower(run_passes(graph, observe), on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
@@ -51,12 +53,13 @@ class CompiledGraph:
         ]
 
 
-def compiled(graph: Graph) -> CompiledGraph:
-    """The program of a graph, made once per structure."""
-    key = (graph.key, flag("PLAIT_ISA"))
+def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
+    """The program of a graph, made once per structure; `isa` as in `PLAIT_ISA`, which it overrides."""
+    isa = isa or str(flag("PLAIT_ISA"))
+    key = (graph.key, isa)
     found = _programs.get(key)
     if found is None:
-        found = CompiledGraph(graph)
+        found = CompiledGraph(graph, on=target(isa))
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
