@@ -230,7 +230,7 @@ def _flat_key(args: tuple) -> tuple | None:
     key: list[Any] = []
     for value in args:
         if isinstance(value, Tensor):
-            key.append((value._shape, value._dtype, value._requires_grad, value._grad_fn is None))
+            key.append(_place(value))
         elif type(value) in _SIMPLE:
             key.append((type(value), value))
         else:
@@ -260,9 +260,20 @@ class _Identity:
         return isinstance(other, _Identity) and other.value is self.value
 
 
+def _place(tensor: Any) -> tuple:
+    """What of a tensor tells kinds of calls apart."""
+    return (
+        tensor._shape,
+        tensor._dtype,
+        tensor._requires_grad,
+        tensor._grad_fn is None,
+        tensor._base is None,
+    )
+
+
 def _describe(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return (value._shape, value._dtype, value._requires_grad, value._grad_fn is None)
+        return _place(value)
     if type(value) in _SIMPLE:
         return (type(value), value)
     return _Identity(value)

@@ -20,7 +20,10 @@ from plait.optim import Optimizer
 
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 _EFFECTS = {"print", "input", "open", "exec", "eval", "globals", "next"}
-_OUTSIDE = {"numpy", "random", "time", "datetime", "os", "sys", "logging", "secrets", "io"}
+_OUTSIDE = {
+    *("numpy", "random", "time", "datetime", "os", "sys", "logging", "secrets", "io", "tqdm"),
+    *("PIL", "matplotlib", "pandas", "scipy", "wandb", "subprocess", "socket", "threading"),
+}
 _MISSING: Any = object()
 _LARGE = 256
 
@@ -100,11 +103,17 @@ class Guards:
         elif isinstance(value, Module):
             self._module(value)
         elif isinstance(value, (list, tuple, dict, set)):
-            if len(value) <= _LARGE:
-                items = _items(value)
-                self._lists.append((value, items))
-                self._waiting += items
-        elif not isinstance(value, Optimizer) and hasattr(value, "__dict__"):
+            if len(value) > _LARGE:
+                self.reason = f"it reads a {type(value).__name__} of {len(value)} entries"
+                return
+            items = _items(value)
+            self._lists.append((value, items))
+            self._waiting += items
+        elif type(value).__module__.split(".")[0] in _OUTSIDE:
+            self.reason = f"it reads an object of {type(value).__module__}"
+        elif isinstance(value, Optimizer):
+            self._optimizer(value)
+        elif hasattr(value, "__dict__"):
             self._object(value)
 
     def _function(self, function: Any) -> None:
@@ -152,6 +161,12 @@ class Guards:
                 if isinstance(member, types.FunctionType) and name != "__init__":
                     self._waiting.append(member)
             self._waiting += [v for v in fields.values() if not isinstance(v, (dict, *_SIMPLE))]
+
+    def _optimizer(self, optimizer: Any) -> None:
+        """Its hooks; what it does is guarded where the capture sees it."""
+        for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks):
+            self._modules.append((hooks, dict(hooks)))
+            self._waiting += hooks.values()
 
     def _object(self, value: Any) -> None:
         """An object of a user's class: the attributes that the code names, and its methods."""

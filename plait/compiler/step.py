@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import is_
 from sys import getrefcount
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import ALONE, Cell
 from plait.core.lazy.views import Layout
@@ -69,6 +69,29 @@ class Rows:
         self.coalesced = tensor.is_coalesced()
 
 
+class Fixed(NamedTuple):
+    """A tensor that each call reads: its slot, and what of it must stay as it was.
+
+    writable: its memory may be written, if nobody else has it.
+    """
+
+    slot: int
+    tensor: Any
+    cell: Cell
+    required: bool
+    hooks: dict[int, Any] | None
+    writable: bool
+
+
+class GradOf:
+    """The `.grad` of a tensor, which is written in place."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+
 class Argument:
     __slots__ = ("number",)
 
@@ -81,13 +104,13 @@ class Step:
 
     def __init__(self) -> None:
         self.template: list[Any] = []
-        #: (slot, tensor, requires_grad, whether its memory may be written)
-        self.fixed: list[tuple[int, Any, bool, bool]] = []
+        self.fixed: list[Fixed] = []
+        self.input_types: tuple[Spec, ...] = ()
         self.argument_slots: list[tuple[int, int]] = []
         self.owned: list[tuple[int, Any]] = []
         self.drawn: list[tuple[int, Callable[[], np.ndarray]]] = []
         self.number_slots: list[np.ndarray] = []
-        #: (slot or cell, result, version increments)
+        #: (slot, or see `_cell_of`; result; version increments)
         self.writes: list[tuple[Any, int, int]] = []
         #: (result, slot, whether a copy is needed) of what is handed through
         self.passed: list[tuple[int, int, bool]] = []
@@ -127,10 +150,14 @@ class Step:
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
-        for slot, tensor, required, writable in self.fixed:
+        for slot, tensor, known, required, hooks, writable in self.fixed:
             cell = tensor._cell
             node = cell._node
-            if tensor._requires_grad is not required:
+            if (
+                tensor._requires_grad is not required
+                or tensor._leaf_hooks is not hooks
+                or (cell is not known and not self._fits(slot, tensor))
+            ):
                 return MISS
             cells[slot] = cell
             if node is None or node.value is None or cell.shared is not None:
@@ -179,6 +206,11 @@ class Step:
         del arrays
         return self._store(results, cells, renewed or (), arguments)
 
+    def _fits(self, slot: int, tensor: Any) -> bool:
+        """Whether a tensor that has other memory than it had can still be the input."""
+        spec = self.input_types[slot]
+        return tensor._base is None and tensor._shape == spec.shape and tensor._dtype is spec.dtype
+
     def _holds(self) -> bool:
         """Whether gradients and optimizer state are there as they were."""
         for tensor, absent in self.grad_guards:
@@ -197,7 +229,7 @@ class Step:
         nodes: dict[int, Node] = {}
         shared = self.shared
         for place, number, count in self.writes:
-            cell = cells[place] if type(place) is int else place
+            cell = cells[place] if type(place) is int else _cell_of(place, arguments)
             node = cell._node
             if (
                 number not in shared
@@ -268,6 +300,15 @@ class Step:
             view._base, view._steps, view._layout = base, value.steps, value.layout
             return view
         return value
+
+
+def _cell_of(place: Any, arguments: Sequence[Any]) -> Cell:
+    """Where a write goes that is to no input: an argument, a `.grad`, a tensor, or a cell."""
+    if type(place) is Argument:
+        return arguments[place.number]._cell
+    if type(place) is GradOf:
+        return place.tensor._grad._cell
+    return place if type(place) is Cell else place._cell
 
 
 def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:

@@ -317,3 +317,61 @@ def test_draws_of_a_generator_are_put_back_after_a_failure() -> None:
         results.append([*found, run(x, torch.tensor([0, 0]) + 0)])
     assert_equal(*results)
     assert programs(run) == 1
+
+
+def test_what_is_written_and_not_read() -> None:
+    buffer, kept = torch.zeros(2), torch.zeros(2)
+    weight = nn.Parameter(torch.ones(2))
+
+    @torch.compile
+    def step(x: Any, y: Any) -> None:
+        y.zero_()
+        buffer.copy_(x)
+        weight.grad.zero_()
+
+    for value in (1.0, 2.0, 3.0):
+        y = torch.ones(2)
+        weight.grad = torch.ones(2)
+        if value == 3.0:
+            buffer.data = kept
+        step(torch.full((2,), value), y)
+        assert y.tolist() == [0.0, 0.0]
+        assert weight.grad.tolist() == [0.0, 0.0]
+        assert buffer.tolist() == [value, value]
+    assert kept.tolist() == [3.0, 3.0]
+    assert programs(step) == 1
+
+
+def test_parameters_of_another_dtype_or_shape() -> None:
+    model = nn.Linear(3, 3)
+    run = torch.compile(lambda: model.weight.detach() * 2)
+    run()
+    run()
+    model.double()
+    assert run().dtype is torch.float64
+    model.weight.data = torch.ones(2, 2)
+    assert run().tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_hooks_added_and_removed() -> None:
+    model = net()
+    weight = next(model.parameters())
+    step = torch.compile(step_of(model, torch.optim.SGD(model.parameters(), lr=0.1)))
+    x, y = batches(1)[0]
+    step(x, y)
+    step(x, y)
+    handle = weight.register_hook(lambda g: g * 0)
+    step(x, y)
+    step(x, y)
+    assert not weight.grad.any()
+    second = weight.register_hook(lambda g: g + 1)
+    step(x, y)
+    assert (weight.grad == 1).all()
+    handle.remove()
+    second.remove()
+    seen = []
+    model.register_forward_hook(lambda *given: seen.append(1))
+    for _ in range(3):
+        step(x, y)
+    assert len(seen) == 3
+    assert weight.grad.any()

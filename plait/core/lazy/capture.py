@@ -138,6 +138,7 @@ class Capture:
         self.inputs: dict[int, Input] = {}
         self.input_nodes: dict[int, Node] = {}
         self.written: dict[int, tuple[Cell, Node | None, int]] = {}
+        self.handles: dict[int, LazyTensor] = {}
         self.grads: dict[int, GradSlot] = {}
         self.grad_owner: dict[int, LazyTensor] = {}
         self.host = HostProgram()
@@ -203,7 +204,7 @@ class Capture:
             realize([node])
             node = leaf(node.value, node.shape, node.dtype)
         self.input_nodes[id(node)] = node
-        held = self.inputs[id(cell)] = Input(tensor, cell, node)
+        held = self.inputs[id(cell)] = Input(self.handles.get(id(cell), tensor), cell, node)
         return held
 
     def derive(self, view: LazyTensor) -> None:
@@ -211,6 +212,11 @@ class Capture:
         if id(view) not in self.views:
             self.views[id(view)] = view
             view._cached = None
+
+    def handle(self, tensor: LazyTensor) -> None:
+        """A base tensor is about to be written, or to get a twin: it stands for its cell."""
+        if tensor._cell.era < self.era:
+            self.handles.setdefault(id(tensor._cell), tensor)
 
     def wrote(self, cell: Cell) -> None:
         """A cell is about to be written."""
