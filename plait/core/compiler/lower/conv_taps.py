@@ -258,7 +258,8 @@ def tap_convolution(
         offsets = offsets[:: len(across.taps)]
     origin = offsets[0] if offsets else 0
     rows, columns = down.count, across.count
-    flat = _flat(outlet, rows, columns, place)
+    clip = clip_of(down, image_rows - borders[0] - borders[1], len(offsets))
+    flat = _flat(outlet, rows, columns, place) if clip is None else None
     if flat is not None:
         outlet, place = flat
         samples, rows, columns = samples * rows * columns, 1, 1
@@ -278,7 +279,7 @@ def tap_convolution(
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
         groups, channels // groups, weights.outputs, tile, unit_rows,
-        clip_of(down, image_rows - borders[0] - borders[1], len(offsets)),
+        clip,
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,

@@ -77,7 +77,8 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
         taps, run = (0,), len(rows_of)
     tiles = WeightTiles(lanes, groups, len(taps), run, outputs, height, wide)
     rows, columns = extents
-    if place[1] == place[2] * columns:
+    clip = None if merged else clip_of(down, shape[1], len(taps))
+    if clip is None and place[1] == place[2] * columns:
         rows, columns = 1, rows * columns
     block = choose_block(plan, (samples, rows, columns), whole, shape_g, dtype.itemsize)
     parts, split = choose_parts(samples, rows, block, tiles, dtype.itemsize, source, grads)
@@ -92,7 +93,7 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
         origin,
         depth,
         block[1],
-        None if merged else clip_of(down, shape[1], len(taps)),
+        clip,
     )
     blocks = what.blocks(samples, block[0])
     per = -(-blocks // parts) if blocks else 0
