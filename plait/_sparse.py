@@ -179,5 +179,5 @@ class SparseTensor(Tensor):
 def accumulated(held: Tensor | None, parts: tuple[Node, Node], shape: tuple[int, ...]) -> Any:
     """The gradient with rows added to what is held already, which is sparse or nothing."""
     if isinstance(held, SparseTensor):
-        parts = joined(parts, held.nodes())  # the new ones first, as in PyTorch
+        parts = joined(held.nodes(), parts)
     return SparseTensor.of_nodes(parts, shape)

@@ -24,15 +24,17 @@ def test_six_steps(rule: str, dtype: str) -> None:
     )
 
 
-def test_the_gradient_has_the_same_parts() -> None:
+@pytest.mark.parametrize("calls", [1, 2])
+def test_the_gradient_has_the_same_parts(calls: int) -> None:
     grads = []
     for library in (plait, torch):
         table = table_of(library)
-        for places in ([[1, 2], [1, 9]], [[0, 1]]):
+        for places in ([[1, 2], [1, 9]], [[0, 1]])[:calls]:
             (table(library.tensor(places)) ** 2).sum().backward()
         grads.append(table.weight.grad)
     ours, theirs = grads
-    assert ours._indices().tolist() == theirs._indices().tolist()
-    np.testing.assert_allclose(ours._values().numpy(), theirs._values().numpy(), rtol=1e-6)
+    if calls == 1:  # PyTorch merges some of the rows that accumulate
+        assert ours._indices().tolist() == theirs._indices().tolist()
+        np.testing.assert_allclose(ours._values().numpy(), theirs._values().numpy(), rtol=1e-6)
     assert ours.coalesce().indices().tolist() == theirs.coalesce().indices().tolist()
     np.testing.assert_allclose(ours.to_dense().numpy(), theirs.to_dense().numpy(), rtol=1e-6)
