@@ -181,7 +181,7 @@ class _Builder:
         arguments = {slot for slot, _ in step.argument_slots}
         mutable = arguments | self.number_positions | {slot for slot, _ in step.drawn}
         step.passed = [(k, number, number in mutable) for number, k in handed.items()]
-        self._rest()
+        self._rest(graph)
         step.program = compile_graph(graph, donations)
         return step, lambda: self._finish(found, roots, places)
 
@@ -251,7 +251,7 @@ class _Builder:
         self.step.fixed = [(s, t, r, s in donated) for s, t, r, _ in self.step.fixed]
         return donations
 
-    def _rest(self) -> None:
+    def _rest(self, graph: Graph) -> None:
         plan, step, captured = self.plan, self.step, self.captured
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
@@ -261,7 +261,8 @@ class _Builder:
         states = {id(s): s for s, *_ in captured.kept}.values()
         dicts = [d for state in states for d in (state, *state.values())]
         step.kept = [(d, tuple(d.values())) for d in dicts]
-        step.generators = list(captured.generators.values())
+        if any(made.op.check is not None for made in graph.instructions):
+            step.generators = list(captured.generators.values())
 
     def _finish(self, found: GraphCapture, roots: list[Any], places: list[int]) -> None:
         """Compute the captured call itself."""

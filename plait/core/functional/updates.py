@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from plait.core.ir.node import Node
 from plait.core.lazy.capture import current
-from plait.core.lazy.hostnumber import HostNumber, sqrt
+from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.hostnumber import HostNumber, plain, sqrt
 from plait.core.ops.elementwise import (
     ABS,
     ADD,
@@ -27,21 +31,32 @@ from plait.core.ops.elementwise import (
 )
 from plait.core.ops.index import ADD_AT
 from plait.core.ops.math import SQRT
-from plait.core.ops.source import constant
 from plait.core.ops.view import broadcast
+
+#: Inputs that hold a number, by its bits and dtype, so that one factor is one input of a program.
+_numbers: dict[tuple[str, Any], Node] = {}
+_MOST_NUMBERS = 256
 
 
 def number_like(number: Any, like: Any) -> Any:
     """A node that holds `number` everywhere, with the shape and dtype of `like`.
 
-    A number that each call of a compiled step computes anew is an input, not a constant.
+    It is an input of the graph, not a constant: factors change from step to step (bias corrections,
+    learning rates), and the program of one step must serve the next.
     """
-    if type(number) is HostNumber:
-        active = current()
-        if active is not None:
-            return broadcast(active.number_node(number, like.dtype), tuple(like.shape))
-        number = number.value
-    return constant(number, like)
+    active = current()
+    if active is not None and type(number) is HostNumber:
+        node = active.number_node(number, like.dtype)
+    else:
+        number = float(plain(number))
+        key = (number.hex(), like.dtype)
+        node = _numbers.get(key)
+        if node is None:
+            if len(_numbers) >= _MOST_NUMBERS:
+                _numbers.clear()
+            node = leaf_of(np.array(number, like.dtype.numpy))
+            _numbers[key] = node
+    return broadcast(node, tuple(like.shape))
 
 
 def times(value: Any, factor: float) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plait.core.compiler.lower import (
+    attention,
     checks,
     contract,
     conv,
@@ -37,3 +38,5 @@ LOWERINGS.update(copies.LOWERINGS)
 # Lines: sorting and scans.
 LOWERINGS.update(sort.LOWERINGS)
 LOWERINGS.update(cumulative.LOWERINGS)
+# Attention.
+LOWERINGS.update(attention.LOWERINGS)
