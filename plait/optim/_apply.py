@@ -201,7 +201,7 @@ class UpdateRule(Optimizer):
         if closure is not None:
             with grad_mode(True):
                 loss = closure()
-        differentiable = any(group["differentiable"] for group in self.param_groups)
+        differentiable = any(group.get("differentiable", False) for group in self.param_groups)
         with grad_mode(differentiable), Update(differentiable) as update:
             for group in self.param_groups:
                 options = self._options(group)

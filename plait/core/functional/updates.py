@@ -188,6 +188,22 @@ def adagrad(param: Any, grad: Any, total: Any, *, lr: float, eps: float) -> tupl
     return add_scaled(param, DIV(grad, plus(SQRT(total), eps)), -lr), total
 
 
+def adam_rows(
+    param: Any,
+    mean: Any,
+    square: Any,
+    grad: Any,
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, square) after a step of Adam whose rate has the corrections for the bias."""
+    mean = toward(mean, grad, 1 - betas[0])
+    square = toward(square, MUL(grad, grad), 1 - betas[1])
+    return add_scaled(param, DIV(mean, plus(SQRT(square), eps)), -rate), mean, square
+
+
 def adadelta(
     param: Any, grad: Any, square: Any, moved: Any, *, lr: float, rho: float, eps: float
 ) -> tuple[Any, Any, Any]:
