@@ -9,6 +9,7 @@ from weakref import ref
 
 from plait.core.ir.errors import error
 from plait.core.lazy import backward as differentiation
+from plait.core.lazy.capture import current, watch
 from plait.core.lazy.grad import add_hook
 from plait.core.lazy.tensor import LazyTensor
 
@@ -52,6 +53,8 @@ class AutogradMethods(LazyTensor):
     @property
     def grad(self) -> Any:
         """The accumulated gradient; None before the first backward pass."""
+        if watch.active is not None and (active := current()) is not None:
+            active.grad_read(self)
         return self._grad
 
     @grad.setter
@@ -69,11 +72,13 @@ class AutogradMethods(LazyTensor):
                     f"assigned grad has data of a different size or type: "
                     f"{value.dtype}{list(value._shape)} for {self.dtype}{list(self._shape)}",
                 )
+        if watch.active is not None and (active := current()) is not None:
+            active.grad_set(self)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
-        self._grad = None
+        self.grad = None
 
     @property
     def data(self) -> Any:

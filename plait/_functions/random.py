@@ -19,6 +19,7 @@ from plait._types import CPU, require_cpu
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import forced
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.recorder import recorder
 from plait.core.runtime import generator as generators
@@ -51,6 +52,7 @@ default_generator = Generator()
 
 def source(generator: Any) -> Any:
     """The generator given, or the default one, about to be drawn from."""
+    forced("random numbers are drawn by the host")
     chosen = default_generator if generator is None else generator
     recorder.before_draw(chosen)
     return chosen

@@ -7,9 +7,10 @@ operations.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+from plait.core.lazy.capture import current
+from plait.core.lazy.hostnumber import HostNumber, sqrt
 from plait.core.ops.elementwise import (
     ABS,
     ADD,
@@ -26,16 +27,30 @@ from plait.core.ops.elementwise import (
 )
 from plait.core.ops.math import SQRT
 from plait.core.ops.source import constant
+from plait.core.ops.view import broadcast
+
+
+def number_like(number: Any, like: Any) -> Any:
+    """A node that holds `number` everywhere, with the shape and dtype of `like`.
+
+    A number that each call of a compiled step computes anew is an input, not a constant.
+    """
+    if type(number) is HostNumber:
+        active = current()
+        if active is not None:
+            return broadcast(active.number_node(number, like.dtype), tuple(like.shape))
+        number = number.value
+    return constant(number, like)
 
 
 def times(value: Any, factor: float) -> Any:
     """value * factor; the value itself for a factor of 1."""
-    return value if factor == 1 else MUL(value, constant(factor, value))
+    return value if factor == 1 else MUL(value, number_like(factor, value))
 
 
 def plus(value: Any, number: float) -> Any:
     """value + number; the value itself for 0."""
-    return value if number == 0 else ADD(value, constant(number, value))
+    return value if number == 0 else ADD(value, number_like(number, value))
 
 
 def add_scaled(value: Any, other: Any, factor: float) -> Any:
@@ -109,7 +124,7 @@ def adam(
     if largest is not None:
         largest = MAXIMUM(largest, square)
     # m / (sqrt(v) / c + eps) is c m / (sqrt(v) + c eps): one factor less per element.
-    correction = math.sqrt(1 - beta2**step)
+    correction = sqrt(1 - beta2**step)
     size = lr * correction / (1 - beta1**step)
     root = plus(SQRT(square if largest is None else largest), eps * correction)
     return add_scaled(param, DIV(mean, root), -size), mean, square, largest
@@ -204,7 +219,7 @@ def nadam(
     beta1, beta2 = betas
     mean = toward(mean, grad, 1 - beta1)
     square = mean_square(square, grad, beta2)
-    correction = math.sqrt(1 - beta2**step)
+    correction = sqrt(1 - beta2**step)
     root = plus(SQRT(square), eps * correction)
     direction = ADD(times(grad, grad_size * correction), times(mean, mean_size * correction))
     return SUB(param, DIV(direction, root)), mean, square
@@ -234,11 +249,11 @@ def radam(
     length = longest - 2 * step * beta2**step / correction2
     if length <= 5:
         return add_scaled(param, mean, -size), mean, square
-    rectified = math.sqrt(
+    rectified = sqrt(
         (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
     )
     direction = DIV(mean, plus(SQRT(square), eps))
-    size *= math.sqrt(correction2) * rectified
+    size *= sqrt(correction2) * rectified
     return add_scaled(param, direction, -size), mean, square
 
 
@@ -257,12 +272,12 @@ def rprop(
     """
     shrink, grow = etas
     agreement = MUL(grad, previous)
-    zero = constant(0, grad)
+    zero = number_like(0, grad)
     turned = LT(agreement, zero)
-    factor = WHERE(turned, constant(shrink, grad), constant(1, grad))
-    factor = WHERE(GT(agreement, zero), constant(grow, grad), factor)
+    factor = WHERE(turned, number_like(shrink, grad), number_like(1, grad))
+    factor = WHERE(GT(agreement, zero), number_like(grow, grad), factor)
     size = MUL(size, factor)
-    size = MINIMUM(MAXIMUM(size, constant(limits[0], grad)), constant(limits[1], grad))
+    size = MINIMUM(MAXIMUM(size, number_like(limits[0], grad)), number_like(limits[1], grad))
     grad = WHERE(turned, zero, grad)
     return SUB(param, MUL(SIGN(grad), size)), grad, size
 

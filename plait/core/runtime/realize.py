@@ -20,6 +20,7 @@ from plait.core.ir.graph import Capture, Graph, capture
 from plait.core.ir.node import Node
 from plait.core.ir.verify import verify
 from plait.core.reference import executor
+from plait.core.runtime import tiers
 from plait.core.runtime.config import flag
 
 #: Called with each graph before it runs; tests and the profiler count with it.
@@ -67,15 +68,52 @@ def _kept(captured: Capture, pending: list[Node]) -> list[Node]:
     ]
 
 
+def held_outside(captured: Capture) -> list[Node]:
+    """The nodes of a region that something outside of it holds."""
+    return _kept(captured, [])
+
+
+def compile_graph(
+    graph: Graph, donations: dict[int, int]
+) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
+    """A function that computes a graph's outputs from its inputs (row-major arrays).
+
+    donations: output -> input whose memory may be written for it, where the caller gives that up.
+    Each result is memory of its own, or that of its donated input. The function raises what an op's
+    check raises; then no input has been written.
+    """
+
+    if flag("PLAIT_BACKEND") == "reference":
+        return lambda inputs: [_apart(result) for result in _run(graph, inputs)]
+    if flag("PLAIT_VERIFY"):
+        verify(graph)
+    from plait.core.runtime.compiled import CompiledGraph
+
+    compiled = CompiledGraph(graph, donations)
+
+    def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
+        for observe in observers:
+            observe(graph)
+        try:
+            return compiled.run(inputs)
+        except executor.OpFailure as failure:
+            fault = failure.fault
+            raise error(type(fault), str(fault), failure.source or "") from None
+
+    return program
+
+
+def _apart(result: np.ndarray) -> np.ndarray:
+    return result if result.base is None and result.flags.c_contiguous else result.copy()
+
+
 def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
     if flag("PLAIT_VERIFY"):
         verify(graph)
     for observe in observers:
         observe(graph)
-    if flag("PLAIT_BACKEND") != "reference":
-        raise ValueError(f"PLAIT_BACKEND={flag('PLAIT_BACKEND')!r}: expected 'reference'")
     try:
-        return executor.run(graph, inputs)
+        return tiers.run(graph, inputs)
     except executor.OpFailure as failure:
         fault = failure.fault
         raise error(type(fault), str(fault), failure.source or "") from None

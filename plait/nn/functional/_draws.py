@@ -6,20 +6,34 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from plait.core.ir.dtypes import DType
+from plait.core.lazy.capture import current
 from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.recorder import recorder
 from plait.core.ops.random import BERNOULLI_MASK, UNIFORM
 from plait.core.runtime import host_random
 
 
 def _counter() -> Any:
-    from plait._functions.random import source
+    from plait._functions.random import default_generator
 
-    return leaf_of(np.array(source(None).next_counter(), np.uint64).view(np.int64))
+    recorder.before_draw(default_generator)
+    active = current()
+
+    def draw() -> np.ndarray:
+        return np.array(default_generator.next_counter(), np.uint64).view(np.int64)
+
+    before = default_generator.offset
+    node = leaf_of(draw())
+    if active is not None:
+        active.undo.append(partial(default_generator.rewind, before))
+        active.draw(node, draw, default_generator)
+    return node
 
 
 def bernoulli(shape: tuple[int, ...], p: float) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import plait
 from plait import Tensor
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.nn.modules import _hooks
 from plait.nn.modules._convert import ConversionMixin
 from plait.nn.modules._fields import FIELDS, new_fields, type_name
@@ -186,6 +187,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        watch.structure += 1  # compiled functions look again at what they depend on
         fields = self.__dict__
         parameters = fields.get("_parameters")
         if isinstance(value, Parameter):
@@ -256,6 +258,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             )
 
     def __delattr__(self, name: str) -> None:
+        watch.structure += 1
         for kind in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(kind, ()):
                 del self.__dict__[kind][name]

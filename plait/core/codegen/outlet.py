@@ -1,0 +1,133 @@
+"""Where the vectors of a contraction go: through its epilogue, if it has one, and to memory.
+
+The result's axes are those of the op; the last one runs along the lanes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from plait.core.codegen import vectors
+from plait.core.codegen.access import Access, Epilogue
+from plait.core.codegen.text import Function
+from plait.core.ir.dtypes import BY_NAME
+
+
+class Spot(NamedTuple):
+    """The first element of a tile: its index along each axis, and which lanes of the last vector
+    of the tile there are (None: all)."""
+
+    index: tuple[str, ...]
+    mask: str | None
+
+
+class Outlet(NamedTuple):
+    """What happens to a finished vector. dtypes name what is in memory."""
+
+    read: tuple[Access, ...]
+    read_dtypes: tuple[str, ...]
+    write: tuple[Access, ...]
+    write_dtypes: tuple[str, ...]
+    graph: Any = None
+
+    @property
+    def reads(self) -> int:
+        return len(self.read)
+
+    @property
+    def writes(self) -> int:
+        return len(self.write)
+
+    @property
+    def key(self) -> tuple:
+        graph = None if self.graph is None else self.graph.key
+        return (self.read, self.read_dtypes, self.write, self.write_dtypes, graph)
+
+    def bind(self, f: Function, writes: Sequence[str], reads: Sequence[str]) -> list[str]:
+        """The addresses of the buffers, offsets added: writes, then reads."""
+        accesses = (*self.write, *self.read)
+        names = (*self.write_dtypes, *self.read_dtypes)
+        return [
+            f.at(pointer, str(access.offset), _kept(name))
+            for pointer, access, name in zip((*writes, *reads), accesses, names)
+        ]
+
+    def here(self, f: Function, bound: Sequence[str], spot: Spot) -> Here:
+        """The outlet at a tile."""
+        places = []
+        accesses = (*self.write, *self.read)
+        names = (*self.write_dtypes, *self.read_dtypes)
+        for pointer, access, name in zip(bound, accesses, names):
+            where = "0"
+            for at, stride in zip(spot.index, access.strides):
+                where = f.add(where, f.mul(at, str(stride)))
+            places.append(f.at(pointer, where, _kept(name)))
+        return Here(self, f, places)
+
+
+class Here:
+    """An outlet with the addresses of one tile."""
+
+    def __init__(self, outlet: Outlet, f: Function, places: list[str]) -> None:
+        self.outlet = outlet
+        self.f = f
+        self.places = places
+        #: What was read, by (number of the read, its place in the tile): a bias serves all pixels.
+        self.loaded: dict[tuple[int, int], str] = {}
+
+    def store(self, value: str, steps: Sequence[int], lanes: int, mask: str | None) -> None:
+        """Send one vector on, `steps` along each axis from the tile's first element."""
+        f, outlet = self.f, self.outlet
+        values = [value]
+        if outlet.graph is not None:
+            from plait.core.codegen import pointwise
+
+            read = [self._read(number, steps, lanes, mask) for number in range(outlet.reads)]
+            values = pointwise.emit(f, outlet.graph, [value, *read], lanes)
+        for number, (one, access, name) in enumerate(
+            zip(values, outlet.write, outlet.write_dtypes)
+        ):
+            pointer = f.at(self.places[number], str(_distance(steps, access)), _kept(name))
+            vectors.store(f, BY_NAME[name], one, pointer, lanes, mask)
+
+    def _read(self, number: int, steps: Sequence[int], lanes: int, mask: str | None) -> str:
+        outlet = self.outlet
+        access, dtype = outlet.read[number], BY_NAME[outlet.read_dtypes[number]]
+        distance = _distance(steps, access)
+        if (number, distance) not in self.loaded:
+            place = self.places[outlet.writes + number]
+            pointer = self.f.at(place, str(distance), vectors.memory_type(dtype))
+            if access.strides[-1]:
+                value = vectors.load(self.f, dtype, pointer, lanes, mask)
+            else:
+                value = vectors.load(self.f, dtype, pointer, 1)
+                if lanes > 1:
+                    value = self.f.splat(vectors.register_type(dtype, lanes), value)
+            self.loaded[number, distance] = value
+        return self.loaded[number, distance]
+
+
+def outlet_of(
+    epilogue: Epilogue | None, own: Access, read_dtypes: Sequence[str], write_dtypes: Sequence[str]
+) -> Outlet | None:
+    """The outlet of an op that stores by `own` unless it has an epilogue.
+
+    None for accesses that are not along the lanes: other strides of the last axis, guards.
+    """
+    if epilogue is None:
+        return Outlet((), (), (own,), tuple(write_dtypes))
+    plain = all(a.strides[-1] in (0, 1) and not a.guards for a in epilogue.reads)
+    if not plain or any(a.strides[-1] != 1 or a.guards for a in epilogue.writes):
+        return None
+    return Outlet(
+        epilogue.reads, tuple(read_dtypes), epilogue.writes, tuple(write_dtypes), epilogue.graph
+    )
+
+
+def _kept(name: str) -> str:
+    return vectors.memory_type(BY_NAME[name])
+
+
+def _distance(steps: Sequence[int], access: Access) -> int:
+    return sum(step * stride for step, stride in zip(steps, access.strides))

@@ -1,0 +1,156 @@
+"""The gradient of a convolution in its weight, as launches: partial sums over pixels, combined."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from plait.core.codegen.conv_weight import (
+    Combine,
+    TapWeight,
+    WeightTiles,
+    combine_kernel,
+    weight_kernel,
+)
+from plait.core.codegen.kernel import Launch
+from plait.core.compiler.lower.conv_taps import (
+    choose_lanes,
+    compute_dtype,
+    forward_axis,
+    padded_image,
+)
+from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir.op import elements
+
+Ints = tuple[int, ...]
+
+#: Parts that the pixels are split into, at most, and units that there should be.
+MOST_PARTS = 16
+
+
+def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, attrs: Any) -> bool:
+    """Launches for the gradient of a weight (O, C / groups, kh, kw).
+
+    x: (buffer, shape as (N, H, W, C), its strides); g: the same for (N, H', W', O).
+    """
+    groups = attrs["groups"]
+    shape, shape_g = x[1], g[1]
+    samples, channels = shape[0], shape[3]
+    extents = shape_g[1:3]
+    depth, outputs = channels // groups, result.shape[0] // groups
+    if elements(result.shape) == 0:
+        return True
+    axes = [
+        forward_axis(n, k, s, p[0], d)
+        for n, k, s, p, d in zip(
+            extents, kernel, attrs["strides"], attrs["padding"], attrs["dilation"]
+        )
+    ]
+    (top, bottom), (left, right) = [a.reach(n) for a, n in zip(axes, shape[1:3])]
+    dtype = compute_dtype(result.dtype)
+    source, whole = padded_image(plan, *x, (top, bottom, left, right), dtype)
+    grads, _ = padded_image(plan, *g, (0, 0, 0, 0), dtype)
+    down, across = axes
+    width = whole[2]
+    offsets = [
+        ((top + dy) * width + left + dx) * channels for _, dy in down.taps for _, dx in across.taps
+    ]
+    run = depth
+    if groups == 1 and attrs["dilation"][1] == 1:
+        run *= kernel[1]
+        offsets = offsets[:: kernel[1]]
+    origin = offsets[0]
+    taps = tuple(offset - origin for offset in offsets)
+    lanes = choose_lanes(plan, dtype, outputs)
+    height, wide, merged = choose_tile(plan.target.registers, len(taps), run, -(-outputs // lanes))
+    rows_of: Ints = ()
+    if merged:
+        rows_of = tuple(tap + step for tap in taps for step in range(run))
+        taps, run = (0,), len(rows_of)
+    tiles = WeightTiles(lanes, groups, len(taps), run, outputs, height, wide)
+    place = (math.prod(whole[1:]), down.step * width * channels, across.step * channels)
+    rows, columns = extents
+    if place[1] == place[2] * columns:
+        rows, columns = 1, rows * columns
+    block = choose_block(plan, (samples, rows, columns), whole, shape_g, dtype.itemsize)
+    parts, split = choose_parts(samples, rows, block, tiles, dtype.itemsize, source, grads)
+    what = TapWeight(
+        dtype.name, tiles, taps, rows_of, rows, columns, place, origin, depth, block, split
+    )
+    blocks = what.blocks(samples)
+    per = -(-blocks // parts) if blocks else 0
+    parts = -(-blocks // per) if blocks else 0
+    partial = plan.temporary((parts, tiles.count, tiles.elements), dtype)
+    plan.launch(
+        Launch(
+            weight_kernel(what),
+            (partial,),
+            (source, grads),
+            units=parts * split,
+            numbers=(samples, per, outputs),
+            flops=2 * elements(shape_g) * elements(result.shape) // result.shape[0],
+            bytes=source.nbytes + grads.nbytes + partial.nbytes,
+        )
+    )
+    combine = Combine(dtype.name, result.dtype.name, tiles, depth, elements(kernel))
+    plan.launch(
+        Launch(
+            combine_kernel(combine),
+            (result,),
+            (partial,),
+            units=combine.units,
+            numbers=(parts, depth * elements(kernel)),
+            grain=4,
+            bytes=partial.nbytes + result.nbytes,
+        )
+    )
+    return True
+
+
+def choose_tile(registers: int, taps: int, run: int, vectors: int) -> tuple[int, int, bool]:
+    """(rows, vectors) of a tile, and whether a single one covers the runs of all taps."""
+    best: tuple[float, int, int, bool] | None = None
+    for wide in range(1, min(4, vectors) + 1):
+        most = max(1, (registers - 1 - wide) // wide)
+        blocks = -(-vectors // wide)
+        options = [
+            (height, taps * -(-run // height), False) for height in range(1, min(run, most) + 1)
+        ]
+        if taps * run <= most:
+            options.append((taps * run, 1, True))
+        for height, tiles, merged in options:
+            step = max(height * wide, (height + wide) / 2 + 1, 4)
+            cost = tiles * blocks * (step + 0.5 * wide)
+            if best is None or cost < best[0]:
+                best = (cost, height, wide, merged)
+    assert best is not None
+    return best[1:]
+
+
+def choose_block(
+    plan: Plan, extents: Ints, whole: Ints, shape_g: Ints, itemsize: int
+) -> tuple[int, int]:
+    """(images, rows) whose elements of both operands take up a third of the second-level cache."""
+    samples, rows, _ = extents
+    image = (math.prod(whole[1:]) + math.prod(shape_g[1:])) * itemsize
+    room = plan.target.l2_bytes // 3
+    if image <= room or rows == 1:
+        return max(1, min(samples, room // max(1, image))), rows
+    return 1, max(1, rows * room // image)
+
+
+def choose_parts(
+    samples: int,
+    rows: int,
+    block: tuple[int, int],
+    tiles: WeightTiles,
+    itemsize: int,
+    source: Buffer,
+    grads: Buffer,
+) -> tuple[int, int]:
+    """(parts, split): as many parts as their sums are small beside the operands, then shares."""
+    sums = tiles.count * tiles.elements * itemsize
+    room = max(1 << 20, source.nbytes + grads.nbytes)
+    blocks = -(-samples // block[0]) * -(-rows // block[1])
+    parts = max(1, min(MOST_PARTS, blocks, room // max(1, sums)))
+    return parts, max(1, min(tiles.count, MOST_PARTS // parts))
