@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from plait._autocast import state as autocast
 from plait._promotion import get_default_dtype
@@ -49,7 +50,7 @@ class Compiled:
         self._function = function
         self._whole = whole
         self._kinds: dict[Any, _Kind] = {}
-        _all.append(self)
+        _all.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current() is not None:
@@ -268,7 +269,7 @@ def _describe(value: Any) -> Any:
 
 
 #: Every compiled function, for `reset`.
-_all: list[Compiled] = []
+_all: WeakSet[Compiled] = WeakSet()
 
 
 def reset_all() -> None:

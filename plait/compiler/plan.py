@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor
-from plait.compiler.step import Argument, Object, Step, View
+from plait.compiler.step import Argument, Object, Rows, Step, View
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node
@@ -93,6 +93,8 @@ class _Plan:
             return value
         if id(value) in self._arguments:
             return Argument(self._arguments[id(value)])
+        if value.is_sparse:
+            return Rows(value, self._place(value._index), self._place(value._rows))
         if value._base is not None:
             if value.requires_grad:
                 raise Uncapturable("a view that requires a gradient is returned")
@@ -179,7 +181,7 @@ class _Builder:
         arguments = {slot for slot, _ in step.argument_slots}
         mutable = arguments | self.number_positions | {slot for slot, _ in step.drawn}
         step.passed = [(k, number, number in mutable) for number, k in handed.items()]
-        self._rest()
+        self._rest(graph)
         step.program = compile_graph(graph, donations)
         return step, lambda: self._finish(found, roots, places)
 
@@ -249,7 +251,7 @@ class _Builder:
         self.step.fixed = [(s, t, r, s in donated) for s, t, r, _ in self.step.fixed]
         return donations
 
-    def _rest(self) -> None:
+    def _rest(self, graph: Graph) -> None:
         plan, step, captured = self.plan, self.step, self.captured
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
@@ -259,7 +261,8 @@ class _Builder:
         states = {id(s): s for s, *_ in captured.kept}.values()
         dicts = [d for state in states for d in (state, *state.values())]
         step.kept = [(d, tuple(d.values())) for d in dicts]
-        step.generators = list(captured.generators.values())
+        if any(made.op.check is not None for made in graph.instructions):
+            step.generators = list(captured.generators.values())
 
     def _finish(self, found: GraphCapture, roots: list[Any], places: list[int]) -> None:
         """Compute the captured call itself."""

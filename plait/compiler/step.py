@@ -20,6 +20,7 @@ from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import ALONE, Cell
 from plait.core.lazy.views import Layout
 from plait.core.lazy.views import Step as ViewStep
+from plait.core.runtime.generator import Generator
 from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
 
 #: Given back by `Step.replay` where a guard fails; nothing has happened then.
@@ -54,6 +55,18 @@ class View:
         self.dtype = tensor._dtype
         self.steps: tuple[ViewStep, ...] = tensor._steps
         self.layout: Layout | None = tensor._layout
+
+
+class Rows:
+    """A sparse tensor that the call makes, of two objects."""
+
+    __slots__ = ("coalesced", "index", "shape", "values")
+
+    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
+        self.index = index
+        self.values = values
+        self.shape = tensor._shape
+        self.coalesced = tensor.is_coalesced()
 
 
 class Argument:
@@ -92,7 +105,8 @@ class Step:
         self.grad_guards: list[tuple[Any, bool]] = []
         #: Dicts of optimizer state, and the values that they must still hold.
         self.kept: list[tuple[dict[Any, Any], tuple]] = []
-        self.generators: list[Any] = []
+        #: Generators that are drawn from before something that may fail.
+        self.generators: list[Generator] = []
         self.output_count = 0
         #: Results that go to several places.
         self.shared: set[int] = set()
@@ -136,7 +150,11 @@ class Step:
             if tensor._base is None:
                 cell = cells[slot] = tensor._cell
                 node = cell._node
-                if node is not None and node.value is not None and cell.shared is None:
+                if cell.shared is not None:
+                    if cell.shared.flags.c_contiguous:
+                        arrays[slot] = cell.shared
+                        continue
+                elif node is not None and node.value is not None:
                     arrays[slot] = node.value
                     continue
             arrays[slot] = np.ascontiguousarray(tensor.compute()).reshape(tensor._shape)
@@ -145,7 +163,7 @@ class Step:
             arrays[slot] = _contents(cells[slot])
         for held, value in zip(self.number_slots, numbers):
             held[()] = value
-        offsets = [generator.offset for generator in self.generators]
+        saved = [(g, Generator.get_state(g)) for g in self.generators]
         for slot, provider in self.drawn:
             array = provider()
             if slot >= 0:
@@ -153,8 +171,8 @@ class Step:
         try:
             results = self.program(arrays)
         except Exception:
-            for generator, offset in zip(self.generators, offsets):
-                generator.rewind(offset)
+            for generator, state in saved:
+                Generator.set_state(generator, state)
             raise
         for _, slot, copied in self.passed:
             results.append(arrays[slot].copy() if copied else arrays[slot])
@@ -237,6 +255,13 @@ class Step:
             return objects[value.index]
         if kind is Argument:
             return arguments[value.number]
+        if kind is Rows:
+            from plait._sparse import SparseTensor
+
+            index, rows = [
+                self._make(part, objects, arguments) for part in (value.index, value.values)
+            ]
+            return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
         if kind is View:
             base = self._make(value.base, objects, arguments)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)

@@ -173,6 +173,7 @@ def test_host_draws_are_drawn_anew() -> None:
     plain = [torch.zeros(2) + torch.randn(2) for _ in range(4)]
     torch.manual_seed(3)
     assert_equal(plain, [run(torch.zeros(2)) for _ in range(4)])
+    assert programs(run) == 1
 
 
 def test_a_failure_changes_nothing() -> None:
@@ -296,3 +297,23 @@ def test_threads_do_not_disturb_a_capture() -> None:
     for thread in threads:
         thread.join()
     assert found == [2.0] * 40
+
+
+def test_draws_of_a_generator_are_put_back_after_a_failure() -> None:
+    generator = torch.Generator()
+
+    def step(x: Any, i: Any) -> Any:
+        return x[i] * torch.randn(2, generator=generator) + torch.rand(2)
+
+    results = []
+    for compiled in (False, True):
+        run = torch.compile(step) if compiled else step
+        generator.manual_seed(3)
+        torch.manual_seed(4)
+        x = torch.ones(4)
+        found = [run(x, torch.tensor([1, 2]) + 0) for _ in range(3)]
+        with pytest.raises(IndexError):
+            run(x, torch.tensor([1, 7]) + 0).sum().item()
+        results.append([*found, run(x, torch.tensor([0, 0]) + 0)])
+    assert_equal(*results)
+    assert programs(run) == 1

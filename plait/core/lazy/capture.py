@@ -21,6 +21,7 @@ from plait.core.ir.errors import user_location
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.hostnumber import HostNumber, HostProgram
+from plait.core.runtime.generator import Generator
 from plait.core.runtime.realize import realize
 
 if TYPE_CHECKING:
@@ -274,6 +275,11 @@ class Capture:
     def array(self, node: Node, provider: Callable[[], np.ndarray]) -> None:
         """A leaf whose value `provider` makes anew for each call, in the order recorded here."""
         self.providers[id(node)] = (node, provider)
+
+    def before_draw(self, generator: Generator) -> None:
+        """A generator is about to be drawn from."""
+        state = Generator.get_state(generator)
+        self.undo.append(lambda: Generator.set_state(generator, state) and None)
 
     def draw(self, node: Node, provider: Callable[[], np.ndarray], generator: Any) -> None:
         """A leaf of random numbers (already drawn once); `generator` is what they come from."""

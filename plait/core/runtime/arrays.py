@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from typing import Any, NamedTuple
 
@@ -85,6 +86,15 @@ def _limit() -> int:
 
 
 _idle = _Idle()
+
+
+def _after_fork() -> None:
+    """In a child: another thread of the parent may have held the lock."""
+    _idle.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def idle_bytes() -> int:
