@@ -19,14 +19,13 @@ from plait.core.codegen.attention_parts import (
     Scratch,
     Shape,
     add_product,
-    exp2,
     fill_zero,
-    log2,
     pack_turned,
     padded,
     store_rows,
     widened,
 )
+from plait.core.codegen.exponentials import exp2, log2
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.llvm.target import Target
@@ -227,10 +226,7 @@ class _Forward:
                 inverse = f.let(f"select {flags} {blind}, {kind} {zero}, {kind} {inverse}")
                 log = f.let(f"select {flags} {blind}, {kind} {zero}, {kind} {log}")
             offset = str(c * lanes)
-            there = f.tail_mask(
-                lanes, f.let(f"call i64 @llvm.smax.i64(i64 {f.sub(count, offset)}, i64 0)")
-            )
-            f.declare("declare i64 @llvm.smax.i64(i64, i64)")
+            there = f.tail_mask(lanes, f.sub(count, offset))
             vectors.store(f, self.wide, log, f.at(logs, offset, self.element), lanes, there)
             place = f.at(self.factors, offset, self.element)
             vectors.store(f, self.wide, inverse, place, lanes)

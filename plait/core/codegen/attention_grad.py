@@ -23,7 +23,6 @@ from plait.core.codegen.attention_parts import (
     Scratch,
     Shape,
     add_product,
-    exp2,
     fill_zero,
     pack_turned,
     padded,
@@ -31,6 +30,7 @@ from plait.core.codegen.attention_parts import (
     store_rows,
     widened,
 )
+from plait.core.codegen.exponentials import exp2
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.llvm.target import Target
@@ -163,9 +163,8 @@ class _Backward:
         values = []
         for c in range(self.shape.columns):
             offset = str(c * lanes)
-            rest = f.call("i64", "llvm.smax.i64", ("i64", f.sub(count, offset)), ("i64", "0"))
             address = f.at(start, offset, self.element)
-            mask = f.tail_mask(lanes, rest)
+            mask = f.tail_mask(lanes, f.sub(count, offset))
             values.append(vectors.load(f, self.wide, address, lanes, mask))
         return values
 

@@ -16,6 +16,7 @@ from typing import Any
 from plait.core.codegen import vectors
 from plait.core.codegen.brgemm import accumulate, multiply_add
 from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.llvm.target import Target
@@ -143,94 +144,7 @@ class Places:
         return f.at(start, place, vectors.memory_type(shape.mask)), by_query, by_key
 
 
-# -- exponentials -----------------------------------------------------------------------------
-
-
-def _integers(wide: DType, lanes: int) -> tuple[str, int]:
-    """The integer vector of the same size, and the number of bits of the fraction."""
-    return (f"<{lanes} x i32>", 23) if wide.itemsize == 4 else (f"<{lanes} x i64>", 52)
-
-
-def exp2(f: Function, wide: DType, lanes: int, x: str) -> str:
-    """2 ** x, 0 where that is below the normal numbers; for x that does not overflow. nan stays.
-
-    2^n 2^t with |t| <= 1/2, and the series of 2^t, whose rest is below half a unit roundoff.
-    """
-    kind = vectors.register_type(wide, lanes)
-    whole, bits = _integers(wide, lanes)
-    bias, terms = (127, 8) if wide.itemsize == 4 else (1023, 14)
-    # Adding 1.5 * 2^bits leaves the nearest integer in the low bits of the fraction.
-    magic = spread_constant(kind, 1.5 * 2.0**bits)
-    shifted = f.let(f"fadd {kind} {x}, {magic}")
-    n = f.let(f"fsub {kind} {shifted}, {magic}")
-    t = f.let(f"fsub {kind} {x}, {n}")
-    ln2 = math.log(2)
-    power = [spread_constant(kind, ln2**k / math.factorial(k)) for k in range(terms)]
-    y = power[-1]
-    for coefficient in reversed(power[:-1]):
-        y = multiply_add(f, kind, y, t, coefficient)
-    raw = f.let(f"bitcast {kind} {shifted} to {whole}")
-    moved = f.let(f"shl {whole} {raw}, {spread_constant(whole, bits)}")
-    biased = f.let(f"add {whole} {moved}, {spread_constant(whole, bias << bits)}")
-    y = f.let(f"fmul {kind} {y}, {f.let(f'bitcast {whole} {biased} to {kind}')}")
-    small = f.let(f"fcmp olt {kind} {x}, {spread_constant(kind, float(1 - bias))}")
-    zero = spread_constant(kind, 0)
-    return f.let(f"select <{lanes} x i1> {small}, {kind} {zero}, {kind} {y}")
-
-
-def log2(f: Function, wide: DType, lanes: int, x: str) -> str:
-    """Logarithm to base 2 of normal positive numbers; nan stays nan.
-
-    x = 2^e m with m in [sqrt 1/2, sqrt 2], and the series of atanh((m - 1) / (m + 1)).
-    """
-    kind = vectors.register_type(wide, lanes)
-    whole, bits = _integers(wide, lanes)
-    bias, terms = (127, 6) if wide.itemsize == 4 else (1023, 12)
-    one = spread_constant(kind, 1)
-    raw = f.let(f"bitcast {kind} {x} to {whole}")
-    root = 0x3504F3 if bits == 23 else 0x6A09E667F3BCD
-    # Numbers whose fraction is above that of sqrt 2 are counted to the next power.
-    step = spread_constant(whole, (1 << bits) - root)
-    e = f.let(f"lshr {whole} {f.let(f'add {whole} {raw}, {step}')}, {spread_constant(whole, bits)}")
-    e = f.let(f"sub {whole} {e}, {spread_constant(whole, bias)}")
-    down = f.let(f"shl {whole} {e}, {spread_constant(whole, bits)}")
-    m = f.let(f"bitcast {whole} {f.let(f'sub {whole} {raw}, {down}')} to {kind}")
-    less, more = f.let(f"fsub {kind} {m}, {one}"), f.let(f"fadd {kind} {m}, {one}")
-    z = f.let(f"fdiv {kind} {less}, {more}")
-    square = f.let(f"fmul {kind} {z}, {z}")
-    power = [spread_constant(kind, 2 / math.log(2) / (2 * k + 1)) for k in range(terms)]
-    y = power[-1]
-    for coefficient in reversed(power[:-1]):
-        y = multiply_add(f, kind, y, square, coefficient)
-    count = f.let(f"sitofp {whole} {e} to {kind}")
-    y = multiply_add(f, kind, y, z, count)
-    there = f.let(f"fcmp ord {kind} {x}, {x}")
-    return f.let(f"select <{lanes} x i1> {there}, {kind} {y}, {kind} {x}")
-
-
 # -- moving rows ------------------------------------------------------------------------------
-
-
-def _turned(f: Function, kind: str, rows: list[str]) -> list[str]:
-    """The transpose of a square of vectors: bit by bit, row and lane number are exchanged."""
-    lanes = len(rows)
-    step = 1
-    while step < lanes:
-        new = list(rows)
-        low = [i if not i & step else lanes + (i ^ step) for i in range(lanes)]
-        high = [i | step if not i & step else lanes + i for i in range(lanes)]
-        for i in range(lanes):
-            if i & step:
-                continue
-            for place, order in ((i, low), (i + step, high)):
-                picks = ", ".join(f"i32 {n}" for n in order)
-                new[place] = f.let(
-                    f"shufflevector {kind} {rows[i]}, {kind} {rows[i + step]}, "
-                    f"<{lanes} x i32> <{picks}>"
-                )
-        rows = new
-        step *= 2
-    return rows
 
 
 def _tail(lanes: int, width: int) -> str | None:
@@ -266,7 +180,7 @@ def pack_turned(
             place = f.mul(f.least(f.add(column, str(r)), last), row)
             address = f.at(start, f.add(place, first), kept)
             loaded.append(vectors.load(f, shape.dtype, address, lanes, mask))
-        for d, value in enumerate(_turned(f, kind, loaded)[:rows]):
+        for d, value in enumerate(transpose(f, element, loaded)[:rows]):
             if factor != 1.0:
                 value = f.let(f"fmul {kind} {value}, {spread_constant(kind, factor)}")
             place = f.mul(f.add(first, str(d)), str(block))

@@ -69,7 +69,7 @@ def _shape_of(
         width=q.shape[-1],
         value_width=v.shape[-1],
         columns=query_columns(plan.target, q.dtype, q.shape[-2]),
-        scale=attrs["scale"],
+        scale=float(attrs["scale"]),
         causal=attrs["causal"],
         mask=kind,
         mask_axes=max(0, len(numbers) - 2) // 2,
