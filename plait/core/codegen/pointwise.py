@@ -123,7 +123,10 @@ def _sign(v: Values, x: Sequence[str], kind: str) -> str:
 def _relu(v: Values, x: Sequence[str], kind: str) -> str:
     if kind == "u":
         return x[0]
-    return v.select(_less(v, x[0], v.const(0), kind), v.const(0), x[0])
+    zero = v.const(0)
+    # Nan stays; -0 becomes 0.
+    stays = v.fcmp("ugt", x[0], zero) if kind == "f" else v.icmp("sgt", x[0], zero)
+    return v.select(stays, x[0], zero)
 
 
 def _extremum(v: Values, x: Sequence[str], kind: str, *, greatest: bool) -> str:
