@@ -71,15 +71,21 @@ def rows_of(node: Node) -> tuple[Node, Node] | None:
 
     None for any other value, and for one that has been computed.
     """
-    if node.op is ROWS_AT and node.inputs:
-        values, index = node.inputs
+    found: tuple[Node, Node] | None = None
+    # Last operands first: a long sum that is no such rows is left at its first other term.
+    waiting = [node]
+    while waiting:
+        term = waiting.pop()
+        if not term.inputs or term.op not in (ROWS_AT, ADD):
+            return None
+        if term.op is ADD:
+            waiting.extend(term.inputs)
+            continue
+        values, index = term.inputs
         count = elements(index.shape)
-        return reshape(index, (count,)), reshape(values, (count, *node.shape[1:]))
-    if node.op is ADD and node.inputs:
-        first, second = [rows_of(operand) for operand in node.inputs]
-        if first is not None and second is not None:
-            return joined(first, second)
-    return None
+        rows = reshape(index, (count,)), reshape(values, (count, *node.shape[1:]))
+        found = rows if found is None else joined(rows, found)
+    return found
 
 
 def joined(first: tuple[Node, Node], second: tuple[Node, Node]) -> tuple[Node, Node]:
