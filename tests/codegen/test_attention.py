@@ -53,3 +53,28 @@ def test_masks(shape: Any, added: bool, isa: str) -> None:
     arrays, kinds = masked_operands(shape, added)
     attrs = {"scale": 0.3, "causal": added}
     run(arrays, kinds, attrs, isa, dtypes.float32)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_large_scores_do_not_overflow(isa: str) -> None:
+    q, k, v = operands(((2,), 5, 70, 8, 3), dtypes.float64)
+    arrays, kinds = [q * 1e4, k * 1e4, v], [dtypes.float64] * 3
+    results = run_op(
+        lower_attention, ATTENTION, arrays, kinds, {"scale": 1.0, "causal": False}, isa
+    )
+    # Scores of 1e9 are 1e9 roundoffs off; the largest of them takes all the weight.
+    best = (arrays[0] @ arrays[1].swapaxes(-1, -2)).argmax(-1)
+    taken = np.take_along_axis(v, best[..., None], axis=1)
+    np.testing.assert_allclose(results[0], taken, atol=1e-6)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("causal", [False, True])
+def test_nan_stays_in_its_row(causal: bool, isa: str) -> None:
+    q, k, v = operands(((1,), 20, 70, 8, 3), dtypes.float32)
+    q[0, 7, 2] = np.nan
+    attrs = {"scale": 1.0, "causal": causal}
+    results = run_op(lower_attention, ATTENTION, [q, k, v], [dtypes.float32] * 3, attrs, isa)
+    for result in results:
+        bad = np.isnan(result[0]).any(-1)
+        assert bad.tolist() == [row == 7 for row in range(20)]

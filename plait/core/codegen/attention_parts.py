@@ -266,8 +266,8 @@ def store_rows(
             if scale is not None:
                 value = f.let(f"fmul {kind} {value}, {scale}")
             if mask is not None and width % lanes == 1:
-                # LLVM 22 makes a store masked to one lane scalar, but of the type from before a
-                # truncation (as the rounding to bfloat16 ends in), so that it writes too far.
+                # With LLVM 22 a bfloat16 store masked to one lane wrote two bytes too many,
+                # presumably made scalar with the type from before the truncation to i16.
                 value = f.let(f"extractelement {kind} {value}, i64 0")
                 vectors.store(f, shape.dtype, value, f.at(into, first, kept), 1)
                 return

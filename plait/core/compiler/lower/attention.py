@@ -17,7 +17,7 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
 
 #: Whole heads are units of the backward pass where there are at least this many, ...
-_ENOUGH_HEADS = 16
+_ENOUGH_HEADS = 12
 #: ... and a head's sums stay in a cache.
 _MOST_SCRATCH = 1 << 20
 
