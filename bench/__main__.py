@@ -14,7 +14,7 @@ from bench.compare import Result, compare
 from bench.report import failures, table
 from bench.workloads import WORKLOADS
 
-FRAMEWORKS = ("plait", "torch")
+FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax")
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:
@@ -32,8 +32,10 @@ def _names(known: list[str]) -> Callable[[str], list[str]]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    frameworks, workloads = list(FRAMEWORKS), list(WORKLOADS)
-    parser.add_argument("--frameworks", type=_names(frameworks), default=frameworks)
+    workloads = list(WORKLOADS)
+    parser.add_argument(
+        "--frameworks", type=_names(list(FRAMEWORKS)), default=["plait", "plait_compile", "torch"]
+    )
     parser.add_argument("--workloads", type=_names(workloads), default=workloads)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--block-seconds", type=float, default=0.4)

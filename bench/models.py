@@ -181,11 +181,13 @@ LOSSES = {
 
 
 def build(
-    workload: Workload, batches: Sequence[tuple[np.ndarray, ...]]
+    workload: Workload, batches: Sequence[tuple[np.ndarray, ...]], compiles: str = ""
 ) -> tuple[Callable[..., Any], list[tuple[Any, ...]]]:
     """(step, batches): the step of a workload, and the batches as the framework's tensors.
 
     A step takes a batch's tensors; it gives the loss, detached, or the model's output.
+    compiles: what `torch.compile` is given: "step", the whole of it, as Plait's documents say;
+    "model", as PyTorch's do; "" for nothing.
     """
     model = MODELS[workload.model](**workload.sizes)
     named = dict(model.named_parameters())
@@ -194,14 +196,21 @@ def build(
         for name, parameter in named.items():
             parameter.copy_(torch.from_numpy(values[name]))
     tensors = [tuple([torch.from_numpy(array) for array in batch]) for batch in batches]
-    if workload.loss is None:
-        return _inference(model), tensors
-    if workload.loss == "gan":
-        return _adversarial(workload, model), tensors
-    return _training(workload, model), tensors
+    if compiles == "model":
+        model = _compiled_model(workload, model)
+    kind = {None: _inference, "gan": _adversarial}.get(workload.loss, _training)
+    step = kind(workload, model)
+    return (torch.compile(step) if compiles == "step" else step), tensors
 
 
-def _inference(model: nn.Module) -> Callable[..., Any]:
+def _compiled_model(workload: Workload, model: nn.Module) -> nn.Module:
+    """The model, or its parts that are called by themselves, under `torch.compile`."""
+    if workload.loss != "gan":
+        return torch.compile(model)
+    return nn.ModuleDict({name: torch.compile(part) for name, part in model.items()})
+
+
+def _inference(workload: Workload, model: nn.Module) -> Callable[..., Any]:
     model.eval()
 
     def step(*inputs: Any) -> Any:

@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from bench import machine
+from bench.workloads import WORKLOADS, Workload, initial_weights, make_batches
 
 CHECK_STEPS = 5
 CHECK_VALUES = 32
@@ -32,25 +35,55 @@ def serve(pipe: Any, framework: str, name: str, threads: int) -> None:
         pipe.send(("failed", f"{type(fault).__name__}: {text}"[:160]))
 
 
+def build_on_torch(
+    workload: Workload, batches: Any, compiles: str, kind: str, threads: int
+) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) by the PyTorch program, on PyTorch or on Plait."""
+    if kind == "plait":
+        import plait
+
+        plait.install_as("torch")
+    import torch
+
+    from bench.models import build
+
+    torch.set_num_threads(threads)
+    return *build(workload, batches, compiles), torch.__version__
+
+
+def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on JAX; names and shapes are those of the PyTorch model."""
+    import jax
+
+    import plait
+
+    plait.install_as("torch")
+    from bench.jax_models import build
+    from bench.models import MODELS
+
+    model = MODELS[workload.model](**workload.sizes)
+    shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
+    statistics = {name: b.numpy() for name, b in model.named_buffers() if "running" in name}
+    step, tensors = build(workload, batches, initial_weights(workload, shapes), statistics)
+    return step, tensors, jax.__version__
+
+
 class Session:
     """A workload's step on a framework, with its batches."""
 
     def __init__(self, framework: str, name: str, threads: int) -> None:
         machine.limit_processors(threads)
-        if framework == "plait":
-            import plait
-
-            plait.install_as("torch")
-        import torch
-
-        from bench.models import build
-        from bench.workloads import WORKLOADS, make_batches
-
-        torch.set_num_threads(threads)
-        self.is_plait = framework == "plait"
-        self.version = torch.__version__
+        kind, _, mode = framework.partition("_")
+        self.is_plait = kind == "plait"
         self.workload = WORKLOADS[name]
-        self.step, self.batches = build(self.workload, make_batches(self.workload))
+        batches = make_batches(self.workload)
+        if kind == "jax":
+            self.step, self.batches, self.version = build_on_jax(self.workload, batches)
+        else:
+            compiles = {"": "", "compile": "step" if self.is_plait else "model"}[mode]
+            self.step, self.batches, self.version = build_on_torch(
+                self.workload, batches, compiles, kind, threads
+            )
         self.pace = 0.0
 
     def check(self) -> list[float]:
@@ -58,7 +91,7 @@ class Session:
         steps = CHECK_STEPS if self.workload.trains else 1
         values: list[float] = []
         for _ in range(steps):
-            result = self.step(*self.batches[0]).numpy()
+            result = np.asarray(self.step(*self.batches[0]))
             values += [float(v) for v in result.reshape(-1)[:CHECK_VALUES]]
         self.pace = self._run(1)
         return values
@@ -82,8 +115,8 @@ class Session:
         for i in range(steps):
             result = step(*batches[i % count])
             if each:
-                result.numpy()
-        result.numpy()  # type: ignore[union-attr]  # there is at least one step
+                np.asarray(result)
+        np.asarray(result)
         return time.perf_counter() - start
 
     def counts(self) -> dict[str, int]:

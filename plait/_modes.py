@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from plait.core.ir.errors import error
 
 _settings = {"matmul_precision": "highest", "deterministic": False}
@@ -32,20 +30,19 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 
 def get_num_threads() -> int:
-    """The cores this process may use; the reference executor computes on one of them."""
-    chosen = _settings.get("threads")
-    if chosen:
-        return int(chosen)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many threads run compiled programs; the reference executor computes on one."""
+    from plait.core.runtime import threads
+
+    return threads.count()
 
 
 def set_num_threads(num: int) -> None:
     """The number of threads programs may use. Raises RuntimeError unless positive."""
+    from plait.core.runtime import threads
+
     if num <= 0:
         raise error(RuntimeError, f"set_num_threads expects a positive integer, received {num}")
-    _settings["threads"] = num
+    threads.set_count(num)
 
 
 def get_num_interop_threads() -> int:

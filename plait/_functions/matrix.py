@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from plait._autocast import lower
 from plait._functions import pointwise as pw
 from plait._functions.common import public, tensor_argument
 from plait._tensor import Tensor, scalar_type
@@ -144,6 +145,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     Raises RuntimeError for shapes that do not fit and for different dtypes.
     """
     tensor_argument("matmul", "other", other)
+    input, other = lower(input, other)
     _require_product(input, other)
     _require_number("addmm_impl_cpu_", input)
     return contraction.matmul(input, other)
@@ -153,6 +155,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices: (n, m) by (m, p)."""
     tensor_argument("mm", "mat2", mat2)
+    input, mat2 = lower(input, mat2)
     if input.ndim != 2 or mat2.ndim != 2:
         which = "self" if input.ndim != 2 else "mat2"
         raise error(
@@ -168,6 +171,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two stacks of matrices: (b, n, m) by (b, m, p)."""
     tensor_argument("bmm", "mat2", mat2)
+    input, mat2 = lower(input, mat2)
     for i, x in enumerate((input, mat2), 1):
         if x.ndim != 3:
             raise error(
@@ -203,7 +207,8 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
             f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b} in mv",
         )
     _require_product(input, vec, "mv")
-    return matmul(input, vec)
+    _require_number("addmm_impl_cpu_", input)
+    return contraction.matmul(input, vec)
 
 
 @public
@@ -234,6 +239,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
             "inner() the last dimension must match on both input tensors but got shapes "
             f"{list(input.shape)} and {list(other.shape)}",
         )
+    input, other = lower(input, other)
     _require_same_scalar("inner", input, other)
     return contraction.tensordot(input, other, (input.ndim - 1,), (other.ndim - 1,))
 
@@ -253,6 +259,7 @@ def chain_matmul(*matrices: Any) -> Tensor:
     given = matrices[0] if len(matrices) == 1 and not isinstance(matrices[0], Tensor) else matrices
     if len(given) == 1:
         return given[0]
+    given = lower(*given)
     for left, right in itertools.pairwise(given):
         _require_product(left, right)
     letters = tuple((chr(97 + i), chr(98 + i)) for i in range(len(given)))
@@ -303,6 +310,7 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
 @public(inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
+    input, mat1, mat2 = lower(input, mat1, mat2)
     return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
@@ -317,6 +325,7 @@ def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for each matrix of a stack."""
+    input, batch1, batch2 = lower(input, batch1, batch2)
     return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
@@ -328,6 +337,7 @@ def addbmm(
     for i, x in enumerate((batch1, batch2), 1):
         if x.ndim != 3:
             raise error(RuntimeError, f"batch{i} must be a 3D tensor, received {list(x.shape)}")
+    input, batch1, batch2 = lower(input, batch1, batch2)
     _require_same_scalar("addbmm", batch1, batch2)
     product = contraction.tensordot(batch1, batch2, (0, 2), (0, 1))
     return _scaled_sum("addbmm", input, product, beta, alpha)
@@ -381,6 +391,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 f"contracted dimensions need to match, but first has size {n} in dim {of_a[i]} and "
                 f"second has size {m} in dim {of_b[i]}",
             )
+    a, b = lower(a, b)
     _require_same_scalar("tensordot", a, b)
     return contraction.tensordot(
         _stretched(a, axes_a, b, axes_b), _stretched(b, axes_b, a, axes_a), axes_a, axes_b
@@ -411,7 +422,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
         parsed = summation.parse(equation)
     else:
         parsed, given = _sublists((equation, *operands))
-    tensors = [tensor_argument("einsum", "operands", x) for x in given]
+    tensors = list(lower(*[tensor_argument("einsum", "operands", x) for x in given]))
     for other in tensors[1:]:
         _require_same_scalar("einsum", tensors[0], other)
     result = summation.einsum(parsed, tensors)

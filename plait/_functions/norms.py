@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from plait._autocast import in_full
 from plait._functions import pointwise as pw
 from plait._functions import reduction
 from plait._functions.common import public, require_dtype, tensor_argument
@@ -121,6 +122,7 @@ def cdist(
     compute_mode: str | None = "use_mm_for_euclid_dist_if_necessary",
 ) -> Tensor:
     """The p-norm distances between all rows: (*batch, P, M), (*batch, R, M) -> (*batch, P, R)."""
+    x1, x2 = in_full(x1), in_full(x2)
     for number, x in ((1, x1), (2, x2)):
         if x.ndim < 2:
             raise error(

@@ -6,6 +6,7 @@ import builtins
 from typing import Any
 
 from plait import return_types
+from plait._autocast import in_full
 from plait._functions import pointwise as pw
 from plait._functions.common import public, require_dtype
 from plait._promotion import get_default_dtype
@@ -89,6 +90,7 @@ def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any
 @public
 def prod(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The product over all elements or one axis."""
+    input = in_full(input)
     axes = normal_axes(dim, input.ndim, "prod")
     wanted = _sum_dtype("prod", input, dtype)
     op = red.ALL if wanted.kind == "b" else red.PROD

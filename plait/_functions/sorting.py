@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from plait import return_types
+from plait._autocast import in_full
 from plait._functions import pointwise as pw
 from plait._functions.common import public
 from plait._functions.creation import full, zeros
@@ -305,7 +306,7 @@ def quantile(
 
     input: float32 or float64; q in [0, 1]. A line with a nan gives nan.
     """
-    return _quantile("quantile", input, q, dim, keepdim, interpolation, False)
+    return _quantile("quantile", in_full(input), q, dim, keepdim, interpolation, False)
 
 
 @public
@@ -318,4 +319,4 @@ def nanquantile(
     interpolation: str = "linear",
 ) -> Tensor:
     """Like `quantile`, of the elements that are not nan."""
-    return _quantile("nanquantile", input, q, dim, keepdim, interpolation, True)
+    return _quantile("nanquantile", in_full(input), q, dim, keepdim, interpolation, True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait._autocast import in_full
 from plait._functions.common import public
 from plait._functions.reduction import sum
 from plait._functions.shape import diagonal, movedim
@@ -104,6 +105,7 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 @public
 def trace(input: Tensor) -> Tensor:
     """The sum of the diagonal of a matrix."""
+    input = in_full(input)
     if input.ndim != 2:
         raise error(RuntimeError, f"trace: expected a matrix, but got tensor with dim {input.ndim}")
     return sum(diagonal(input))

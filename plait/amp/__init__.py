@@ -1,8 +1,7 @@
-"""Automatic mixed precision: the interface, complete; the precision, not yet.
+"""Automatic mixed precision.
 
-`autocast` records that a region wants a smaller type and leaves every operation in full precision
-(16-bit contractions come with the compiler). `GradScaler` scales losses and gradients as PyTorch's
-does.
+In a region of `autocast` contractions take bfloat16 operands, as PyTorch's CPU lists say.
+`GradScaler` scales losses and gradients as PyTorch's does.
 """
 
 from plait.amp.autocast_mode import (

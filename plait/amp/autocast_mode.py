@@ -1,29 +1,19 @@
-"""`autocast`: a region that wants a smaller floating type. Recorded, not yet acted on."""
+"""`autocast`: a region in which contractions compute in a smaller floating type."""
 
 from __future__ import annotations
 
 import functools
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
 
+from plait._autocast import converted, state
 from plait._types import device
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 
 __all__ = ["autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
-
-
-class _State(threading.local):
-    """Per thread: whether and to what type the CPU's operations would be cast."""
-
-    cpu_enabled = False
-    cpu_dtype: DType = dtypes.bfloat16
-
-
-_state = _State()
 
 
 def is_autocast_available(device_type: str) -> bool:
@@ -33,22 +23,22 @@ def is_autocast_available(device_type: str) -> bool:
 
 def is_autocast_enabled(device_type: str | None = None) -> bool:
     """Whether a region of `autocast` is on; without an argument, of CUDA's: never."""
-    return device_type == "cpu" and _state.cpu_enabled
+    return device_type == "cpu" and state.enabled
 
 
 def is_autocast_cpu_enabled() -> bool:
     """Whether a region of `autocast("cpu")` is on."""
-    return _state.cpu_enabled
+    return state.enabled
 
 
 def get_autocast_dtype(device_type: str) -> DType:
     """The type that such a region wants."""
-    return _state.cpu_dtype if device_type == "cpu" else dtypes.float16
+    return state.dtype if device_type == "cpu" else dtypes.float16
 
 
 def get_autocast_cpu_dtype() -> DType:
     """The type that a region on the CPU wants."""
-    return _state.cpu_dtype
+    return state.dtype
 
 
 def get_autocast_gpu_dtype() -> DType:
@@ -59,9 +49,9 @@ def get_autocast_gpu_dtype() -> DType:
 class autocast:
     """A region (or a decorated function) that wants `dtype`, by default bfloat16 on the CPU.
 
-    Operations stay in full precision: results are at least as accurate as PyTorch's, and outputs
-    keep the dtype of their inputs. For other devices it warns and is off. Raises RuntimeError for
-    an unknown kind of device.
+    `plait._autocast` says what that means for an operation. cache_enabled: cast a parameter once
+    per region. For other devices it warns and is off. Raises RuntimeError for an unknown kind of
+    device.
     """
 
     def __init__(
@@ -87,16 +77,22 @@ class autocast:
                     stacklevel=2,
                 )
             self._enabled = False
-        self._before: list[tuple[bool, DType]] = []
+        self._keeps = state.keeps if cache_enabled is None else cache_enabled
+        self._before: list[tuple[bool, DType, bool]] = []
 
     def __enter__(self) -> autocast:
-        self._before.append((_state.cpu_enabled, _state.cpu_dtype))
+        self._before.append((state.enabled, state.dtype, state.keeps))
+        state.depth += 1
         if self.device == "cpu":
-            _state.cpu_enabled, _state.cpu_dtype = self._enabled, self.fast_dtype
+            state.enabled, state.dtype = self._enabled, self.fast_dtype
+            state.keeps = self._keeps
         return self
 
     def __exit__(self, *exc: object) -> None:
-        _state.cpu_enabled, _state.cpu_dtype = self._before.pop()
+        state.enabled, state.dtype, state.keeps = self._before.pop()
+        state.depth -= 1
+        if state.depth == 0:
+            state.kept.clear()
 
     def __call__(self, func: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(func)
@@ -107,16 +103,38 @@ class autocast:
         return call
 
 
-def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: Any = None) -> Any:
-    """Mark the forward of an `autograd.Function`; casts its inputs only inside `autocast`.
+def custom_fwd(fwd: Any = None, *, device_type: str, cast_inputs: DType | None = None) -> Any:
+    """Mark the forward of an `autograd.Function`; without a function, a decorator.
 
-    Nothing is cast yet, so it gives the function itself; without one, a decorator.
+    cast_inputs: inside a region, cast floating arguments (but float64) to this type and run the
+    forward as outside of one.
     """
     if fwd is None:
         return functools.partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
-    return fwd
+
+    @functools.wraps(fwd)
+    def call(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        used = is_autocast_enabled(device_type)
+        ctx._dtype = get_autocast_dtype(device_type)
+        ctx._fwd_used_autocast = used and cast_inputs is None
+        if cast_inputs is None or not used:
+            return fwd(ctx, *args, **kwargs)
+        args = tuple([converted(x, cast_inputs) for x in args])
+        kwargs = {name: converted(x, cast_inputs) for name, x in kwargs.items()}
+        with autocast(device_type, enabled=False):
+            return fwd(ctx, *args, **kwargs)
+
+    return call
 
 
 def custom_bwd(bwd: Any = None, *, device_type: str) -> Any:
-    """Mark an `autograd.Function`'s backward: the function itself; without one, a decorator."""
-    return functools.partial(custom_bwd, device_type=device_type) if bwd is None else bwd
+    """Mark an `autograd.Function`'s backward, which then runs under the forward's mode."""
+    if bwd is None:
+        return functools.partial(custom_bwd, device_type=device_type)
+
+    @functools.wraps(bwd)
+    def call(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        with autocast(device_type, ctx._dtype, enabled=ctx._fwd_used_autocast):
+            return bwd(ctx, *args, **kwargs)
+
+    return call

@@ -1,7 +1,7 @@
 """`torch.compile` and its surroundings.
 
-Every program is recorded and compiled as it runs; `compile` asks for nothing more yet and gives
-back what it was given.
+Every program is recorded and compiled as it runs. `compile` saves the recording: a function (a
+whole training step, best of all) is captured once and replayed as one program.
 """
 
 from __future__ import annotations
@@ -28,11 +28,12 @@ __all__ = [
 
 
 def compile(model: Any = None, **options: Any) -> Any:
-    """The function or module itself; without it, a decorator.
+    """The function or module, captured at its first call and then replayed; without one, a
+    decorator.
 
-    Options are PyTorch's (fullgraph, dynamic, backend, mode, options, disable): they are hints
-    here. Raises TypeError for what cannot be called, RuntimeError for `mode` and `options`
-    together.
+    Options are PyTorch's: `disable` gives back the function itself, `fullgraph` raises where a call
+    cannot be captured whole; the others (dynamic, backend, mode, options) are hints. Raises
+    TypeError for what cannot be called, RuntimeError for `mode` and `options` together.
     """
     if options.get("mode") is not None and options.get("options") is not None:
         raise error(
@@ -46,7 +47,18 @@ def compile(model: Any = None, **options: Any) -> Any:
         raise error(
             TypeError, f"torch.compile: expected a callable, received {type(model).__name__}"
         )
-    return model
+    if options.get("disable"):
+        return model
+    from plait.compiler.compiled import Compiled  # not at the top: `import plait` stays light
+    from plait.compiler.module import OptimizedModule
+    from plait.nn import Module
+
+    whole = bool(options.get("fullgraph"))
+    if isinstance(model, (Compiled, OptimizedModule)):
+        return model
+    if isinstance(model, Module):
+        return OptimizedModule(model, whole)
+    return Compiled(model, whole)
 
 
 def disable(fn: Any = None, recursive: bool = True, **kwargs: Any) -> Any:
@@ -89,7 +101,10 @@ def is_exporting() -> bool:
 
 
 def reset() -> None:
-    """Nothing to forget."""
+    """Forget all programs."""
+    from plait.compiler.compiled import reset_all
+
+    reset_all()
 
 
 def cudagraph_mark_step_begin() -> None:

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from plait import return_types
+from plait._autocast import full_precision, lower
 from plait._functions import decompositions as _matrices
 from plait._functions import norms as _norms
 from plait._functions import pointwise as _pw
@@ -138,6 +139,7 @@ def norm(
     return vector_norm(A, order, dim, keepdim, dtype=dtype, out=out)
 
 
+@full_precision
 def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
     """The condition number for a matrix norm (default: of singular values)."""
     if p is None or abs(p if not isinstance(p, str) else 0) == 2:
@@ -150,6 +152,7 @@ def cond(A: Tensor, p: Any = None, *, out: Any = None) -> Tensor:
 # -- inverses, determinants, powers -----------------------------------------------------------
 
 
+@full_precision
 def inv(A: Tensor, *, out: Any = None) -> Tensor:
     """The inverse of each square matrix."""
     require_square("linalg.inv", A)
@@ -169,7 +172,7 @@ def slogdet(A: Tensor, *, out: Any = None) -> Any:
 
 def matrix_power(A: Tensor, n: int, *, out: Any = None) -> Tensor:
     """The n-th power of each square matrix."""
-    return _stored("matrix_power", out, _matrices.matrix_power(A, n))
+    return _stored("matrix_power", out, _matrices.matrix_power(*lower(A), n))
 
 
 def multi_dot(tensors: Any, *, out: Any = None) -> Tensor:
@@ -206,6 +209,7 @@ def _aligned(name: str, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
     )
 
 
+@full_precision
 def solve(A: Tensor, B: Tensor, *, left: bool = True, out: Any = None) -> Tensor:
     """X with A X = B (X A = B unless `left`); B is a batch of vectors where its shape says so."""
     require_square("linalg.solve", A)
@@ -248,6 +252,7 @@ class _LstsqResult(tuple):
     singular_values = property(lambda self: self[3])
 
 
+@full_precision
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None
 ) -> _LstsqResult:
@@ -284,6 +289,7 @@ def _limit(A: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Any:
     return relative if atol is None else _pw.clamp(relative, min=atol)
 
 
+@full_precision
 def pinv(
     A: Tensor,
     rcond: Any = None,
@@ -303,6 +309,7 @@ def pinv(
     return _stored("pinv", out, matmul(turned, transpose(u, -2, -1)))
 
 
+@full_precision
 def matrix_rank(
     A: Tensor,
     tol: Any = None,
@@ -321,11 +328,13 @@ def matrix_rank(
 # -- decompositions ---------------------------------------------------------------------------
 
 
+@full_precision
 def cholesky(A: Tensor, *, upper: bool = False, out: Any = None) -> Tensor:
     """The triangular factor of each symmetric positive-definite matrix."""
     return _stored("cholesky", out, _matrices.cholesky(A, upper))
 
 
+@full_precision
 def qr(A: Tensor, mode: str = "reduced", *, out: Any = None) -> Any:
     """(Q, R) with Q R = A; mode "reduced", "complete", or "r" (Q empty)."""
     require_floating("linalg.qr", A)
@@ -348,6 +357,7 @@ class _EighResult(tuple):
     eigenvectors = property(lambda self: self[1])
 
 
+@full_precision
 def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     """Eigenvalues, rising, and eigenvectors (columns) of symmetric matrices."""
     require_square("linalg.eigh", A)
@@ -360,6 +370,7 @@ def eigh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Any:
     return _stored("eigh", out, _EighResult(_ops.EIGH(A, upper=UPLO.upper() == "U")))
 
 
+@full_precision
 def eigvalsh(A: Tensor, UPLO: str = "L", *, out: Any = None) -> Tensor:
     """The eigenvalues of symmetric matrices, rising."""
     return _stored("eigvalsh", out, eigh(A, UPLO)[0])
@@ -373,6 +384,7 @@ class _SvdResult(tuple):
     Vh = property(lambda self: self[2])
 
 
+@full_precision
 def svd(
     A: Tensor, full_matrices: bool = True, *, driver: str | None = None, out: Any = None
 ) -> Any:
@@ -381,6 +393,7 @@ def svd(
     return _stored("svd", out, _SvdResult(_ops.SVD(A, full=full_matrices)))
 
 
+@full_precision
 def svdvals(A: Tensor, *, driver: str | None = None, out: Any = None) -> Tensor:
     """The singular values, falling."""
     return _stored("svdvals", out, svd(A, False)[1])
@@ -401,6 +414,7 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
     """The dot products along an axis."""
+    x, y = lower(x, y)
     return _stored("vecdot", out, _reduction.sum(_pw.mul(x, y), dim))
 
 
@@ -412,6 +426,7 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     return _pw.pow(x[..., None], arange(count, dtype=x.dtype))
 
 
+@full_precision
 def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
     """The inverse of A taken as a matrix: its first `ind` axes are the rows."""
     first, last = tuple(A.shape[:ind]), tuple(A.shape[ind:])
@@ -425,6 +440,7 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
     return _stored("tensorinv", out, reshape(inv(flat), (*last, *first)))
 
 
+@full_precision
 def eig(A: Tensor, *, out: Any = None) -> Any:
     """Raises NotImplementedError: eigenvalues of matrices that are not symmetric."""
     raise not_built("torch.linalg.eig")

@@ -8,6 +8,7 @@ as they were.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ from plait.core.functional import updates
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ir.node import Node
+from plait.core.lazy.capture import current
 from plait.core.lazy.cell import Cell, compute_all, leaf_of
+from plait.core.lazy.hostnumber import HostNumber, plain, product_in, rounded
 from plait.core.lazy.modes import grad_mode
 from plait.core.ops.source import full
 from plait.optim.optimizer import Optimizer
@@ -63,12 +66,28 @@ class Update:
     def _commit(self) -> None:
         written = list(self._writes.values())
         values = [value for _, value in written] + [made[3] for made in self._created.values()]
-        compute_all([Cell(v) if type(v) is Node else v.storage_cell for v in values])
+        active = current()
+        if active is None:
+            compute_all([Cell(v) if type(v) is Node else v.storage_cell for v in values])
+        elif self._created:
+            active.discarded = "optimizer state is made"
+            active.created += [Cell(v) for *_, v in self._created.values() if type(v) is Node]
         with grad_mode(False):
             for tensor, value in written:
                 tensor.assign(value)
         for state, param, name, value in self._created.values():
+            if active is not None:
+                active.undo.append(partial(_forget, state, param, name))
             state[param][name] = Tensor.of_node(value) if type(value) is Node else value
+
+
+def _forget(state: Any, param: Tensor, name: str) -> None:
+    """Undo the making of one entry of the state."""
+    held = state.get(param)
+    if held is not None:
+        held.pop(name, None)
+        if not held:
+            del state[param]
 
 
 class ParamState:
@@ -87,10 +106,17 @@ class ParamState:
             return made[3]
         held = self._held.get(name)
         if held is not None:
+            self._guard(name, held)
             return self._update.read(held)
         if initial is None:
             return None
-        return full(initial, self._param.shape, self._param.dtype)
+        return full(plain(initial), self._param.shape, self._param.dtype)
+
+    def _guard(self, name: str, held: Any) -> None:
+        """A compiled step holds only while this very value is kept."""
+        active = current()
+        if active is not None:
+            active.kept.append((self._all, self._param, name, held))
 
     def write(self, name: str, value: Any) -> None:
         """Keep a value under this name from the end of the step on."""
@@ -100,38 +126,54 @@ class ParamState:
         else:
             self._update._created[id(self._param), name] = (self._all, self._param, name, value)
 
-    def number(self, name: str, initial: float = 0.0) -> float:
+    def number(self, name: str, initial: float = 0.0) -> Any:
         """A single number."""
+        active = current()
         made = self._update._created.get((id(self._param), name))
         held = made[3] if made is not None else self._held.get(name, initial)
         if isinstance(held, Tensor):
             written = self._update._writes.get(id(held))
-            held = held.item() if written is None else written[1]
+            if written is not None:
+                held = written[1]
+            elif active is not None:
+                self._guard(name, held)
+                return active.number(held)
+            else:
+                held = held.item()
+        if type(held) is HostNumber:
+            return held
+        if active is not None and id(held) in active.number_of:
+            return active.number_of[id(held)][0]
         return float(held.value) if type(held) is Node else float(held)
 
-    def write_number(self, name: str, value: float) -> float:
+    def write_number(self, name: str, value: Any) -> Any:
         """Keep a number in a 0-d tensor; the number as that tensor's dtype holds it."""
         held = self._held.get(name)
         dtype = held.dtype if isinstance(held, Tensor) else scalar_dtype()
         shape = held.shape if isinstance(held, Tensor) else ()
+        active = current()
+        if active is not None and type(value) is HostNumber and shape == ():
+            value = rounded(value, dtype)
+            self.write(name, active.number_node(value, dtype))
+            return value
+        value = plain(value)
         array = np.full(shape, value, dtype.numpy)
         self.write(name, leaf_of(array))
         return float(array.reshape(-1)[0])
 
-    def rounded(self, name: str, initial: float) -> float:
+    def rounded(self, name: str, initial: float) -> Any:
         """A number as the dtype it is kept in holds it, from its first use on."""
         held = self._held.get(name)
         dtype = held.dtype if isinstance(held, Tensor) else scalar_dtype()
-        return float(np.asarray(self.number(name, initial), dtype.numpy))
+        return rounded(self.number(name, initial), dtype)
 
-    def multiply(self, name: str, factor: float) -> float:
+    def multiply(self, name: str, factor: float) -> Any:
         """Multiply a number that starts at 1, in the dtype it is kept in; the product."""
         held = self._held.get(name)
-        dtype = (held.dtype if isinstance(held, Tensor) else scalar_dtype()).numpy
-        product = dtype.type(self.number(name, 1.0)) * dtype.type(factor)
-        return self.write_number(name, float(product))
+        dtype = held.dtype if isinstance(held, Tensor) else scalar_dtype()
+        return self.write_number(name, product_in(self.number(name, 1.0), factor, dtype))
 
-    def count(self, name: str = "step") -> float:
+    def count(self, name: str = "step") -> Any:
         """Count one more step; the number of this one."""
         return self.write_number(name, self.number(name) + 1)
 
@@ -141,6 +183,8 @@ class UpdateRule(Optimizer):
 
     #: What follows the class's name when a sparse gradient is refused.
     _sparse_hint = ""
+    #: Whether there is a rule for sparse gradients.
+    _takes_sparse = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -157,19 +201,29 @@ class UpdateRule(Optimizer):
         if closure is not None:
             with grad_mode(True):
                 loss = closure()
-        differentiable = any(group["differentiable"] for group in self.param_groups)
+        differentiable = any(group.get("differentiable", False) for group in self.param_groups)
         with grad_mode(differentiable), Update(differentiable) as update:
             for group in self.param_groups:
-                options = {key: number(option) for key, option in group.items() if key != "params"}
+                options = self._options(group)
                 for param in group["params"]:
                     if param.grad is not None:
                         self._check_gradient(param)
-                        self._update(update, options, param, update.read(param.grad))
+                        if param.grad.is_sparse:
+                            self._update_sparse(update, options, param, param.grad)
+                        else:
+                            self._update(update, options, param, update.read(param.grad))
         return loss
+
+    def _options(self, group: dict[str, Any]) -> Any:
+        """A group's options, tensors as numbers; in a compiled step those of each later call."""
+        active = current()
+        if active is not None:
+            return active.options(self, group)
+        return {key: number(option) for key, option in group.items() if key != "params"}
 
     def _check_gradient(self, param: Tensor) -> None:
         name = type(self).__name__
-        if param.grad.is_sparse:
+        if param.grad.is_sparse and not self._takes_sparse:
             raise error(
                 RuntimeError, f"{name} does not support sparse gradients{self._sparse_hint}"
             )
@@ -181,6 +235,10 @@ class UpdateRule(Optimizer):
             )
 
     def _update(self, update: Update, options: dict[str, Any], param: Tensor, grad: Any) -> None:
+        raise NotImplementedError
+
+    def _update_sparse(self, update: Update, options: Any, param: Tensor, grad: Any) -> None:
+        """The rule for a sparse gradient, where `_takes_sparse`."""
         raise NotImplementedError
 
     def _compute_step(self) -> None:

@@ -186,8 +186,11 @@ class Optimizer:
 
     def _compute_step(self) -> None:
         """Compute, in one run, what a user-written `step` has recorded on parameters and state."""
+        from plait.core.lazy.capture import current
         from plait.core.lazy.cell import compute_all  # not at the top: see _tensor_type
 
+        if current() is not None:
+            return  # a compiled step is computed as a whole
         tensor_type = _tensor_type()
         held = [param for group in self.param_groups for param in group["params"]]
         for state in self.state.values():
@@ -199,10 +202,10 @@ class Optimizer:
         """Forget the gradients, or with `set_to_none=False` set them to zero in place."""
         for group in self.param_groups:
             for param in group["params"]:
-                if param.grad is None:
-                    continue
                 if set_to_none:
                     param.grad = None
+                    continue
+                if param.grad is None:
                     continue
                 if param.grad.grad_fn is not None:
                     param.grad.detach_()

@@ -51,7 +51,9 @@ class Launch:
     outputs, inputs: buffers (`compiler.plan.Buffer`); the kernel's first arguments in this order.
     numbers: the i64 arguments after them. units: how many units of work; grain: the least number
     of them worth a thread of its own. scratch: bytes of thread-private memory. flops, bytes: its
-    work and compulsory traffic. also_reads: an output that is read as well (accumulation).
+    work and compulsory traffic. also_reads: an output that is read as well (accumulation). fault:
+    None, or (the `Instruction` whose check explains a nonzero code, the buffers of its operands).
+    in_place: pairs (position in outputs, position in inputs) that may be the same memory.
     """
 
     kernel: Kernel
@@ -65,3 +67,4 @@ class Launch:
     bytes: int = 0
     also_reads: bool = False
     fault: Any = None
+    in_place: tuple[tuple[int, int], ...] = ()

@@ -167,12 +167,12 @@ class Function:
         )
 
     def tail_mask(self, lanes: int, count: str) -> str:
-        """The mask of the first `count` (i64, may be more than `lanes`) lanes."""
+        """The mask of the first `count` lanes; `count` (i64) may be negative or more than all."""
         bounded = self.least(count, str(lanes))
         narrow = self.let(f"trunc i64 {bounded} to i32")
         spread = self.splat(f"<{lanes} x i32>", narrow)
         numbers = ", ".join(f"i32 {i}" for i in range(lanes))
-        return self.let(f"icmp ult <{lanes} x i32> <{numbers}>, {spread}")
+        return self.let(f"icmp slt <{lanes} x i32> <{numbers}>, {spread}")
 
     def splat(self, kind: str, value: str) -> str:
         """A vector with `value` in every lane; `kind` is the vector's type."""
@@ -233,7 +233,11 @@ class Function:
 
 
 def module(functions: Sequence[Function], vector_bytes: int) -> str:
-    """The text of a module of functions and their helpers, with declarations and attributes."""
+    """The text of a module of functions and their helpers, with declarations and attributes.
+
+    Helpers are seen in their module only, so that modules that share one link together.
+    """
+    named = {function.name for function in functions}
     every: dict[str, Function] = {}
     waiting = list(functions)
     while waiting:
@@ -251,11 +255,18 @@ def module(functions: Sequence[Function], vector_bytes: int) -> str:
     parts = [
         *dict.fromkeys(made),
         *declared,
-        *[f.text() for f in functions],
+        *[
+            f.text() if f.name in named else f.text().replace(" ", " internal ", 1)
+            for f in functions
+        ],
         attributes,
         "!0 = !{}",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _internal(definition: str) -> str:
+    return definition.replace("define ", "define internal ", 1)
 
 
 def short_name(element: str) -> str:

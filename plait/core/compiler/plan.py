@@ -27,9 +27,10 @@ class Buffer:
     """Memory for one value: row-major, contiguous. Told apart by identity.
 
     kind: "input", "output", "temporary" (lives in the arena), "constant" (its `value` is an array).
+    root: the buffer whose memory this one is, under another shape; None for one of its own.
     """
 
-    __slots__ = ("dtype", "kind", "shape", "value")
+    __slots__ = ("dtype", "kind", "root", "shape", "value")
 
     def __init__(
         self, shape: tuple[int, ...], dtype: DType, kind: str, value: np.ndarray | None = None
@@ -38,6 +39,7 @@ class Buffer:
         self.dtype = dtype
         self.kind = kind
         self.value = value
+        self.root: Buffer | None = None
 
     @property
     def nbytes(self) -> int:

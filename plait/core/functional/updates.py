@@ -7,9 +7,14 @@ operations.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
+import numpy as np
+
+from plait.core.ir.node import Node
+from plait.core.lazy.capture import current
+from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.hostnumber import HostNumber, plain, sqrt
 from plait.core.ops.elementwise import (
     ABS,
     ADD,
@@ -24,18 +29,44 @@ from plait.core.ops.elementwise import (
     SUB,
     WHERE,
 )
+from plait.core.ops.index import ADD_AT
 from plait.core.ops.math import SQRT
-from plait.core.ops.source import constant
+from plait.core.ops.view import broadcast
+
+#: Inputs that hold a number, by its bits and dtype, so that one factor is one input of a program.
+_numbers: dict[tuple[str, Any], Node] = {}
+_MOST_NUMBERS = 256
+
+
+def number_like(number: Any, like: Any) -> Any:
+    """A node that holds `number` everywhere, with the shape and dtype of `like`.
+
+    It is an input of the graph, not a constant: factors change from step to step (bias corrections,
+    learning rates), and the program of one step must serve the next.
+    """
+    active = current()
+    if active is not None and type(number) is HostNumber:
+        node = active.number_node(number, like.dtype)
+    else:
+        number = float(plain(number))
+        key = (number.hex(), like.dtype)
+        node = _numbers.get(key)
+        if node is None:
+            if len(_numbers) >= _MOST_NUMBERS:
+                _numbers.clear()
+            node = leaf_of(np.array(number, like.dtype.numpy))
+            _numbers[key] = node
+    return broadcast(node, tuple(like.shape))
 
 
 def times(value: Any, factor: float) -> Any:
     """value * factor; the value itself for a factor of 1."""
-    return value if factor == 1 else MUL(value, constant(factor, value))
+    return value if factor == 1 else MUL(value, number_like(factor, value))
 
 
 def plus(value: Any, number: float) -> Any:
     """value + number; the value itself for 0."""
-    return value if number == 0 else ADD(value, constant(number, value))
+    return value if number == 0 else ADD(value, number_like(number, value))
 
 
 def add_scaled(value: Any, other: Any, factor: float) -> Any:
@@ -43,6 +74,11 @@ def add_scaled(value: Any, other: Any, factor: float) -> Any:
     if factor < 0:
         return SUB(value, times(other, -factor))
     return ADD(value, times(other, factor))
+
+
+def add_rows(table: Any, index: Any, rows: Any, factor: float) -> Any:
+    """The table with factor * rows[i] added to its row index[i], duplicates one after another."""
+    return ADD_AT(table, index, times(rows, factor), axis=0)
 
 
 def toward(average: Any, value: Any, weight: float) -> Any:
@@ -109,7 +145,7 @@ def adam(
     if largest is not None:
         largest = MAXIMUM(largest, square)
     # m / (sqrt(v) / c + eps) is c m / (sqrt(v) + c eps): one factor less per element.
-    correction = math.sqrt(1 - beta2**step)
+    correction = sqrt(1 - beta2**step)
     size = lr * correction / (1 - beta1**step)
     root = plus(SQRT(square if largest is None else largest), eps * correction)
     return add_scaled(param, DIV(mean, root), -size), mean, square, largest
@@ -150,6 +186,22 @@ def adagrad(param: Any, grad: Any, total: Any, *, lr: float, eps: float) -> tupl
     """
     total = ADD(total, MUL(grad, grad))
     return add_scaled(param, DIV(grad, plus(SQRT(total), eps)), -lr), total
+
+
+def adam_rows(
+    param: Any,
+    mean: Any,
+    square: Any,
+    grad: Any,
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, square) after a step of Adam whose rate has the corrections for the bias."""
+    mean = toward(mean, grad, 1 - betas[0])
+    square = toward(square, MUL(grad, grad), 1 - betas[1])
+    return add_scaled(param, DIV(mean, plus(SQRT(square), eps)), -rate), mean, square
 
 
 def adadelta(
@@ -204,7 +256,7 @@ def nadam(
     beta1, beta2 = betas
     mean = toward(mean, grad, 1 - beta1)
     square = mean_square(square, grad, beta2)
-    correction = math.sqrt(1 - beta2**step)
+    correction = sqrt(1 - beta2**step)
     root = plus(SQRT(square), eps * correction)
     direction = ADD(times(grad, grad_size * correction), times(mean, mean_size * correction))
     return SUB(param, DIV(direction, root)), mean, square
@@ -234,11 +286,11 @@ def radam(
     length = longest - 2 * step * beta2**step / correction2
     if length <= 5:
         return add_scaled(param, mean, -size), mean, square
-    rectified = math.sqrt(
+    rectified = sqrt(
         (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
     )
     direction = DIV(mean, plus(SQRT(square), eps))
-    size *= math.sqrt(correction2) * rectified
+    size *= sqrt(correction2) * rectified
     return add_scaled(param, direction, -size), mean, square
 
 
@@ -257,12 +309,12 @@ def rprop(
     """
     shrink, grow = etas
     agreement = MUL(grad, previous)
-    zero = constant(0, grad)
+    zero = number_like(0, grad)
     turned = LT(agreement, zero)
-    factor = WHERE(turned, constant(shrink, grad), constant(1, grad))
-    factor = WHERE(GT(agreement, zero), constant(grow, grad), factor)
+    factor = WHERE(turned, number_like(shrink, grad), number_like(1, grad))
+    factor = WHERE(GT(agreement, zero), number_like(grow, grad), factor)
     size = MUL(size, factor)
-    size = MINIMUM(MAXIMUM(size, constant(limits[0], grad)), constant(limits[1], grad))
+    size = MINIMUM(MAXIMUM(size, number_like(limits[0], grad)), number_like(limits[1], grad))
     grad = WHERE(turned, zero, grad)
     return SUB(param, MUL(SIGN(grad), size)), grad, size
 

@@ -31,6 +31,7 @@ class Lowering(enum.Enum):
     SCAN = "scan"  # cumulative along an axis
     ROWWISE = "rowwise"  # composites that work row by row: softmax, norms, losses
     ATTENTION = "attention"
+    RECURRENT = "recurrent"  # LSTM and GRU over a sequence
     RANDOM = "random"
     CONTROL = "control"  # holds sub-graphs
     ITEM = "item"  # picks one output of a node with several

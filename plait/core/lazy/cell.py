@@ -17,6 +17,7 @@ import numpy as np
 from plait.core.ir.dtypes import dtype_of
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
+from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.recorder import recorder
 from plait.core.runtime.realize import realize
 
@@ -108,6 +109,8 @@ def compute_all(cells: Iterable[Cell]) -> None:
     Other cells with writes that wait are computed in the same run: running statistics that are
     never read must not hold on to the values of one step after another.
     """
+    if watch.active is not None:
+        forced("values are computed")
     waiting = [cell for cell in cells if cell.shared is None and cell.node.value is None]
     if not waiting:
         return
@@ -129,17 +132,19 @@ def compute_all(cells: Iterable[Cell]) -> None:
 class Cell:
     """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
 
+    era: how many captures had begun when the cell was made (see `capture`).
     fallback: the contents before the writes that wait to be computed, kept until they are, so that
     a failure while computing them leaves the tensor as it was.
     """
 
-    __slots__ = ("__weakref__", "_node", "fallback", "shared", "version")
+    __slots__ = ("__weakref__", "_node", "era", "fallback", "shared", "version")
 
     def __init__(self, node: Node | None, shared: np.ndarray | None = None) -> None:
         self._node = node
         self.shared = shared
         self.fallback: Node | None = None
         self.version = 0
+        self.era = watch.era
 
     @property
     def node(self) -> Node:
@@ -170,12 +175,17 @@ class Cell:
         array = self.shared
         assert array is not None
         # References: the slot, the local, the argument of getrefcount.
-        if array.base is None and sys.getrefcount(array) <= _ALONE and array.flags.c_contiguous:
+        if array.base is None and sys.getrefcount(array) <= ALONE and array.flags.c_contiguous:
             self._node = leaf_of(array)
             self.shared = None
 
     def write(self, node: Node) -> None:
         """Replace the contents; into shared memory at once."""
+        if watch.active is not None and (active := current()) is not None:
+            if self.shared is not None and self.is_shared():
+                active.interrupt("memory that NumPy can read is written")
+            else:
+                active.wrote(self)
         if self.is_shared():
             realize([node])
             assert self.shared is not None
@@ -199,6 +209,8 @@ class Cell:
 
         A failure puts the last computed contents back and is raised.
         """
+        if watch.active is not None:
+            forced("a value is needed")
         if self.is_shared():
             assert self.shared is not None
             return self.shared
@@ -209,6 +221,8 @@ class Cell:
     def export(self) -> np.ndarray:
         """The memory itself, from now on visible outside: no copy where nothing else refers
         to it."""
+        if watch.active is not None:
+            forced("a tensor is handed to NumPy")
         if self.is_shared():
             assert self.shared is not None
             return self.shared
@@ -218,7 +232,7 @@ class Cell:
         assert node is not None
         array = node.value
         # A lone node: the local and the argument. Its array: the node, the local, the argument.
-        lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= _ALONE
+        lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= ALONE
         if not lone or array.base is not None or not array.flags.writeable:
             array = array.copy()
         self.shared = array
@@ -238,4 +252,4 @@ def _probe() -> tuple[int, int]:
 
 
 #: Reference counts of an array held by one slot and one local, and of an object held by one local.
-_ALONE, _LONE_NODE = _probe()
+ALONE, _LONE_NODE = _probe()

@@ -14,6 +14,7 @@ from typing import Any
 from weakref import ref
 
 from plait.core.ir.node import Node
+from plait.core.lazy.capture import watch
 from plait.core.runtime.config import flag
 from plait.core.runtime.generator import Generator
 from plait.core.runtime.realize import realize
@@ -93,7 +94,8 @@ class Recorder(threading.local):
         for operand in node.inputs:
             if operand.value is not None:
                 self.bytes += _bytes_of(operand.value)
-        if len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger:
+        full = len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger
+        if full and watch.active is None:  # a call being captured is computed as a whole
             self.sweep()
 
     def sweep(self) -> None:

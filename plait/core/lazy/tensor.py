@@ -18,6 +18,7 @@ from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import ITEM, Op
 from plait.core.lazy import grad as autograd
+from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
@@ -160,9 +161,13 @@ class LazyTensor:
         """The present node, and where its gradient goes (None: nowhere)."""
         base = self._base
         if base is None:
+            if watch.active is not None and (active := current()) is not None:
+                node = active.read(self)
+            else:
+                node = self._cell.node
             if self._grad_fn is not None:
-                return self._cell.node, (self._grad_fn, self._output_number)
-            return self._cell.node, (self, 0) if self._requires_grad else None
+                return node, (self._grad_fn, self._output_number)
+            return node, (self, 0) if self._requires_grad else None
         node, edge = self._derived(base)
         return node, (self, 0) if edge is None and self._requires_grad else edge
 
@@ -181,7 +186,10 @@ class LazyTensor:
         if base._moved:
             base = self._settled_base()
         cell = base.storage_cell
-        if cell.is_shared() and not base.requires_grad:
+        active = current() if watch.active is not None else None
+        if active is not None:
+            active.derive(self)
+        elif cell.is_shared() and not base.requires_grad:
             snapshot = cell.look(lambda array: apply_to_array(array, self._path()))
             assert snapshot is not None
             return snapshot, None
@@ -334,6 +342,8 @@ class LazyTensor:
         base = self
         while base._base is not None:
             base = base._base
+        if watch.active is not None and (active := current()) is not None:
+            active.handle(base)
         twin = self.plain.of_cell(base._cell, base._shape, base._dtype)
         twin._silent = silent or base._silent
         twin._layout = base._layout
@@ -347,6 +357,8 @@ class LazyTensor:
 
     def adopt(self, other: LazyTensor) -> None:
         """Become a handle on another tensor's memory, keeping identity and autograd state."""
+        if watch.active is not None:
+            forced("a tensor takes over the memory of another")
         if other._base is None:
             cell = other._cell
             layout = other._layout
@@ -418,6 +430,8 @@ class LazyTensor:
             node, edge = result, None
         else:
             node, edge = result.value()
+        if watch.active is not None and (active := current()) is not None:
+            active.handle(base)
         base._cell.write(node)
         if recording:
             base._set_edge(edge)
@@ -505,6 +519,8 @@ class LazyTensor:
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
         """Add a gradient that has arrived at this leaf."""
+        if watch.active is not None and (active := current()) is not None:
+            active.grad_read(self)
         held = self._grad
         if held is None:
             self._grad = grad if create_graph else grad.detached()

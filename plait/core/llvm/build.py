@@ -14,6 +14,13 @@ from typing import Any
 from plait.core.llvm.target import Target
 
 
+def version() -> str:
+    """llvmlite's version, which fixes LLVM's."""
+    import llvmlite
+
+    return llvmlite.__version__
+
+
 @functools.cache
 def _machine(target: Target) -> Any:
     import llvmlite.binding as llvm

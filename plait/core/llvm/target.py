@@ -5,9 +5,11 @@ The CPU name that the system reports can lie (virtual machines), so the feature 
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import os
 import platform
+import sys
 from dataclasses import dataclass
 
 #: Features of each instruction set that can be forced; "host" takes what the CPU has.
@@ -56,6 +58,8 @@ def target(isa: str = "") -> Target:
     if machine not in ("x86_64", "AMD64"):
         return Target("generic", triple, "", "", 16, 16, False, False, False)
     have = {name for name, there in llvm.get_host_cpu_features().items() if there}
+    if any(name.startswith("amx") for name in have) and not _may_use_tiles():
+        have = {name for name in have if not name.startswith("amx")}
     best = "avx512" if have.issuperset(_AVX512) else "avx2" if have.issuperset(_AVX2) else "generic"
     wanted = isa or best
     offered = {"avx512": ("avx512", "avx2"), "avx2": ("avx2",)}.get(best, ())
@@ -79,6 +83,18 @@ def target(isa: str = "") -> Target:
         l1_bytes=_cache_bytes(0, 32 << 10),
         l2_bytes=_cache_bytes(2, 1 << 20),
     )
+
+
+def _may_use_tiles() -> bool:
+    """Ask the system for the registers of AMX, which it gives to processes that ask.
+
+    The kernel's Documentation/arch/x86/xstate.rst: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA). It
+    holds for all threads, and for children.
+    """
+    if sys.platform != "linux":
+        return False
+    arch_prctl, request, tile_data = 158, 0x1023, 18
+    return ctypes.CDLL(None).syscall(arch_prctl, request, tile_data) == 0
 
 
 def _cache_bytes(index: int, default: int) -> int:

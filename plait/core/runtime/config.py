@@ -20,9 +20,17 @@ FLAGS = {
     for flag in (
         Flag(
             "PLAIT_BACKEND",
-            "reference",
+            "auto",
             str,
-            "which executor runs graphs: `reference` (NumPy); a compiled tier is not there yet",
+            "which executor runs graphs: `reference` (NumPy), `compiled` (LLVM), or `auto`: the "
+            "reference until a graph has done enough work there to be worth compiling",
+        ),
+        Flag(
+            "PLAIT_ISA",
+            "",
+            str,
+            "the instruction set that kernels may use: `avx512`, `avx2`, `generic`; empty: all "
+            "that the machine has",
         ),
         Flag(
             "PLAIT_VERIFY",
@@ -43,6 +51,13 @@ FLAGS = {
             "how many megabytes of values the waiting nodes may hold on to",
         ),
         Flag(
+            "PLAIT_LOG",
+            "",
+            str,
+            "what to report on standard error, separated by commas: `recompiles` and `breaks` of "
+            "compiled functions",
+        ),
+        Flag(
             "PLAIT_SAMPLE_DATA",
             "0",
             int,
@@ -53,6 +68,42 @@ FLAGS = {
             "",
             str,
             "folder of what Plait may keep between runs; empty: `plait` in the user's cache folder",
+        ),
+        Flag(
+            "PLAIT_THREADS",
+            "0",
+            int,
+            "how many threads run compiled programs; 0: as many as the process may use processors",
+        ),
+        Flag(
+            "PLAIT_IDLE_MB",
+            "512",
+            int,
+            "how many megabytes of dead arrays' memory are kept for the next arrays",
+        ),
+        Flag(
+            "PLAIT_CACHE_MB",
+            "512",
+            int,
+            "how many megabytes of compiled code are kept on disk; 0: none",
+        ),
+        Flag(
+            "PLAIT_COMPILE",
+            "here",
+            str,
+            "`process`: compile in another process, which survives what LLVM does not; `here`: not",
+        ),
+        Flag(
+            "PLAIT_DEBUG",
+            "0",
+            int,
+            "1: at exit, print how long each kernel of the compiled programs took",
+        ),
+        Flag(
+            "PLAIT_TRACE",
+            "",
+            str,
+            "file that gets a trace of the compiled programs' kernels, for chrome://tracing",
         ),
         Flag(
             "PLAIT_ALIASES",

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from plait._functions.random import drawn
 from plait.core.ir.dtypes import DType
-from plait.core.lazy.cell import leaf_of
 from plait.core.ops.random import BERNOULLI_MASK, UNIFORM
 from plait.core.runtime import host_random
 
 
-def _counter() -> Any:
-    from plait._functions.random import source
+def _next_counter(generator: Any) -> np.ndarray:
+    return np.array(generator.next_counter(), np.uint64).view(np.int64)
 
-    return leaf_of(np.array(source(None).next_counter(), np.uint64).view(np.int64))
+
+def _counter() -> Any:
+    return drawn(_next_counter, None)
 
 
 def bernoulli(shape: tuple[int, ...], p: float) -> Any:
@@ -34,6 +36,4 @@ def uniform(shape: tuple[int, ...], dtype: DType) -> Any:
 
 def exponential(shape: tuple[int, ...], dtype: DType) -> Any:
     """Exponential draws of rate 1: those of PyTorch's `exponential_`."""
-    from plait._functions.random import source
-
-    return leaf_of(host_random.exponential(source(None), tuple(shape), dtype.numpy))
+    return drawn(host_random.exponential, None, tuple(shape), dtype.numpy)

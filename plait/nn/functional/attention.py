@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from plait._autocast import lower
 from plait._tensor import Tensor
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -93,6 +94,7 @@ def scaled_dot_product_attention(
     attn_mask: bool (True: may look) or added to the scores. is_causal: query i sees keys 0 .. i.
     scale: default 1 / sqrt(E). enable_gqa: heads of key and value are repeated to the query's.
     """
+    query, key, value, attn_mask = lower(query, key, value, attn_mask)
     _require_operands(query, key, value, attn_mask)
     k, v = _share_heads(query, key, value) if enable_gqa else (key, value)
     factor = 1 / math.sqrt(query.shape[-1]) if scale is None else float(scale)
@@ -110,7 +112,8 @@ def scaled_dot_product_attention(
         broadcast_shapes("scaled_dot_product_attention (attn_mask)", scores, mask.shape)
     masks = [m if m.dtype is dtypes.bool_ else cast(m, q.dtype) for m in masks]
     if dropout_p == 0.0:
-        return ATTENTION(q, k, v, *masks, scale=factor, causal=bool(is_causal))
+        y, _ = ATTENTION(q, k, v, *masks, scale=factor, causal=bool(is_causal))
+        return y
     return _with_dropout(q, k, v, masks, scores, dropout_p, bool(is_causal), factor)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait._autocast import full_precision
 from plait._promotion import promote_types
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import losses
@@ -116,6 +117,7 @@ def _of_labels(
     return reshape(loss, tuple(target.shape)) if reduction == "none" else loss
 
 
+@full_precision
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -154,6 +156,7 @@ def _of_probabilities(
     return reshape(loss, ()) if reduction == "none" and input.ndim == 1 else loss
 
 
+@full_precision
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -205,6 +208,7 @@ def cross_entropy(
 # -- margins over classes ---------------------------------------------------------------------
 
 
+@full_precision
 def multi_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -264,6 +268,7 @@ def _require_long(target: Tensor) -> None:
         )
 
 
+@full_precision
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait._autocast import lower
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
 from plait.core.ops.conv import CONV, conv_transpose
@@ -147,6 +148,7 @@ def _convolve(
     dilations = per_axis(name, "dilation", dilation, rank)
     pairs = _padding_pairs(name, padding, weight, strides, dilations, rank)
     _require_positive(strides, [low for low, _ in pairs], dilations, groups)
+    input, weight, bias = lower(input, weight, bias)
     _require_dtypes(name, input, weight, bias)
     _require_divisible(weight, groups)
     x, added = with_batch(input, rank)
@@ -225,6 +227,7 @@ def _transposed(
             f"output padding must be smaller than either stride or dilation, but got "
             f"output_padding: {list(beyond)} stride: {list(strides)} dilation: {list(dilations)}",
         )
+    input, weight, bias = lower(input, weight, bias)
     _require_dtypes(name, input, weight, bias)
     _require_divisible(weight, groups)
     x, added = with_batch(input, rank)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from plait._autocast import lower
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
 from plait.core.ops.contract import DOT_GENERAL
@@ -44,6 +45,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     require_tensor("linear", "input", input, 1)
     require_tensor("linear", "weight", weight, 2)
+    input, weight, bias = lower(input, weight, bias)
     if input.ndim < 1 or weight.ndim < 1:
         raise error(
             RuntimeError,

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from plait._autocast import full_precision
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
 from plait.core.functional import losses
@@ -35,7 +36,7 @@ def _pair(name: str, input: Any, target: Any, kernel: str | None) -> tuple[Any, 
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,
         )
     a, b = common_operands(name, input, target)
     if kernel is not None:
@@ -65,6 +66,7 @@ def _weighted(losses_: Any, weight: Tensor | None, input: Tensor, reduction: str
 # -- regression -------------------------------------------------------------------------------
 
 
+@full_precision
 def mse_loss(
     input: Tensor,
     target: Tensor,
@@ -79,6 +81,7 @@ def mse_loss(
     return _weighted(losses.squared(a, b), weight, input, reduction)
 
 
+@full_precision
 def l1_loss(
     input: Tensor,
     target: Tensor,
@@ -101,6 +104,7 @@ def l1_loss(
     return _weighted(losses.absolute(a, b), weight, input, reduction)
 
 
+@full_precision
 def smooth_l1_loss(
     input: Tensor,
     target: Tensor,
@@ -120,6 +124,7 @@ def smooth_l1_loss(
     return reduced(losses.smooth_l1(a, b, float(beta)), reduction)
 
 
+@full_precision
 def huber_loss(
     input: Tensor,
     target: Tensor,
@@ -140,6 +145,7 @@ def huber_loss(
 # -- probabilities ----------------------------------------------------------------------------
 
 
+@full_precision
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -192,6 +198,7 @@ def binary_cross_entropy(
     return reduced(loss, reduction)
 
 
+@full_precision
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -233,6 +240,7 @@ def binary_cross_entropy_with_logits(
     return reduced(loss, reduction)
 
 
+@full_precision
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -252,7 +260,7 @@ def kl_div(
             "'batchmean' divides only by the batch size, and aligns with the KL div math "
             "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
             "major release.",
-            stacklevel=2,
+            stacklevel=3,
         )
     a, b = _pair("kl_div", input, target, None)
     if target.dtype.kind != "f" or input.dtype.kind != "f":
@@ -264,6 +272,7 @@ def kl_div(
     return reduced(loss, reduction)
 
 
+@full_precision
 def poisson_nll_loss(
     input: Tensor,
     target: Tensor,
@@ -327,6 +336,7 @@ def gaussian_nll_loss(
 # -- margins ----------------------------------------------------------------------------------
 
 
+@full_precision
 def cosine_embedding_loss(
     input1: Tensor,
     input2: Tensor,
@@ -356,6 +366,7 @@ def cosine_embedding_loss(
     return reduced(losses.cosine_embedding(a, b, sign, margin), reduction)
 
 
+@full_precision
 def margin_ranking_loss(
     input1: Tensor,
     input2: Tensor,
@@ -377,6 +388,7 @@ def margin_ranking_loss(
     return reduced(losses.margin_ranking(a, b, sign, float(margin)), reduction)
 
 
+@full_precision
 def hinge_embedding_loss(
     input: Tensor,
     target: Tensor,
@@ -391,6 +403,7 @@ def hinge_embedding_loss(
     return reduced(losses.hinge_embedding(a, b, float(margin)), reduction)
 
 
+@full_precision
 def soft_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -433,6 +446,7 @@ def _require_alike(anchor: Tensor, positive: Tensor, negative: Tensor) -> None:
         )
 
 
+@full_precision
 def triplet_margin_loss(
     anchor: Tensor,
     positive: Tensor,
@@ -487,6 +501,7 @@ def triplet_margin_with_distance_loss(
     return reduced(losses.triplet(near, far, float(margin)), reduction)
 
 
+@full_precision
 def ctc_loss(
     log_probs: Tensor,
     targets: Tensor,

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
+from plait._autocast import full_precision
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import sampling, shuffles
 from plait.core.ir import dtypes
@@ -197,6 +198,7 @@ def _require_grid(input: Tensor, grid: Tensor, mode: str) -> None:
         )
 
 
+@full_precision
 def grid_sample(
     input: Tensor,
     grid: Tensor,

@@ -166,10 +166,10 @@ class ConversionMixin(TraversalMixin):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Drop the gradients of all parameters, or set them to zero."""
         for parameter in self.parameters():
-            if parameter.grad is None:
-                continue
             if set_to_none:
                 parameter.grad = None
+                continue
+            if parameter.grad is None:
                 continue
             if parameter.grad.grad_fn is not None:
                 parameter.grad.detach_()

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 import plait
 from plait import Tensor
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.nn.modules import _hooks
 from plait.nn.modules._convert import ConversionMixin
 from plait.nn.modules._fields import FIELDS, new_fields, type_name
@@ -124,6 +125,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         for hook in _hooks._global_buffer_registration_hooks.values():
             replaced = hook(self, name, tensor)
             tensor = tensor if replaced is None else replaced
+        watch.structure += 1
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -155,6 +157,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         for hook in _hooks._global_parameter_registration_hooks.values():
             replaced = hook(self, name, param)
             param = param if replaced is None else replaced
+        watch.structure += 1
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -162,6 +165,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         if module is not None and not isinstance(module, Module):
             raise error(TypeError, f"{type_name(module)} is not a Module subclass")
         self._check_member_name(name, "module", self._modules)
+        watch.structure += 1
         self._modules[name] = self._seen_by_module_hooks(name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:
@@ -186,6 +190,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        watch.structure += 1  # compiled functions look again at what they depend on
         fields = self.__dict__
         parameters = fields.get("_parameters")
         if isinstance(value, Parameter):
@@ -256,6 +261,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             )
 
     def __delattr__(self, name: str) -> None:
+        watch.structure += 1
         for kind in ("_parameters", "_buffers", "_modules"):
             if name in self.__dict__.get(kind, ()):
                 del self.__dict__[kind][name]

@@ -1,7 +1,7 @@
 """Recurrent layers: Elman RNN, LSTM, GRU, over padded or packed sequences, and their cells.
 
-The layers loop over time in Python; the input's share of all gates is computed for all steps at
-once.
+The input's share of all gates is computed for all steps at once. What depends on the state is one
+op over a padded sequence; over a packed one, and with projections, it is a loop in Python.
 """
 
 from __future__ import annotations
@@ -14,7 +14,11 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._autocast import lower
+from plait._autocast import state as autocast
 from plait.core.ir.errors import error
+from plait.core.ops.elman import ELMAN_SEQUENCE
+from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
 from plait.nn import functional as F
 from plait.nn import init
 from plait.nn.modules.module import Module
@@ -89,6 +93,49 @@ def _scan(
         parts = [state, *reversed(finished)]
         state = tuple(plait.cat([part[i] for part in parts]) for i in range(len(state)))
     return (outputs[::-1] if reverse else outputs), state
+
+
+def _lstm_sequence(
+    data: Tensor, state: State, weights: Sequence[Any], reverse: bool
+) -> tuple[Tensor, State]:
+    """An LSTM over data (L, N, size) from state (h, c): outputs (L, N, hidden), last state."""
+    w_ih, w_hh, b_ih, b_hh, _ = weights
+    gates = F.linear(data, w_ih, None if b_ih is None else b_ih + b_hh)
+    hidden, cells, _ = LSTM_SEQUENCE(gates, *state, w_hh, reverse=reverse)
+    last = 0 if reverse else -1
+    return hidden, (hidden[last], cells[last])
+
+
+def _gru_sequence(
+    data: Tensor, state: State, weights: Sequence[Any], reverse: bool
+) -> tuple[Tensor, State]:
+    """A GRU over data (L, N, size) from state (h,): outputs (L, N, hidden), last state."""
+    w_ih, w_hh, b_ih, b_hh, _ = weights
+    bias = () if b_hh is None else (b_hh,)
+    hidden, _ = GRU_SEQUENCE(F.linear(data, w_ih, b_ih), *state, w_hh, *bias, reverse=reverse)
+    return hidden, (hidden[0 if reverse else -1],)
+
+
+def _elman_sequence(relu: bool) -> Callable[..., tuple[Tensor, State]]:
+    def sequence(
+        data: Tensor, state: State, weights: Sequence[Any], reverse: bool
+    ) -> tuple[Tensor, State]:
+        """As `_gru_sequence`."""
+        w_ih, w_hh, b_ih, b_hh, _ = weights
+        x = F.linear(data, w_ih, None if b_ih is None else b_ih + b_hh)
+        hidden = ELMAN_SEQUENCE(x, *state, w_hh, relu=relu, reverse=reverse)
+        return hidden, (hidden[0 if reverse else -1],)
+
+    return sequence
+
+
+#: The whole sequence of a mode as one op.
+_SEQUENCES: dict[str, Callable[..., tuple[Tensor, State]]] = {
+    "LSTM": _lstm_sequence,
+    "GRU": _gru_sequence,
+    "RNN_TANH": _elman_sequence(relu=False),
+    "RNN_RELU": _elman_sequence(relu=True),
+}
 
 
 def _int_above_zero(name: str, value: Any) -> None:
@@ -276,28 +323,43 @@ class RNNBase(Module):
 
     def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
         """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
-        step = _STEPS[self.mode]
-        packed = data.dim() == 2
         last: list[State] = []
         for layer in range(self.num_layers):
             directions = []
             for direction in range(self._directions):
                 index = layer * self._directions + direction
-                w_ih, w_hh, b_ih, b_hh, w_hr = self._weights_of(index)
-                gates = F.linear(data, w_ih, b_ih)
-                xs = gates.split(sizes) if packed else gates.unbind(0)
-
-                def advance(x: Tensor, s: State, w: Any = (w_hh, b_hh, w_hr)) -> State:
-                    return step(x, s, *w)
-
                 initial = tuple(s[index] for s in state)
-                outputs, end = _scan(advance, xs, initial, reverse=direction == 1)
-                directions.append(plait.cat(outputs) if packed else plait.stack(outputs))
+                outputs, end = self._run_one(data, sizes, initial, index, direction == 1)
+                directions.append(outputs)
                 last.append(end)
             data = directions[0] if len(directions) == 1 else plait.cat(directions, dim=-1)
             if self.dropout > 0 and layer < self.num_layers - 1:
                 data = F.dropout(data, self.dropout, self.training)
         return data, tuple(plait.stack([end[i] for end in last]) for i in range(len(state)))
+
+    def _run_one(
+        self, data: Tensor, sizes: list[int], initial: State, index: int, reverse: bool
+    ) -> tuple[Tensor, State]:
+        """One layer in one direction over `data`, shaped as for `_run`: outputs, last state."""
+        weights = self._weights_of(index)
+        if self.mode != "GRU":
+            (data,) = lower(data)
+            initial, weights = lower(*initial), list(lower(*weights))
+        w_ih, w_hh, b_ih, b_hh, w_hr = weights
+        packed = data.dim() == 2
+        same = all(x is None or x.dtype is data.dtype for x in (*initial, *weights))
+        # In a region of autocast a GRU's state stays in full precision, as in PyTorch.
+        mixed = autocast.enabled and self.mode == "GRU"
+        if not packed and w_hr is None and same and not mixed and data.is_floating_point():
+            return _SEQUENCES[self.mode](data, initial, weights, reverse)
+        gates = F.linear(data, w_ih, b_ih)
+        xs = gates.split(sizes) if packed else gates.unbind(0)
+
+        def advance(x: Tensor, s: State) -> State:
+            return _STEPS[self.mode](x, s, w_hh, b_hh, w_hr)
+
+        outputs, end = _scan(advance, xs, initial, reverse)
+        return (plait.cat(outputs) if packed else plait.stack(outputs)), end
 
     def _weights_of(self, index: int) -> list[Any]:
         """`w_ih, w_hh, b_ih, b_hh, w_hr` of one layer and direction; None for what it lacks."""

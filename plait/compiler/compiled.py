@@ -1,0 +1,289 @@
+"""A compiled function: captured once for each kind of call, then replayed as one program.
+
+Calls are told apart by their arguments' shapes, dtypes and places in autograd, by the values of
+the other arguments, and by the recording modes. The first call of a kind runs as always, under a
+`Capture`; if it can be replayed, later ones do not run the function at all.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakSet
+
+from plait._autocast import state as autocast
+from plait._promotion import get_default_dtype
+from plait._tensor import Tensor
+from plait.compiler.guards import Guards
+from plait.compiler.log import log
+from plait.compiler.plan import Uncapturable, step_of
+from plait.compiler.step import MISS, Step
+from plait.core.lazy.capture import Break, Capture, current
+from plait.core.lazy.cell import compute_all
+from plait.core.lazy.modes import modes
+from plait.utils._pytree import tree_flatten, tree_unflatten
+
+#: How many programs one kind of call may have, and how many captures may come to nothing.
+_PROGRAMS = 8
+_ATTEMPTS = 4
+#: How many kinds of calls a function may have.
+_KINDS = 64
+
+
+class _Kind:
+    """What is known of one kind of call: its programs, and why it is not compiled, if so."""
+
+    __slots__ = ("attempts", "guards", "plain", "steps")
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[Guards, Step]] = []
+        self.attempts = 0
+        self.plain: str | None = None
+
+
+class Compiled:
+    """A callable that does what `function` does. whole: raise where it cannot be captured."""
+
+    def __init__(self, function: Callable[..., Any], whole: bool = False) -> None:
+        functools.update_wrapper(self, function, updated=())
+        self._function = function
+        self._whole = whole
+        self._kinds: dict[Any, _Kind] = {}
+        _all.add(self)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if current() is not None:
+            return self._function(*args, **kwargs)  # part of the program around it
+        leaves: Sequence[Any] = args
+        tree = None
+        key = None if kwargs else _flat_key(args)
+        if key is None:
+            leaves, tree = tree_flatten((args, kwargs))
+            key = (_shape_of(tree), *map(_describe, leaves))
+        key = (
+            *key,
+            modes.grad_enabled,
+            modes.inference,
+            autocast.dtype if autocast.enabled else None,
+            get_default_dtype(),
+        )
+        try:
+            kind = self._kinds.get(key)
+        except TypeError:  # an argument that has no hash
+            return self._function(*args, **kwargs)
+        if kind is None:
+            if len(self._kinds) >= _KINDS:
+                return self._function(*args, **kwargs)
+            if self._kinds:
+                log("recompiles", self._function, "the arguments are of another kind")
+            kind = self._kinds[key] = _Kind()
+        for guards, step in kind.steps:
+            if guards.hold():
+                result = step.replay(leaves)
+                if result is not MISS:
+                    return result
+        if kind.plain is not None:
+            return self._function(*args, **kwargs)
+        return self._capture(kind, leaves, tree, args, kwargs)
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        if instance is None:
+            return self
+        return functools.partial(self, instance)
+
+    def reset(self) -> None:
+        """Forget all programs."""
+        self._kinds.clear()
+
+    # -- capturing ------------------------------------------------------------------------------
+
+    def _capture(
+        self, kind: _Kind, leaves: Sequence[Any], tree: Any, args: Any, kwargs: Any
+    ) -> Any:
+        guards = Guards(self._function)
+        if guards.reason is not None:
+            self._give_up(kind, guards.reason)
+            return self._function(*args, **kwargs)
+        if len(kind.steps) >= _PROGRAMS:
+            self._give_up(kind, f"its values have changed {_PROGRAMS} times")
+            return self._function(*args, **kwargs)
+        if kind.steps:
+            log("recompiles", self._function, "a value that the program depends on has changed")
+        given = [_stand_in(x) for x in leaves]
+        if tree is not None:
+            args, kwargs = tree_unflatten(given, tree)
+        else:
+            args = given
+        captured = Capture(self._whole)
+        if not captured.begin():
+            return self._function(*args, **kwargs)
+        # Parameters that a region around the call has cast already are cast in each replay.
+        kept, autocast.kept = autocast.kept, {}
+        try:
+            _note_arguments(captured, given)
+            result = self._function(*args, **kwargs)
+        except BaseException as fault:
+            captured.close()
+            if isinstance(fault, Break):
+                captured.roll_back()
+            else:
+                _compute(captured)
+            raise
+        finally:
+            autocast.kept = kept
+        captured.close()
+        return self._finish(kind, guards, captured, result, leaves, given)
+
+    def _finish(
+        self,
+        kind: _Kind,
+        guards: Guards,
+        captured: Capture,
+        result: Any,
+        leaves: Sequence[Any],
+        given: Sequence[Any],
+    ) -> Any:
+        reason = captured.reason
+        permanent = reason is not None
+        reason = reason or captured.discarded or guards.effect()
+        if reason is None and any(
+            a is not b and id(b._cell) in captured.written for a, b in zip(leaves, given)
+        ):
+            reason, permanent = "an argument that is a view is written", True
+        if reason is None:
+            try:
+                step, finish = step_of(captured, result, given)
+            except Uncapturable as fault:
+                reason, permanent = str(fault), True
+            except Exception:  # a value recorded before the call cannot be computed
+                captured.roll_back()
+                raise
+            else:
+                try:
+                    finish()
+                except Exception:
+                    captured.roll_back()
+                    raise
+                kind.steps.append((guards, step))
+                return _originals(result, leaves, given)
+        kind.attempts += 1
+        if permanent or kind.attempts >= _ATTEMPTS:
+            self._give_up(kind, reason)
+        _compute(captured)
+        for original, stand_in in zip(leaves, given):
+            if original is not stand_in and id(stand_in._cell) in captured.written:
+                original.detached().assign(stand_in.read())
+        return _originals(result, leaves, given)
+
+    def _give_up(self, kind: _Kind, reason: str) -> None:
+        kind.plain = reason
+        log("breaks", self._function, reason)
+
+
+def _originals(result: Any, leaves: Sequence[Any], given: Sequence[Any]) -> Any:
+    """The result with the call's own arguments in place of their stand-ins."""
+    changed = {id(b): a for a, b in zip(leaves, given) if a is not b}
+    if not changed:
+        return result
+    values, tree = tree_flatten(result)
+    return tree_unflatten([changed.get(id(v), v) for v in values], tree)
+
+
+def _compute(captured: Capture) -> None:
+    """Compute what the call has written, as its optimizers would have; undo all if it fails."""
+    try:
+        written = [cell for cell, _, _ in captured.written.values()]
+        compute_all([*written, *captured.created])
+    except Exception:
+        captured.roll_back()
+        raise
+
+
+def _stand_in(value: Any) -> Any:
+    """A base tensor with the value of a view; other arguments as they are."""
+    if isinstance(value, Tensor) and value._base is not None and not value.requires_grad:
+        value.compute()
+        return type(value).plain.of_node(value.read())
+    return value
+
+
+def _note_arguments(captured: Capture, given: Sequence[Any]) -> None:
+    for number, value in enumerate(given):
+        if isinstance(value, Tensor):
+            if value._base is not None or id(value._cell) in captured.inputs:
+                captured.interrupt("an argument shares its memory with another tensor")
+                return
+            captured.enter(value, value._cell).argument = number
+
+
+def _shape_of(tree: Any) -> tuple:
+    """The shape of a tree of arguments as a key."""
+    context = tree.context
+    if isinstance(context, list):
+        context = tuple(context)
+    return (tree.type, context, tuple([_shape_of(child) for child in tree.children_specs]))
+
+
+def _flat_key(args: tuple) -> tuple | None:
+    """The kind of a call whose arguments are tensors and simple values; else None."""
+    key: list[Any] = []
+    for value in args:
+        if isinstance(value, Tensor):
+            key.append(_place(value))
+        elif type(value) in _SIMPLE:
+            key.append((type(value), value))
+        else:
+            return None
+    if len(args) > 1 and len({id(x.storage_cell) for x in args if isinstance(x, Tensor)}) < len(
+        [x for x in args if isinstance(x, Tensor)]
+    ):
+        key.append("shared")
+    return tuple(key)
+
+
+_SIMPLE = {bool, int, float, str, type(None)}
+
+
+class _Identity:
+    """An argument that is told apart by identity."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and other.value is self.value
+
+
+def _place(tensor: Any) -> tuple:
+    """What of a tensor tells kinds of calls apart."""
+    return (
+        tensor._shape,
+        tensor._dtype,
+        tensor._requires_grad,
+        tensor._grad_fn is None,
+        tensor._base is None,
+    )
+
+
+def _describe(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return _place(value)
+    if type(value) in _SIMPLE:
+        return (type(value), value)
+    return _Identity(value)
+
+
+#: Every compiled function, for `reset`.
+_all: WeakSet[Compiled] = WeakSet()
+
+
+def reset_all() -> None:
+    """Forget all programs of all compiled functions."""
+    for compiled in _all:
+        compiled.reset()

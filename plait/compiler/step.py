@@ -1,0 +1,333 @@
+"""A captured call as one program: what goes in, what comes out, and where it is put.
+
+`plan.step_of` makes a `Step` from a finished capture. `replay` does the call again for other
+arguments: it fetches the inputs, runs the program once, and leaves tensors, their gradients and
+optimizer state as the call itself would have. It runs once per training step, so what can be looked
+up beforehand is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import is_
+from sys import getrefcount
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plait.core.ir.node import Node, Spec
+from plait.core.ir.op import LEAF
+from plait.core.lazy.cell import ALONE, Cell
+from plait.core.lazy.views import Layout
+from plait.core.lazy.views import Step as ViewStep
+from plait.core.runtime.generator import Generator
+from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
+
+#: Given back by `Step.replay` where a guard fails; nothing has happened then.
+MISS: Any = object()
+
+
+class Object:
+    """A base tensor that the call makes: a handle on cell number `cell`."""
+
+    __slots__ = ("cell", "cls", "dtype", "grad_fn", "index", "number", "required", "shape")
+
+    def __init__(self, tensor: Any, cell: int, index: int) -> None:
+        self.index = index
+        self.cell = cell
+        self.cls = type(tensor)
+        self.shape = tensor._shape
+        self.dtype = tensor._dtype
+        self.required = tensor._requires_grad
+        self.grad_fn = tensor._grad_fn
+        self.number = tensor._output_number
+
+
+class View:
+    """A view that the call returns, of an object or of a tensor that was there."""
+
+    __slots__ = ("base", "cls", "dtype", "layout", "shape", "steps")
+
+    def __init__(self, tensor: Any, base: Any) -> None:
+        self.base = base
+        self.cls = type(tensor)
+        self.shape = tensor._shape
+        self.dtype = tensor._dtype
+        self.steps: tuple[ViewStep, ...] = tensor._steps
+        self.layout: Layout | None = tensor._layout
+
+
+class Rows:
+    """A sparse tensor that the call makes, of two objects."""
+
+    __slots__ = ("coalesced", "index", "shape", "values")
+
+    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
+        self.index = index
+        self.values = values
+        self.shape = tensor._shape
+        self.coalesced = tensor.is_coalesced()
+
+
+class Fixed(NamedTuple):
+    """A tensor that each call reads: its slot, and what of it must stay as it was.
+
+    writable: its memory may be written, if nobody else has it.
+    """
+
+    slot: int
+    tensor: Any
+    cell: Cell
+    required: bool
+    hooks: dict[int, Any] | None
+    writable: bool
+
+
+class GradOf:
+    """The `.grad` of a tensor, which is written in place."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+
+class Argument:
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+class Step:
+    """A program with its inputs and outputs. Made from a capture by `Step.of`."""
+
+    def __init__(self) -> None:
+        self.template: list[Any] = []
+        self.fixed: list[Fixed] = []
+        self.input_types: tuple[Spec, ...] = ()
+        self.argument_slots: list[tuple[int, int]] = []
+        self.owned: list[tuple[int, Any]] = []
+        self.drawn: list[tuple[int, Callable[[], np.ndarray]]] = []
+        self.number_slots: list[np.ndarray] = []
+        #: (slot, or see `_cell_of`; result; version increments)
+        self.writes: list[tuple[Any, int, int]] = []
+        #: (result, slot, whether a copy is needed) of what is handed through
+        self.passed: list[tuple[int, int, bool]] = []
+        self.cells: list[int] = []
+        self.objects: list[Object] = []
+        self.results: list[Any] = []
+        self.grads: list[tuple[Any, Any]] = []
+        #: (tensor, result, kind) of gradients that nothing else of the call refers to.
+        self.own_grads: list[tuple[Any, int, Object]] = []
+        #: For each result, shape and dtype.
+        self.types: list[dict[str, Any]] = []
+        self.tree: TreeSpec = LeafSpec()
+        self.numbers: Callable[[], tuple | None] = tuple
+        self.program: Callable[[list[Any]], list[Any]] = list
+        self.grad_guards: list[tuple[Any, bool]] = []
+        #: Dicts of optimizer state, and the values that they must still hold.
+        self.kept: list[tuple[dict[Any, Any], tuple]] = []
+        #: Generators that are drawn from before something that may fail.
+        self.generators: list[Generator] = []
+        self.output_count = 0
+        #: Results that go to several places.
+        self.shared: set[int] = set()
+        self.single = False
+
+    # -- replaying ------------------------------------------------------------------------------
+
+    def replay(self, arguments: Sequence[Any]) -> Any:
+        """Do the captured call again for other arguments; `MISS` where a guard fails.
+
+        Raises what an op's check raises; then tensors, state and random numbers are as before.
+        """
+        if not self._holds():
+            return MISS
+        numbers = self.numbers()
+        if numbers is None:
+            return MISS
+        arrays = self.template.copy()
+        cells: list[Any] = [None] * len(arrays)
+        renewed: set[int] | None = None
+        for slot, tensor, known, required, hooks, writable in self.fixed:
+            cell = tensor._cell
+            node = cell._node
+            if (
+                tensor._requires_grad is not required
+                or tensor._leaf_hooks is not hooks
+                or (cell is not known and not self._fits(slot, tensor))
+            ):
+                return MISS
+            cells[slot] = cell
+            if node is None or node.value is None or cell.shared is not None:
+                array = _contents(cell)
+                node = cell._node
+            else:
+                array = node.value
+            if writable and (
+                getrefcount(node) > ALONE or getrefcount(array) > ALONE or array.base is not None
+            ):
+                array = array.copy()
+                renewed = renewed or set()
+                renewed.add(slot)
+            arrays[slot] = array
+        for slot, number in self.argument_slots:
+            tensor = arguments[number]
+            if tensor._base is None:
+                cell = cells[slot] = tensor._cell
+                node = cell._node
+                if cell.shared is not None:
+                    if cell.shared.flags.c_contiguous:
+                        arrays[slot] = cell.shared
+                        continue
+                elif node is not None and node.value is not None:
+                    arrays[slot] = node.value
+                    continue
+            arrays[slot] = np.ascontiguousarray(tensor.compute()).reshape(tensor._shape)
+        for slot, owner in self.owned:
+            cells[slot] = owner._grad._cell
+            arrays[slot] = _contents(cells[slot])
+        for held, value in zip(self.number_slots, numbers):
+            held[()] = value
+        saved = [(g, Generator.get_state(g)) for g in self.generators]
+        for slot, provider in self.drawn:
+            array = provider()
+            if slot >= 0:
+                arrays[slot] = array
+        try:
+            results = self.program(arrays)
+        except Exception:
+            for generator, state in saved:
+                Generator.set_state(generator, state)
+            raise
+        for _, slot, copied in self.passed:
+            results.append(arrays[slot].copy() if copied else arrays[slot])
+        del arrays
+        return self._store(results, cells, renewed or (), arguments)
+
+    def _fits(self, slot: int, tensor: Any) -> bool:
+        """Whether a tensor that has other memory than it had can still be the input."""
+        spec = self.input_types[slot]
+        return tensor._base is None and tensor._shape == spec.shape and tensor._dtype is spec.dtype
+
+    def _holds(self) -> bool:
+        """Whether gradients and optimizer state are there as they were."""
+        for tensor, absent in self.grad_guards:
+            held = tensor._grad
+            if (held is None) is not absent or (held is not None and held._base is not None):
+                return False
+        for held, values in self.kept:
+            if len(held) != len(values) or not all(map(is_, held.values(), values)):
+                return False
+        return True
+
+    def _store(
+        self, results: list[Any], cells: list[Any], renewed: Any, arguments: Sequence[Any]
+    ) -> Any:
+        """Put the results where the call would have put them; what it returns."""
+        nodes: dict[int, Node] = {}
+        shared = self.shared
+        for place, number, count in self.writes:
+            cell = cells[place] if type(place) is int else _cell_of(place, arguments)
+            node = cell._node
+            if (
+                number not in shared
+                and place not in renewed
+                and cell.shared is None
+                and node is not None
+                and getrefcount(node) <= ALONE
+            ):
+                node.value = results[number]
+            else:
+                node = nodes.get(number)
+                if node is None:
+                    node = nodes[number] = _leaf(results[number], self.types[number])
+                if cell.shared is not None:
+                    cell.write(node)
+                else:
+                    cell._node = node
+            cell.fallback = None
+            cell.version += count
+        for tensor, number, spec in self.own_grads:
+            held = tensor._grad
+            # The gradient of the last call, if nobody else has it, serves again.
+            if held is not None and getrefcount(held) <= ALONE and held._base is None:
+                cell = held._cell
+                node = cell._node
+                if (
+                    getrefcount(cell) <= ALONE
+                    and node is not None
+                    and getrefcount(node) <= ALONE
+                    and held._dtype is spec.dtype
+                    and held._leaf_hooks is None
+                    and held._grad_fn is None
+                ):
+                    node.value = results[number]
+                    continue
+            tensor._grad = _tensor(spec, Cell(_leaf(results[number], self.types[number])))
+        made = []
+        for number in self.cells:
+            node = nodes.get(number)
+            if node is None:
+                node = _leaf(results[number], self.types[number])
+            made.append(Cell(node))
+        objects = [_tensor(spec, made[spec.cell]) for spec in self.objects]
+        for tensor, value in self.grads:
+            if type(tensor) is Argument:
+                tensor = arguments[tensor.number]
+            tensor._grad = None if value is None else self._make(value, objects, arguments)
+        values = [self._make(value, objects, arguments) for value in self.results]
+        return values[0] if self.single else tree_unflatten(values, self.tree)
+
+    def _make(self, value: Any, objects: list[Any], arguments: Sequence[Any]) -> Any:
+        """A value of the call: one of the new tensors, a view, an argument, or as it stands."""
+        kind = type(value)
+        if kind is Object:
+            return objects[value.index]
+        if kind is Argument:
+            return arguments[value.number]
+        if kind is Rows:
+            from plait._sparse import SparseTensor
+
+            index, rows = [
+                self._make(part, objects, arguments) for part in (value.index, value.values)
+            ]
+            return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
+        if kind is View:
+            base = self._make(value.base, objects, arguments)
+            view = value.cls.of_cell(base._cell, value.shape, value.dtype)
+            view._base, view._steps, view._layout = base, value.steps, value.layout
+            return view
+        return value
+
+
+def _cell_of(place: Any, arguments: Sequence[Any]) -> Cell:
+    """Where a write goes that is to no input: an argument, a `.grad`, a tensor, or a cell."""
+    if type(place) is Argument:
+        return arguments[place.number]._cell
+    if type(place) is GradOf:
+        return place.tensor._grad._cell
+    return place if type(place) is Cell else place._cell
+
+
+def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:
+    """A leaf node; attrs: those of such a leaf, its shape and dtype."""
+    node = object.__new__(Node)
+    node.op, node.inputs, node.attrs, node.value, node.source = LEAF, (), attrs, array, None
+    node.shape, node.dtype = attrs["shape"], attrs["dtype"]
+    return node
+
+
+def _contents(cell: Cell) -> np.ndarray:
+    """The array of a cell in any state, row-major."""
+    return np.ascontiguousarray(cell.compute()).reshape(cell.compute().shape)
+
+
+def _tensor(spec: Object, cell: Cell) -> Any:
+    """A new tensor like the captured one."""
+    made = spec.cls.of_cell(cell, spec.shape, spec.dtype)
+    made._requires_grad = spec.required
+    made._grad_fn = spec.grad_fn
+    made._output_number = spec.number
+    return made

@@ -1,0 +1,161 @@
+"""Reductions in registers: how each fold starts, goes on, and is combined in a fixed order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plait.core.codegen import pointwise, vectors
+from plait.core.codegen.text import Function, spread_constant
+from plait.core.ir.dtypes import DType
+from plait.core.ops import elementwise
+
+_COMBINE = {
+    "sum": elementwise.ADD,
+    "prod": elementwise.MUL,
+    "max": elementwise.MAXIMUM,
+    "min": elementwise.MINIMUM,
+    "any": elementwise.OR,
+    "all": elementwise.AND,
+}
+
+
+def _least(dtype: DType) -> Any:
+    if dtype.kind == "f":
+        return float("-inf")
+    if dtype.kind == "b":
+        return False
+    return -(1 << (8 * dtype.itemsize - 1)) if dtype.kind == "i" else 0
+
+
+def _greatest(dtype: DType) -> Any:
+    if dtype.kind == "f":
+        return float("inf")
+    if dtype.kind == "b":
+        return True
+    bits = 8 * dtype.itemsize
+    # Unsigned values are written as the signed ones of the same bits.
+    return (1 << (bits - 1)) - 1 if dtype.kind == "i" else -1
+
+
+class Fold:
+    """A reduction by an associative op; `width` values are carried."""
+
+    width = 1
+
+    def __init__(self, name: str, dtype: DType) -> None:
+        self.op = _COMBINE[name]
+        self.dtype = dtype
+        empty = {"sum": 0, "prod": 1, "any": False, "all": True}
+        neutral = _least(dtype) if name == "max" else _greatest(dtype)
+        self.neutral = empty.get(name, neutral)
+
+    def start(self, lanes: int) -> list[tuple[str, str]]:
+        """(type, first value) of what is carried."""
+        kind = vectors.register_type(self.dtype, lanes)
+        return [(kind, spread_constant(kind, self.neutral))]
+
+    def add(
+        self, f: Function, held: list[str], x: str, place: str, mask: str | None, lanes: int
+    ) -> list[str]:
+        """The carried values after one more vector; lanes outside of `mask` change nothing."""
+        if mask is not None:
+            kind = vectors.register_type(self.dtype, lanes)
+            neutral = spread_constant(kind, self.neutral)
+            x = f.let(f"select <{lanes} x i1> {mask}, {kind} {x}, {kind} {neutral}")
+        return self.combine(f, held, [x], lanes)
+
+    def combine(self, f: Function, a: list[str], b: list[str], lanes: int) -> list[str]:
+        """Two carried sets as one."""
+        kinds = [self.dtype, self.dtype]
+        return [pointwise.emit_op(f, self.op, {}, kinds, self.dtype, [a[0], b[0]], lanes)]
+
+    def across_lanes(self, f: Function, held: list[str], lanes: int) -> list[str]:
+        """All lanes as one, halving the vector."""
+        while lanes > 1:
+            low = [_half(f, kind, x, lanes, 0) for kind, x in zip(self._kinds(lanes), held)]
+            high = [_half(f, kind, x, lanes, 1) for kind, x in zip(self._kinds(lanes), held)]
+            lanes //= 2
+            held = self.combine(f, low, high, lanes)
+        return held
+
+    def _kinds(self, lanes: int) -> list[str]:
+        return [kind for kind, _ in self.start(lanes)]
+
+    def result(self, f: Function, held: list[str], lanes: int) -> str:
+        """The value of the reduction."""
+        return held[0]
+
+
+def _half(f: Function, kind: str, x: str, lanes: int, side: int) -> str:
+    """One half of a vector; of two lanes, an element."""
+    half = lanes // 2
+    if half == 1:
+        return f.let(f"extractelement {kind} {x}, i64 {side}")
+    numbers = ", ".join(f"i32 {i}" for i in range(side * half, (side + 1) * half))
+    return f.let(f"shufflevector {kind} {x}, {kind} poison, <{half} x i32> <{numbers}>")
+
+
+class ArgFold(Fold):
+    """The place of the first extremum; nan counts as the extremum."""
+
+    width = 2
+
+    def __init__(self, name: str, dtype: DType, across: bool) -> None:
+        self.greatest = name == "argmax"
+        #: Lanes are places along the row; where they are rows, all have the same place.
+        self._counts_lanes = not across
+        self.dtype = dtype
+        self.neutral = _least(dtype) if self.greatest else _greatest(dtype)
+
+    def start(self, lanes: int) -> list[tuple[str, str]]:
+        kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)
+        last = (1 << 62) - 1
+        return [
+            (kind, spread_constant(kind, self.neutral)),
+            (places, spread_constant(places, last)),
+        ]
+
+    def add(
+        self, f: Function, held: list[str], x: str, place: str, mask: str | None, lanes: int
+    ) -> list[str]:
+        kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)
+        here = place if lanes == 1 else f.splat(places, place)
+        if self._counts_lanes and lanes > 1:
+            numbers = ", ".join(f"i64 {i}" for i in range(lanes))
+            here = f.let(f"add {places} {here}, <{numbers}>")
+        if mask is not None:
+            (_, neutral), (_, last) = self.start(lanes)
+            x = f.let(f"select <{lanes} x i1> {mask}, {kind} {x}, {kind} {neutral}")
+            here = f.let(f"select <{lanes} x i1> {mask}, {places} {here}, {places} {last}")
+        return self.combine(f, held, [x, here], lanes)
+
+    def combine(self, f: Function, a: list[str], b: list[str], lanes: int) -> list[str]:
+        kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)
+        bits = vectors.vector("i1", lanes)
+        floats, signed = self.dtype.kind == "f", self.dtype.kind == "i"
+        word = "fcmp o" if floats else "icmp s" if signed else "icmp u"
+        ahead = f.let(f"{word}{'gt' if self.greatest else 'lt'} {kind} {b[0]}, {a[0]}")
+        same = f.let(f"{'fcmp oeq' if floats else 'icmp eq'} {kind} {a[0]}, {b[0]}")
+        if floats:
+            nan_a = f.let(f"fcmp uno {kind} {a[0]}, {a[0]}")
+            nan_b = f.let(f"fcmp uno {kind} {b[0]}, {b[0]}")
+            only_b = f.let(f"xor {bits} {nan_a}, {spread_constant(bits, 1)}")
+            only_b = f.let(f"and {bits} {only_b}, {nan_b}")
+            ahead = f.let(f"or {bits} {ahead}, {only_b}")
+            both = f.let(f"and {bits} {nan_a}, {nan_b}")
+            same = f.let(f"or {bits} {same}, {both}")
+        earlier = f.let(f"icmp slt {places} {b[1]}, {a[1]}")
+        tie = f.let(f"and {bits} {same}, {earlier}")
+        takes = f.let(f"or {bits} {ahead}, {tie}")
+        return [
+            f.let(f"select {bits} {takes}, {kind} {b[0]}, {kind} {a[0]}"),
+            f.let(f"select {bits} {takes}, {places} {b[1]}, {places} {a[1]}"),
+        ]
+
+    def result(self, f: Function, held: list[str], lanes: int) -> str:
+        return held[1]
+
+
+def fold_of(name: str, dtype: DType, across: bool) -> Fold:
+    """The fold of a reduction's name over values of a dtype; across: lanes are rows."""
+    return ArgFold(name, dtype, across) if name.startswith("arg") else Fold(name, dtype)

@@ -1,0 +1,163 @@
+"""Packing an operand of a matrix product into panels, so that the kernel reads it in one stream.
+
+    packed[batch][panel][k][lane] = source[batch][k, panel * width + lane]
+
+Lanes past the end are zero. A source whose lanes lie side by side is copied row by row; one whose k
+does is transposed in registers, a square of vectors at a time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plait.core.codegen import vectors
+from plait.core.codegen.text import Function
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import BY_NAME, DType
+
+
+@dataclass(frozen=True)
+class Packing:
+    """What the code of a packing depends on.
+
+    count: lanes in all (N); steps: K. lane_stride, step_stride, batch_stride: of the source, in
+    elements. width: lanes of a panel. dtype: of the source; the panels are of `packed_dtype`.
+    """
+
+    count: int
+    steps: int
+    lane_stride: int
+    step_stride: int
+    batch_stride: int
+    width: int
+    dtype: str
+    lanes: int
+
+    @property
+    def panels(self) -> int:
+        return -(-self.count // self.width)
+
+    @property
+    def elements(self) -> int:
+        """Elements of the packed form of one batch."""
+        return self.panels * self.steps * self.width
+
+
+def packed_dtype(dtype: DType) -> DType:
+    """16-bit floats are packed as float32, in which they are multiplied."""
+    return dtypes.float32 if dtype.is_half else dtype
+
+
+#: Steps of K that one unit packs.
+STEPS_PER_UNIT = 256
+
+
+def units(packing: Packing, batch: int) -> int:
+    """Units of a packing: (batch, panel, run of steps)."""
+    return batch * packing.panels * -(-packing.steps // STEPS_PER_UNIT)
+
+
+def emit_pack(symbol: str, p: Packing) -> Function:
+    """Arguments: packed, source."""
+    f = Function(symbol)
+    packed, source = f.argument(0), f.argument(1)
+    runs = -(-p.steps // STEPS_PER_UNIT)
+    kept = vectors.memory_type(BY_NAME[p.dtype])
+    wide = vectors.memory_type(packed_dtype(BY_NAME[p.dtype]))
+    with f.loop("%begin", "%end") as unit:
+        run = f.rem(unit.index, str(runs))
+        rest = f.div(unit.index, str(runs))
+        panel, batch = f.rem(rest, str(p.panels)), f.div(rest, str(p.panels))
+        first = f.mul(panel, str(p.width))
+        start = f.mul(run, str(STEPS_PER_UNIT))
+        stop = f.least(f.add(start, str(STEPS_PER_UNIT)), str(p.steps))
+        base = f.at(source, f.mul(batch, str(p.batch_stride)), kept)
+        base = f.at(base, f.mul(first, str(p.lane_stride)), kept)
+        panels = f.add(f.mul(batch, str(p.panels)), panel)
+        target = f.at(packed, f.mul(panels, str(p.steps * p.width)), wide)
+        left = f.sub(str(p.count), first)
+        if p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
+            _transposed(f, p, base, target, start, stop, left)
+        else:
+            _copied(f, p, base, target, start, stop, left)
+    f.ret()
+    return f
+
+
+def _copied(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    dtype, to = BY_NAME[p.dtype], packed_dtype(BY_NAME[p.dtype])
+    kept, wide = vectors.memory_type(dtype), vectors.memory_type(to)
+    with f.loop(start, stop) as step:
+        row = f.at(base, f.mul(step.index, str(p.step_stride)), kept)
+        out = f.at(target, f.mul(step.index, str(p.width)), wide)
+        if p.lane_stride == 1:
+            for lane in range(0, p.width, p.lanes):
+                lanes = min(p.lanes, p.width - lane)
+                mask = f.tail_mask(lanes, f.sub(left, str(lane))) if lanes > 1 else None
+                value = vectors.load(f, dtype, f.at(row, str(lane), kept), lanes, mask)
+                vectors.store(f, to, value, f.at(out, str(lane), wide), lanes)
+        else:
+            zero = vectors.register_type(to, 1)
+            with f.loop("0", str(p.width)) as lane:
+                inside = f.let(f"icmp slt i64 {lane.index}, {left}")
+                place = f.let(f"select i1 {inside}, i64 {lane.index}, i64 0")
+                pointer = f.at(row, f.mul(place, str(p.lane_stride)), kept)
+                value = vectors.load(f, dtype, pointer, 1)
+                value = f.let(f"select i1 {inside}, {zero} {value}, {zero} 0.0")
+                vectors.store(f, to, value, f.at(out, lane.index, wide), 1)
+
+
+def _transposed(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    """Squares of lanes x lanes: a vector of steps per lane in, a vector of lanes per step out."""
+    dtype, to = BY_NAME[p.dtype], packed_dtype(BY_NAME[p.dtype])
+    kept, wide, lanes = vectors.memory_type(dtype), vectors.memory_type(to), p.lanes
+    with f.loop("0", str(p.width), str(lanes)) as block, f.loop(start, stop, str(lanes)) as step:
+        inside = f.sub(stop, step.index)
+        mask = f.tail_mask(lanes, inside)
+        rows = []
+        for lane in range(lanes):
+            number = f.add(block.index, str(lane))
+            there = f.let(f"icmp slt i64 {number}, {left}")
+            place = f.let(f"select i1 {there}, i64 {number}, i64 0")
+            pointer = f.at(base, f.mul(place, str(p.lane_stride)), kept)
+            pointer = f.at(pointer, step.index, kept)
+            every = f.splat(f"<{lanes} x i1>", there)
+            both = f.let(f"and <{lanes} x i1> {mask}, {every}")
+            rows.append(vectors.load(f, dtype, pointer, lanes, both))
+        turned = transpose(f, vectors.register_type(to, lanes), rows)
+        out = f.at(target, f.add(f.mul(step.index, str(p.width)), block.index), wide)
+        for number, row in enumerate(turned):
+            with f.when(f.let(f"icmp slt i64 {number}, {inside}")):
+                vectors.store(f, to, row, f.at(out, str(number * p.width), wide), lanes)
+
+
+def transpose(f: Function, kind: str, rows: list[str]) -> list[str]:
+    """The transpose of a square of vectors, in as many rounds as its side is doubled."""
+    rows = list(rows)
+    side = len(rows)
+    block = 1
+    while block < side:
+        even = _interleaved(side, block, 0)
+        odd = _interleaved(side, block, 1)
+        for i in range(side):
+            if i & block:
+                continue
+            a, b = rows[i], rows[i + block]
+            rows[i] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{even}>")
+            rows[i + block] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{odd}>")
+        block *= 2
+    return rows
+
+
+def _interleaved(side: int, block: int, odd: int) -> str:
+    """Blocks of the one parity, of the first operand and of the second in turn."""
+    numbers = []
+    for lane in range(side):
+        pair, within = divmod(lane, 2 * block)
+        second, place = divmod(within, block)
+        numbers.append(second * side + pair * 2 * block + odd * block + place)
+    return ", ".join(f"i32 {n}" for n in numbers)

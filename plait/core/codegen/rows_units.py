@@ -1,0 +1,125 @@
+"""What a unit of a row kernel is: a piece of a row, a row, neighbouring rows, or a run of rows."""
+
+from __future__ import annotations
+
+from plait.core.codegen import vectors
+from plait.core.codegen.rows_emit import At, RowEmitter, Style
+from plait.core.codegen.text import Function, spread_constant
+
+
+def emit_rows(symbol: str, style: Style) -> Function:
+    """The function of a row kernel."""
+    e = RowEmitter(symbol, style)
+    with e.f.loop("%begin", "%end") as unit:
+        _FORMS[style.form](e, unit.index)
+    e.f.ret()
+    return e.f
+
+
+def _indices(e: RowEmitter, row: str, loops: int) -> list[str]:
+    """The indices of the outer loops of a row by its number."""
+    found: list[str] = []
+    for extent in reversed(e.extents[1:loops]):
+        found.append(e.f.rem(row, extent))
+        row = e.f.div(row, extent)
+    return [row, *reversed(found)][-loops:] if loops else []
+
+
+def _blocks(e: RowEmitter, count: str, size: str) -> str:
+    """How many blocks of a size cover a count."""
+    f = e.f
+    return f.div(f.sub(f.add(count, size), "1"), size)
+
+
+def _map(e: RowEmitter, unit: str) -> None:
+    f = e.f
+    if not e.loops:
+        e.row([], None)
+        return
+    width = e.extents[-1]
+    pieces = _blocks(e, width, e.per_unit)
+    start = f.mul(f.let(f"urem i64 {unit}, {pieces}"), e.per_unit)
+    stop = f.least(f.add(start, e.per_unit), width)
+    row = f.let(f"udiv i64 {unit}, {pieces}")
+    e.row(_indices(e, row, e.style.outer), None, (start, stop))
+
+
+def _rows(e: RowEmitter, unit: str) -> None:
+    f, style = e.f, e.style
+    if not style.across:
+        e.row(_indices(e, unit, style.outer), None)
+        return
+    width = e.extents[style.outer - 1]
+    blocks = _blocks(e, width, str(style.lanes))
+    index = f.mul(f.let(f"urem i64 {unit}, {blocks}"), str(style.lanes))
+    rest = f.let(f"udiv i64 {unit}, {blocks}")
+    mask = f.tail_mask(style.lanes, f.sub(width, index))
+    e.row([*_indices(e, rest, style.outer - 1), index], mask)
+
+
+def _run(e: RowEmitter, unit: str) -> tuple[str, str]:
+    """The rows of a unit: [start, stop)."""
+    f = e.f
+    rows = "1"
+    for extent in e.extents[: e.style.outer]:
+        rows = f.mul(rows, extent)
+    start = f.mul(unit, e.per_unit)
+    return start, f.least(f.add(start, e.per_unit), rows)
+
+
+def _mixed(e: RowEmitter, unit: str) -> None:
+    start, stop = _run(e, unit)
+    e.clear_sums(unit)
+    with e.f.loop(start, stop) as row:
+        e.row(_indices(e, row.index, e.style.outer), None)
+
+
+def _columns(e: RowEmitter, unit: str) -> None:
+    """Sums over rows of a block of columns at a time, in registers."""
+    f, lanes = e.f, e.style.lanes
+    start, stop = _run(e, unit)
+    width = e.extents[-1]
+    together = max(1, e.style.unroll)
+    step = str(together * lanes)
+    main = f.sub(width, f.let(f"urem i64 {width}, {step}")) if e.style.unroll else "0"
+    if e.style.unroll:
+        with f.loop("0", main, step) as block:
+            _column_block(e, unit, start, stop, block.index, together, None)
+    with f.loop(main, width, str(lanes)) as block:
+        mask = f.tail_mask(lanes, f.sub(width, block.index))
+        _column_block(e, unit, start, stop, block.index, 1, mask)
+
+
+def _column_block(
+    e: RowEmitter, unit: str, start: str, stop: str, column: str, together: int, mask: str | None
+) -> None:
+    f, lanes, outputs = e.f, e.style.lanes, e.graph.outputs
+    kinds = [vectors.register_type(e.graph.type_of(v).dtype, lanes) for v in outputs]
+    zeros = [(kind, spread_constant(kind, 0)) for _ in range(together) for kind in kinds]
+    with f.loop(start, stop, carried=zeros) as row:
+        e.scalars, e.spread = {}, {}
+        outer = _indices(e, row.index, e.style.outer)
+        e.compute_scalars(0, At([*outer, "0"], None, "0"))
+        following: list[str] = []
+        for number in range(together):
+            index = f.add(column, str(number * lanes))
+            at, memo = At([*outer, index], mask, index), {}
+            for value, kind in zip(outputs, kinds):
+                word = "fadd" if "float" in kind or "double" in kind else "add"
+                held = row.carried[len(following)]
+                x = e.value(value, at, memo)
+                following.append(f.let(f"{word} {kind} {held}, {x}"))
+        row.next = following
+    for place, total in enumerate(row.results):
+        number, output = divmod(place, len(outputs))
+        dtype = e.graph.type_of(outputs[output]).dtype
+        wide = vectors.register_type(dtype, 1)
+        pointer = f.at(e.partial(output, unit), f.add(column, str(number * lanes)), wide)
+        size = 8 if wide in ("double", "i64") else 4
+        if mask is None:
+            f.store(vectors.vector(wide, lanes), total, pointer, size)
+        else:
+            f.masked_store(wide, lanes, total, pointer, mask, size)
+
+
+_FORMS = {"map": _map, "rows": _rows, "mixed": _mixed, "columns": _columns}

@@ -1,0 +1,227 @@
+"""Row kernels as launches: which form they take, and how their work is cut into units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plait.core.codegen.access import Access
+from plait.core.codegen.kernel import Kernel, Launch
+from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
+from plait.core.codegen.rows_emit import Lanes, RowEmitter, Style
+from plait.core.codegen.rows_units import emit_rows
+from plait.core.compiler.plan import Buffer, Plan
+from plait.core.compiler.rewrite import Builder
+from plait.core.ir import dtypes
+from plait.core.ir.graph import Graph
+from plait.core.ir.node import Spec
+from plait.core.ir.op import Lowering
+from plait.core.ir.text import to_text
+from plait.core.llvm.target import Target
+from plait.core.ops.elementwise import CAST
+from plait.core.ops.reduce import SUM
+
+#: Elements of a row that one unit of a map takes: some microseconds of work, so that a unit is
+#: worth handing to a thread and a phase can be shared evenly.
+_PIECE = 4096
+#: Elements that a run of rows sums up at least, and the most runs (partial sums) of a kernel.
+_RUN_ELEMENTS = 1 << 14
+_MOST_RUNS = 16
+#: Ops in a row graph beyond which vectors are not computed side by side: registers run out.
+_MANY_OPS = 24
+
+
+def lower_rows(
+    kernel: RowKernel, outputs: Sequence[Buffer], inputs: Sequence[Buffer], plan: Plan
+) -> bool:
+    """Add the launches of a row kernel; outputs and inputs as its writes and reads name them."""
+    kernel = canonical(kernel)
+    style = style_of(kernel, plan.target)
+    if not kernel.accumulates:
+        units, per_unit = _units(kernel, style)
+        _launch(kernel, style, outputs, inputs, plan, units, per_unit)
+        return True
+    runs, per_unit = _runs(kernel)
+    targets = list(outputs)
+    waiting: list[tuple[int, Buffer]] = []
+    for number, write in enumerate(kernel.writes):
+        if write.mode != "accumulate" or _adds_in_place(kernel, number, runs, outputs[number]):
+            continue
+        width = kernel.width if kernel.is_full(kernel.graph.outputs[number]) else 1
+        dtype = outputs[number].dtype
+        wide = dtypes.float32 if dtype.is_half else dtype
+        targets[number] = plan.temporary((runs, width), wide)
+        waiting.append((number, targets[number]))
+    _launch(kernel, style, targets, inputs, plan, runs, per_unit)
+    for number, partial in waiting:
+        _combine(kernel, number, partial, outputs[number], plan)
+    return True
+
+
+def _adds_in_place(kernel: RowKernel, number: int, runs: int, output: Buffer) -> bool:
+    """Whether the only run's sums are the output as it lies in memory."""
+    full = kernel.is_full(kernel.graph.outputs[number])
+    strides = kernel.writes[number].access.strides[len(kernel.outer) :]
+    whole = not full or strides == _row_major(kernel.inner)
+    return runs == 1 and whole and not output.dtype.is_half and output.dtype.itemsize >= 4
+
+
+def _row_major(extents: tuple[int, ...]) -> tuple[int, ...]:
+    strides, step = [], 1
+    for extent in reversed(extents):
+        strides.append(step)
+        step *= extent
+    return tuple(reversed(strides))
+
+
+def _combine(kernel: RowKernel, number: int, partial: Buffer, output: Buffer, plan: Plan) -> None:
+    """Add up the runs' sums in order."""
+    runs, width = partial.shape
+    full = kernel.is_full(kernel.graph.outputs[number])
+    inner = kernel.inner if full else ()
+    build = Builder([Spec((runs,), partial.dtype)])
+    total = build.emit(SUM, 0, axes=(0,)) if runs > 1 else 0
+    if output.dtype is not partial.dtype:
+        total = build.emit(CAST, total, dtype=output.dtype)
+    access = kernel.writes[number].access
+    strides = access.strides[len(kernel.outer) :] if full else ()
+    summing = RowKernel(
+        build.finish([total]),
+        inner,
+        (runs,),
+        (Access((*_row_major(inner), width)),),
+        (Write(Access((*strides, 0), access.offset), "store"),),
+    )
+    lower_rows(summing, [output], [partial], plan)
+
+
+# -- choices --------------------------------------------------------------------------------------
+
+
+def _runs(kernel: RowKernel) -> tuple[int, int]:
+    """(number of runs, rows of each): a function of the shape alone."""
+    rows, width = kernel.rows, kernel.width
+    wanted = max(1, min(_MOST_RUNS, rows * width // _RUN_ELEMENTS, rows))
+    per_unit = -(-rows // wanted)
+    return -(-rows // per_unit), per_unit
+
+
+def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
+    """(units, elements or rows of each) of a kernel that sums nothing across rows."""
+    if style.form == "map":
+        last = kernel.inner[-1] if kernel.inner else 1
+        pieces = -(-last // _PIECE)
+        return kernel.rows * pieces, min(last, _PIECE)
+    if not style.across:
+        return kernel.rows, 1
+    last = kernel.outer[-1]
+    return kernel.rows // last * -(-last // style.lanes), 1
+
+
+def style_of(kernel: RowKernel, target: Target) -> Style:
+    """All that the code of a (canonical) kernel depends on."""
+    graph = with_width(kernel.graph, kernel.width, 2) if kernel.width > 1 else kernel.graph
+    lanes = _lanes(graph, target)
+    folds = any(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
+    if not kernel.accumulates:
+        form = "rows" if folds else "map"
+    else:
+        stores = any(w.mode == "store" for w in kernel.writes)
+        narrow = any(not kernel.is_full(v) for v in kernel.graph.outputs)
+        form = "mixed" if folds or stores or narrow or len(kernel.inner) != 1 else "columns"
+    across = form == "rows" and _prefers_across(kernel)
+    unroll = 2 if len(graph.instructions) > _MANY_OPS else 4
+    last = kernel.inner[-1] if kernel.inner else 1
+    if last < unroll * lanes:
+        unroll = 1 if last >= lanes else 0
+    if across:
+        unroll = 0
+    return Style(
+        graph,
+        len(kernel.outer),
+        len(kernel.inner),
+        across,
+        tuple([_lanes_of(a) for a in kernel.reads]),
+        tuple([_lanes_of(w.access) for w in kernel.writes]),
+        tuple([w.mode for w in kernel.writes]),
+        lanes,
+        unroll,
+        form,
+    )
+
+
+def _lanes(graph: Graph, target: Target) -> int:
+    """Elements of a vector: as many as a register holds of the floats, or of the widest values."""
+    every = [graph.type_of(v).dtype for v in range(len(graph.inputs) + len(graph.instructions))]
+    floats = [max(4, d.itemsize) for d in every if d.kind == "f"]
+    return target.lanes(min(floats) if floats else max(d.itemsize for d in every))
+
+
+def _prefers_across(kernel: RowKernel) -> bool:
+    """Whether neighbouring rows lie side by side in memory, and the elements of a row do not."""
+    if not kernel.outer or not kernel.inner:
+        return False
+    inner, outer = len(kernel.outer + kernel.inner) - 1, len(kernel.outer) - 1
+
+    def units(loop: int) -> int:
+        return sum(a.strides[loop] == 1 for a in kernel.accesses)
+
+    return units(inner) == 0 and units(outer) > 0 and kernel.outer[-1] > 1
+
+
+def _lanes_of(access: Access) -> Lanes:
+    strides = tuple(["n" if s not in (0, 1) else str(s) for s in access.strides])
+    return Lanes(strides, tuple([g.loop for g in access.guards]), access.fill)
+
+
+# -- the launch -----------------------------------------------------------------------------------
+
+
+def _launch(
+    kernel: RowKernel,
+    style: Style,
+    outputs: Sequence[Buffer],
+    inputs: Sequence[Buffer],
+    plan: Plan,
+    units: int,
+    per_unit: int,
+) -> None:
+    emitter = RowEmitter("planned", style)
+    width = kernel.width if not style.across else kernel.width * style.lanes
+    # Whole vectors are written to scratch, past the end of the row.
+    room = -(-(width + 2 * style.lanes) * 8 // 64) * 64 if emitter.kept else 0
+    numbers = [*kernel.extents, per_unit, room]
+    for access in kernel.accesses:
+        numbers.append(access.offset)
+        numbers += [s for s in access.strides if s not in (0, 1)]
+        for guard in access.guards:
+            numbers += [guard.low, guard.high]
+    key = (to_text(style.graph), *[getattr(style, name) for name in _KEYED])
+    plan.launch(
+        Launch(
+            Kernel("rows", key, lambda symbol, target: emit_rows(symbol, style)),
+            tuple(outputs),
+            tuple(inputs),
+            units=units,
+            numbers=tuple(numbers),
+            scratch=room * len(emitter.kept),
+            flops=kernel.rows * kernel.width * max(1, len(style.graph.instructions)),
+            bytes=sum(b.nbytes for b in (*outputs, *inputs)),
+            in_place=_in_place(kernel, style),
+        )
+    )
+
+
+_KEYED = ("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form")
+
+
+def _in_place(kernel: RowKernel, style: Style) -> tuple[tuple[int, int], ...]:
+    """Output and input positions that may share memory: element by element at the same place."""
+    if style.form != "map":
+        return ()
+    pairs: list[tuple[int, int]] = []
+    for output, write in enumerate(kernel.writes):
+        for number, read in enumerate(kernel.reads):
+            same = read.strides == write.access.strides and read.offset == write.access.offset
+            if same and not read.guards and 0 not in read.strides:
+                pairs.append((output, number))
+    return tuple(pairs)

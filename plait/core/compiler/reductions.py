@@ -1,0 +1,47 @@
+"""Split reductions: sums over axes that neither are the last ones nor leave them whole, in two.
+
+A row kernel folds the last axes of its space, or adds up its rows. A sum over (0, 2, 3) is a sum of
+rows over (2, 3), then one across rows over (0); a sum over everything is a sum of rows, then their
+sum, and so runs on all threads.
+"""
+
+from __future__ import annotations
+
+from plait.core.compiler.fuse import complement, proper
+from plait.core.compiler.rewrite import Builder, Value, rewrite
+from plait.core.ir.graph import Graph, Instruction
+from plait.core.ops.reduce import SUM
+
+
+def split_reductions(graph: Graph) -> Graph:
+    """The graph with each such sum as two."""
+    return rewrite(graph, _rule)
+
+
+def _rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
+    if made.op is not SUM or made.dtype.is_half:
+        return None
+    shape = build.spec(args[0]).shape
+    axes = proper(shape, made.attrs["axes"])
+    every = sorted(proper(shape, tuple(range(len(shape)))))
+    tail = [axis for axis in every if axis in axes]
+    if len(axes) < 2 or every[-1] not in axes:
+        return None
+    # The run of folded axes at the end, short of the whole.
+    run = []
+    for axis in reversed(every):
+        if axis not in axes or len(run) == len(tail) - 1:
+            break
+        run.append(axis)
+    if complement(shape, axes) and len(run) == len(tail):
+        return None
+    if not complement(shape, axes):
+        run = [every[-1]]
+    elif _is_suffix(every, tail):
+        return None
+    part = build.emit(SUM, args[0], axes=tuple(sorted(run)))
+    return build.emit(SUM, part, axes=tuple([axis for axis in tail if axis not in run]))
+
+
+def _is_suffix(every: list[int], tail: list[int]) -> bool:
+    return every[len(every) - len(tail) :] == tail

@@ -1,0 +1,100 @@
+"""What a program is made of: launches of kernels, and instructions left to the reference executor.
+
+A step list holds `codegen.kernel.Launch` and `HostStep`, in an order in which each reads only what
+earlier ones have written.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from plait.core.codegen.kernel import Launch
+from plait.core.ir.graph import Graph, Instruction
+from plait.core.ir.node import Spec
+from plait.core.ops.call import CALL
+from plait.core.reference import executor
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """One instruction on the reference executor.
+
+    outputs: one buffer per result; inputs: those of the operands, in the order of its args.
+    """
+
+    instruction: Instruction
+    outputs: tuple[Any, ...]
+    inputs: tuple[Any, ...]
+
+    @functools.cached_property
+    def graph(self) -> Graph:
+        """The instruction alone."""
+        specs = tuple(Spec(buffer.shape, buffer.dtype) for buffer in self.inputs)
+        alone = self.instruction._replace(args=tuple(range(len(specs))))
+        return Graph(specs, (alone,), (len(specs),))
+
+
+Step = Launch | HostStep
+
+
+def memory(buffer: Any) -> Any:
+    """The buffer that has the memory of this one: its root, or itself."""
+    return buffer.root or buffer
+
+
+def reads(step: Step) -> tuple[Any, ...]:
+    """The memory that a step reads, that of the buffers that explain its faults included."""
+    if isinstance(step, HostStep):
+        return tuple([memory(b) for b in step.inputs])
+    accumulated = step.outputs if step.also_reads else ()
+    return tuple([memory(b) for b in (*step.inputs, *accumulated, *explaining(step))])
+
+
+def writes(step: Step) -> tuple[Any, ...]:
+    """The memory that a step writes."""
+    return tuple([memory(b) for b in step.outputs])
+
+
+def explaining(launch: Launch) -> tuple[Any, ...]:
+    """The buffers from whose values the cause of a fault code can be found."""
+    return () if launch.fault is None else tuple(launch.fault[1])
+
+
+def may_fail(step: Step) -> bool:
+    """Whether the program may end at this step with an exception."""
+    return isinstance(step, HostStep) or step.fault is not None
+
+
+def perform(step: HostStep, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """The results of a host step from its operands' arrays; raises what the executor raises."""
+    made = step.instruction
+    op = made.op
+    if op is CALL:
+        # A user's function may keep what it is given, and the arena is written again.
+        arrays = [array.copy() for array in arrays]
+    elif op.moves_only and op.reference is not None:
+        # It computes nothing, so that the executor's care for rounding and BLAS is not needed.
+        if op.check is not None:
+            executor.check(op, arrays, made.attrs, made.source)
+        result = executor.evaluate(op, arrays, made.attrs, made.dtype)
+        return result if isinstance(result, tuple) else (result,)
+    (result,) = executor.run(step.graph, arrays)
+    return result if isinstance(result, tuple) else (result,)
+
+
+def explain(launch: Launch, code: int, arrays: Sequence[np.ndarray]) -> None:
+    """Raise the exception behind a kernel's fault code.
+
+    arrays: those of the buffers in `launch.fault`. Raises OpFailure from the op's own check, or
+    RuntimeError where the check finds nothing wrong.
+    """
+    if launch.fault is not None:
+        made = launch.fault[0]
+        if made.op.check is not None:
+            executor.check(made.op, arrays, made.attrs, made.source)
+    raise RuntimeError(f"kernel {launch.kernel.kind} stopped with fault code {code}")

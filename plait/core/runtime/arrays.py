@@ -1,0 +1,218 @@
+"""Memory for arrays: aligned, and used again without a page fault when an array has died.
+
+The first touch of fresh memory costs about 0.25 ns a byte in page faults, more than most kernels
+take to fill it. So blocks of large arrays are kept when their array dies, up to a limit, and given
+to the next one of about that size.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plait.core.runtime.config import flag
+
+#: Smaller arrays are NumPy's business: malloc serves them without page faults.
+LARGE = 64 << 10
+#: How many arenas wait for programs at most: that many may run at the same time without delay.
+_MOST_ARENAS = 4
+_SMALL_ARENA = 1 << 20
+_ALIGN = 64
+#: Blocks begin at different offsets in a page: arrays whose addresses agree in the low 12 bits get
+#: in each other's way in the first-level cache and in the store buffer.
+_COLOURS = 16
+#: Bytes of a block that alignment and colour may use up.
+_SPARE = (2 * _COLOURS + 1) * _ALIGN
+
+
+class _Block(NamedTuple):
+    """Memory, and the address in it at which arrays begin."""
+
+    raw: np.ndarray
+    start: int
+
+
+class _Idle:
+    """Blocks that no array uses, by size; the size longest not asked for comes first.
+
+    An array can die inside any statement, so nothing here ever waits for the lock: who does not
+    get it leaves the block to NumPy.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.blocks: dict[int, list[_Block]] = {}
+        self.nbytes = 0
+        self.limit = 0
+
+    def take(self, size: int) -> _Block | None:
+        self.limit = self.limit or int(flag("PLAIT_IDLE_MB")) << 20
+        if not self.lock.acquire(blocking=False):
+            return None
+        try:
+            blocks = self.blocks.pop(size, None)
+            if blocks is None:
+                return None
+            block = blocks.pop()
+            if blocks:
+                self.blocks[size] = blocks
+            self.nbytes -= size
+            return block
+        finally:
+            self.lock.release()
+
+    def give(self, size: int, block: _Block) -> None:
+        if not self.lock.acquire(blocking=False):
+            return
+        try:
+            self.blocks.setdefault(size, []).append(block)
+            self.nbytes += size
+            while self.nbytes > self.limit:
+                oldest = next(iter(self.blocks))
+                self.blocks[oldest].pop(0)
+                self.nbytes -= oldest
+                if not self.blocks[oldest]:
+                    del self.blocks[oldest]
+        finally:
+            self.lock.release()
+
+
+_idle = _Idle()
+
+
+def _after_fork() -> None:
+    """In a child: another thread of the parent may have held the lock."""
+    _idle.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def idle_bytes() -> int:
+    """How much memory waits for the next array."""
+    return _idle.nbytes
+
+
+def release() -> None:
+    """Give all idle memory back to the system."""
+    _arenas.clear()
+    with _idle.lock:
+        freed, _idle.blocks, _idle.nbytes = _idle.blocks, {}, 0
+    freed.clear()
+
+
+class _Held:
+    """What the arrays on a block hold on to; when they are gone, so is this."""
+
+    size: int
+    block: _Block
+
+    def __del__(self, idle: _Idle = _idle) -> None:
+        # At the end of a process, modules have lost their names by now.
+        idle.give(self.size, self.block)
+
+
+@functools.cache
+def _held_type(size: int) -> Any:
+    """A ctypes array type for a size of blocks: objects with a buffer and a life of their own."""
+    return type("_Held", (_Held, ctypes.c_char * (size - _SPARE)), {"size": size})
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """An array of garbage; large ones are aligned to 64 bytes."""
+    nbytes = dtype.itemsize
+    for extent in shape:
+        nbytes *= extent
+    if nbytes < LARGE:
+        return np.empty(shape, dtype)
+    size = size_class(nbytes)
+    block = _idle.take(size) or _new_block(size)
+    held = _held_type(size).from_address(block.start)
+    held.block = block
+    return np.ndarray(shape, dtype, held)
+
+
+def _new_block(size: int) -> _Block:
+    raw = np.empty(size, np.uint8)
+    address = raw.ctypes.data
+    colour = (address >> 12) * 7 % _COLOURS * 2 * _ALIGN
+    return _Block(raw, address + -address % _ALIGN + colour)
+
+
+def size_class(nbytes: int) -> int:
+    """The size of the block for an array: eight steps to a doubling."""
+    needed = nbytes + _SPARE
+    step = 1 << (needed.bit_length() - 4)
+    return -(-needed // step) * step
+
+
+class Arena:
+    """Working memory of one running program, aligned to 64 bytes."""
+
+    __slots__ = ("address", "array", "nbytes")
+
+    def __init__(self, nbytes: int) -> None:
+        raw = empty((nbytes + _ALIGN,), _BYTE)
+        start = -raw.ctypes.data % _ALIGN
+        self.array = raw[start : start + nbytes]
+        self.address = self.array.ctypes.data
+        self.nbytes = nbytes
+
+
+_BYTE = np.dtype(np.uint8)
+
+
+#: Arenas that no program runs in. One after another, programs share the last one.
+_arenas: list[Arena] = []
+
+
+def take_arena(nbytes: int) -> Arena:
+    """An arena of at least this size, its content garbage; return it with `give_arena`."""
+    try:
+        arena = _arenas.pop()
+    except IndexError:
+        return Arena(nbytes)
+    return arena if arena.nbytes >= nbytes else Arena(nbytes)
+
+
+def give_arena(arena: Arena) -> None:
+    """Let other programs run in this arena. Large ones go the way of large arrays, so that no
+    more of them is kept than of those."""
+    if arena.nbytes <= _SMALL_ARENA and len(_arenas) < _MOST_ARENAS:
+        _arenas.append(arena)
+
+
+class Offsets(NamedTuple):
+    """Where CPython and NumPy keep what the native driver reads (bytes from an object's start)."""
+
+    type: int  # any object: its type
+    data: int  # ndarray: the address of its elements
+    flags: int  # ndarray: its flags, 32 bits
+    items: int  # list: the address of its items
+
+
+@functools.cache
+def offsets() -> Offsets | None:
+    """The layout of these objects; None where a probe does not find them as expected.
+
+    NumPy's is that of `PyArrayObject_fields` in ndarraytypes.h, part of its binary interface.
+    """
+    head = object.__basicsize__
+    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16)
+    probes = [np.zeros((2, 3)), np.zeros((2, 3))[:, ::2], np.zeros(3, np.int8)[1:]]
+    items = ctypes.c_int64.from_address(id(probes) + found.items).value
+    for number, array in enumerate(probes):
+        place = ctypes.c_int64.from_address(items + 8 * number).value
+        data = ctypes.c_int64.from_address(id(array) + found.data).value
+        bits = ctypes.c_int32.from_address(id(array) + found.flags).value
+        kind = ctypes.c_int64.from_address(id(array) + found.type).value
+        seen = (place, kind, data, bits)
+        if seen != (id(array), id(np.ndarray), array.ctypes.data, array.flags.num):
+            return None
+    return found

@@ -1,0 +1,261 @@
+"""A compiled graph: steps in phases, a memory plan, and the arrays of one call.
+
+    program = Program(steps, inputs, outputs, target, donations={0: 0})
+    results = program.run(arrays)
+
+Between host steps a program is one call of the native driver, without the GIL. Calls may overlap:
+each has its own frame and arena.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from plait.core.codegen.kernel import Launch
+from plait.core.compiler.memory import plan_memory
+from plait.core.compiler.plan import Buffer
+from plait.core.compiler.schedule import late_writes, schedule, taken_over
+from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
+from plait.core.llvm.target import Target
+from plait.core.runtime import kernels, native, profile, threads
+from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
+from plait.core.runtime.config import flag
+from plait.core.runtime.frame import Frame, fits
+
+profile.start_from_flags()
+
+
+class Program:
+    """Steps that compute arrays from arrays.
+
+    steps: launches and host steps, each reading only what earlier ones wrote. inputs, outputs: the
+    buffers of the arrays that `run` takes and gives; an output may be an input, a constant, or
+    appear twice, and one with a root comes in the root's shape.
+
+    donations: output number -> input number: the output takes over that input's memory, and `run`
+    gives that very array with the result in it. Both have the same shape and dtype, that input is
+    no output too, and the array given shares no memory with another one given.
+
+    peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
+    Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
+    Arrays of another shape or dtype than their buffer's are found only with `PLAIT_VERIFY=1`.
+    """
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        inputs: Sequence[Buffer],
+        outputs: Sequence[Buffer],
+        target: Target,
+        donations: Mapping[int, int] | None = None,
+    ) -> None:
+        self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
+        self.donations = dict(donations or {})
+        self._check_donations()
+        same = taken_over(steps, self.outputs, self.inputs, self.donations)
+        ordered, same = late_writes(steps, same)
+        self.phases = schedule(ordered, same)
+        slots: dict[Any, int] = {buffer: i for i, buffer in enumerate(self.inputs)}
+        slots.update({output: slots[source] for output, source in same.items()})
+        #: Outputs that get a new array at each call, whose slots follow those of the inputs.
+        self._fresh: list[tuple[tuple[int, ...], np.dtype]] = []
+        for number, buffer in enumerate(self.outputs):
+            if number in self.donations or buffer in slots or buffer.value is not None:
+                continue
+            slots[buffer] = len(self.inputs) + len(self._fresh)
+            self._fresh.append((buffer.shape, buffer.dtype.numpy))
+        self._slots = slots
+        self._constants = self._settled_constants()
+        self.layout = plan_memory(
+            self.phases,
+            lambda b: b not in slots and b not in self._constants,
+            kept={b for b in self.outputs if b not in slots},
+        )
+        launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
+        self._functions = kernels.addresses((s.kernel for s in launches), target)
+        self._plan_results()
+        self._frames = [self.new_frame()]
+        self._verify = bool(flag("PLAIT_VERIFY"))
+        fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
+        self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
+
+    # -- what is fixed before any run ------------------------------------------------------------
+
+    def _check_donations(self) -> None:
+        if len(set(self.donations.values())) != len(self.donations):
+            raise ValueError("an input is given away to two outputs")
+        for output, source in self.donations.items():
+            a, b = self.outputs[output], self.inputs[source]
+            if a.shape != b.shape or a.dtype is not b.dtype:
+                raise ValueError(f"output {a} cannot take over the memory of input {b}")
+            if b in self.outputs:
+                raise ValueError(f"input {b} is given away, but is an output as well")
+
+    def _settled_constants(self) -> dict[Any, np.ndarray]:
+        """The arrays of constants as kernels need them."""
+        settled: dict[Any, np.ndarray] = {}
+        touched = (b for p in self.phases for s in p.steps for b in reads(s))
+        for buffer in (*touched, *self.outputs):
+            if buffer.value is not None and buffer not in settled:
+                settled[buffer] = _fitting(buffer.value).reshape(buffer.shape)
+        return settled
+
+    def _plan_results(self) -> None:
+        """Where each output comes from: the list of arrays, a constant's copy, or the arena.
+
+        What is neither has a copy to be made into the input that it takes over.
+        """
+        self._result_slots: list[int] = []
+        self._copied: list[tuple[int, Buffer]] = []  # (input, from)
+        self._constant_results: list[Buffer | None] = []
+        for number, buffer in enumerate(self.outputs):
+            slot = self._slots.get(buffer, 0)
+            if number in self.donations:
+                source = self.donations[number]
+                if buffer not in self._slots or slot != source:
+                    self._copied.append((source, buffer))
+                slot = source
+            given = number in self.donations or buffer in self._slots
+            self._constant_results.append(None if given else buffer)
+            self._result_slots.append(slot)
+        self._plain_results = not self._copied and not any(self._constant_results)
+
+    def new_frame(self, *, alone: bool = False) -> Frame:
+        """Tables for a run; alone: with each launch in a phase of its own, on one thread."""
+        while True:
+            frame = Frame(
+                self.phases,
+                self._slots,
+                len(self.inputs) + len(self._fresh),
+                self._constants,
+                self.layout,
+                self._functions,
+                alone=alone,
+            )
+            # Another thread may have changed the count meanwhile: then the scratch memory is not
+            # that of the pool's threads.
+            if frame.generation == threads.generation:
+                return frame
+
+    def __str__(self) -> str:
+        """The phases, and where in the arena each temporary lies."""
+        lines = [f"program: arena {self.layout.nbytes} bytes, peak {self.peak_bytes} bytes"]
+        for number, phase in enumerate(self.phases):
+            lines.append(f"phase {number}")
+            for step in phase.steps:
+                targets = ", ".join(map(self._place, step.outputs))
+                sources = ", ".join(map(self._place, step.inputs))
+                lines.append(f"  {targets} = {profile.label(step)} ({sources})")
+        return "\n".join(lines)
+
+    def _place(self, buffer: Buffer) -> str:
+        home = memory(buffer)
+        if home in self._slots:
+            return f"array {self._slots[home]}"
+        return "constant" if home in self._constants else f"+{self.layout.offsets[home]}"
+
+    def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
+        for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
+            if array.shape != buffer.shape or array.dtype != buffer.dtype.numpy:
+                raise ValueError(
+                    f"input {number}: expected {buffer}, received {array.dtype}{list(array.shape)}"
+                )
+
+    # -- a run -----------------------------------------------------------------------------------
+
+    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The outputs' arrays, for arrays of the inputs' shapes and dtypes.
+
+        Raises what a failing check or host step raises; then no array given has changed.
+        """
+        if len(arrays) != len(self.inputs):
+            raise ValueError(f"expected {len(self.inputs)} arrays, received {len(arrays)}")
+        if self._verify:
+            self._check_types(arrays)
+        try:
+            frame = self._frames.pop()
+        except IndexError:
+            frame = self.new_frame()
+        if frame.generation != threads.generation:
+            frame = self.new_frame()
+        if profile.active is not None:
+            return self._run_measured(frame, arrays, profile.active)
+        arena = take_arena(frame.arena_bytes)
+        try:
+            return self._run_in(frame, arena, arrays)
+        finally:
+            give_arena(arena)
+            self._frames.append(frame)
+
+    def _run_measured(
+        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile
+    ) -> list[np.ndarray]:
+        """A run whose steps are timed one by one, in tables made for it."""
+        self._frames.append(kept)
+        frame = self.new_frame(alone=True)
+        steps = [step for phase in self.phases for step in phase.steps]
+        return self._run_in(frame, Arena(frame.arena_bytes), arrays, measured.clock(steps))
+
+    def _run_in(
+        self,
+        frame: Frame,
+        arena: Arena,
+        arrays: Sequence[np.ndarray],
+        ended: Callable[[], None] | None = None,
+    ) -> list[np.ndarray]:
+        if frame.arena is not arena:
+            frame.move(arena)
+        driver = native.load()
+        given = [*arrays, *[empty(shape, dtype) for shape, dtype in self._fresh]]
+        bound, bind = given, driver.bind
+        if bind(given, frame.address) if bind is not None else frame.bind(given):
+            bound = [a if fits(a) else _fitting(a) for a in given]
+            frame.bind(bound)
+        for begin, end, host in frame.segments:
+            if host is not None:
+                self._run_host(host, frame, bound)
+            elif driver.drive(frame.address, begin, end):
+                launch, code = frame.first_fault()
+                explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
+            if ended is not None:
+                ended()
+        if self._plain_results and bound is given:
+            return [given[slot] for slot in self._result_slots]
+        return self._results(frame, given, bound)
+
+    def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
+        results = perform(step, [frame.view(b, bound) for b in step.inputs])
+        for buffer, result in zip(step.outputs, results, strict=True):
+            np.copyto(frame.view(buffer, bound), result)
+
+    def _results(
+        self, frame: Frame, given: list[np.ndarray], bound: list[np.ndarray]
+    ) -> list[np.ndarray]:
+        """Copy what did not land where it belongs; then the outputs."""
+        copies = [(given[i], frame.view(buffer, bound)) for i, buffer in self._copied]
+        # An input that is copied from may itself be copied to.
+        copies = [(to, a.copy() if any(a is b for b in bound) else a) for to, a in copies]
+        for source in self.donations.values():
+            if bound[source] is not given[source]:
+                copies.append((given[source], bound[source]))
+        done: set[int] = set()
+        for to, value in copies:
+            if id(to) not in done:
+                np.copyto(to, value)
+                done.add(id(to))
+        return [
+            given[slot] if constant is None else self._constants[constant].copy()
+            for slot, constant in zip(self._result_slots, self._constant_results)
+        ]
+
+
+def _fitting(array: np.ndarray) -> np.ndarray:
+    """A copy that kernels can work on, or the array itself if they can."""
+    if fits(array):
+        return array
+    copy = empty(array.shape, array.dtype)
+    np.copyto(copy, array)
+    return copy

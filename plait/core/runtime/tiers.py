@@ -1,0 +1,95 @@
+"""Which executor runs a graph: the reference at once, or a native program once that pays.
+
+By `PLAIT_BACKEND`: `reference` and `compiled` force one; `auto` takes the reference for a graph
+until the work it has done there, counted by the ops' own flops and bytes, passes what compiling
+costs. That count, and so the choice, depends on the program alone, never on timing.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from plait.core.ir.graph import Graph
+from plait.core.reference import executor
+from plait.core.runtime.config import flag
+
+BACKENDS = ("auto", "reference", "compiled")
+
+#: Work on the reference, in flops plus bytes moved, that compiling a kernel is worth: some 10 ms
+#: of NumPy, which is what LLVM takes for one.
+_WORK_PER_KERNEL = 20_000_000
+#: Ops that a kernel holds on average; what is not known before fusion.
+_OPS_PER_KERNEL = 6
+#: Structures whose work is counted; beyond it the oldest counts are forgotten.
+_MOST_COUNTED = 4096
+
+_done: dict[tuple, int] = {}
+_refused: set[tuple] = set()
+_lock = threading.Lock()
+
+
+def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    """The outputs of a graph on the executor that is its due. Raises executor.OpFailure."""
+    return executor_of(graph)(graph, inputs)
+
+
+def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
+    """The executor that runs a graph this time."""
+    backend = flag("PLAIT_BACKEND")
+    if backend not in BACKENDS:
+        raise ValueError(f"PLAIT_BACKEND={backend!r}: expected one of {', '.join(BACKENDS)}")
+    if backend == "reference" or not graph.instructions:
+        return executor.run
+    if backend == "auto" and not _pays(graph):
+        return executor.run
+    return _compiled
+
+
+def _pays(graph: Graph) -> bool:
+    """Count one more run of a graph; whether it has done enough to be compiled."""
+    key = graph.key
+    with _lock:
+        done = _done.get(key, 0)
+        bound = _WORK_PER_KERNEL * (1 + len(graph.instructions) // _OPS_PER_KERNEL)
+        if done >= bound:
+            return key not in _refused
+        if len(_done) >= _MOST_COUNTED:
+            _done.pop(next(iter(_done)))
+        _done[key] = done + work(graph)
+        return False
+
+
+def work(graph: Graph) -> int:
+    """Flops plus bytes of one run, by the records of the ops."""
+    total = 0
+    for made in graph.instructions:
+        operands = [graph.type_of(arg) for arg in made.args]
+        if any(isinstance(operand.dtype, tuple) for operand in operands):
+            continue
+        total += made.op.flops(*operands, **made.attrs) + made.op.bytes(*operands, **made.attrs)
+    return total
+
+
+def _compiled(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    from plait.core.runtime import compiled
+
+    try:
+        program = compiled.compiled(graph)
+    except executor.OpFailure:
+        raise
+    except Exception as fault:
+        if flag("PLAIT_BACKEND") == "compiled":
+            raise
+        with _lock:
+            _refused.add(graph.key)
+        warnings.warn(
+            f"plait: a graph of {len(graph.instructions)} ops could not be compiled and stays on "
+            f"the reference executor: {type(fault).__name__}: {fault}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        return executor.run(graph, inputs)
+    return program.run(inputs)

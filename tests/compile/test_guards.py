@@ -1,0 +1,377 @@
+"""What a compiled function depends on besides tensors, and what it cannot be compiled for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import plait as torch
+from plait import nn
+from plait.nn import functional as F
+from tests.compile.test_steps import (
+    assert_equal,
+    assert_same_models,
+    batches,
+    net,
+    programs,
+    step_of,
+)
+
+SCALE = 1.0
+SEEN: list[Any] = []
+
+
+def _scaled(x: Any) -> Any:
+    return x * SCALE
+
+
+def test_a_global_that_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = torch.compile(lambda x: _scaled(x) + 1)
+    x = torch.ones(2)
+    found = []
+    for value in (1.0, 1.0, 3.0, 3.0, 1.0):
+        monkeypatch.setitem(globals(), "SCALE", value)
+        found.append(run(x)[0].item())
+    assert found == [2.0, 2.0, 4.0, 4.0, 2.0]
+    assert programs(run) == 2
+
+
+def test_a_closure_that_changes() -> None:
+    scale = 1.0
+
+    @torch.compile
+    def run(x: Any) -> Any:
+        return x * scale
+
+    x = torch.ones(2)
+    assert run(x).tolist() == [1.0, 1.0]
+    assert run(x).tolist() == [1.0, 1.0]
+    scale = 4.0
+    assert run(x).tolist() == [4.0, 4.0]
+
+
+class Trainer:
+    """A user's class whose attributes a step reads, or writes."""
+
+    def __init__(self, counts: bool) -> None:
+        self.model = net()
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.1)
+        self.weight = 1.0
+        self.counts = counts
+        self.count = 0
+
+    def step(self, x: Any, y: Any) -> Any:
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(x), y) * self.weight
+        loss.backward()
+        self.optimizer.step()
+        if self.counts:
+            self.count += 1
+        return loss.detach()
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_attributes(counts: bool) -> None:
+    results = []
+    for compiled in (False, True):
+        trainer = Trainer(counts)
+        run = torch.compile(trainer.step) if compiled else trainer.step
+        found = []
+        for i, (x, y) in enumerate(batches(8)):
+            trainer.weight = 1.0 + (i > 3)
+            found.append(run(x, y))
+        results.append([*found, trainer.count, trainer.model.state_dict()])
+    assert_equal(*results)
+    assert (programs(run) == 0) == counts
+
+
+def test_attributes_of_a_users_module() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 3)
+            self.scale = 1.0
+
+        def forward(self, x: Any) -> Any:
+            return self.layer(x) * self.scale
+
+    model = Scaled()
+    x = torch.ones(2, 4)
+    with torch.no_grad():
+        run = torch.compile(lambda x: model(x))
+        for scale in (1.0, 1.0, 2.0):
+            model.scale = scale
+            assert torch.equal(run(x), model(x))
+        assert programs(run) == 2
+        model.layer = nn.Linear(4, 3)
+        assert torch.equal(run(x), model(x))
+
+
+def test_a_value_that_is_read_ends_the_capture(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLAIT_LOG", "breaks,recompiles")
+    results = []
+    for compiled in (False, True):
+        model = net()
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+        plain = step_of(model, optimizer)
+
+        def step(x: Any, y: Any, plain: Any = plain) -> float:
+            loss = plain(x, y)
+            return loss.item() * 2
+
+        run = torch.compile(step) if compiled else step
+        results.append([run(x, y) for x, y in batches(4)])
+        results[-1] += [model.state_dict(), optimizer.state_dict()]
+    assert_equal(*results)
+    said = capsys.readouterr().err
+    assert "[breaks]" in said
+    assert "test_guards.py" in said
+
+
+def test_fullgraph_raises_where_a_value_is_read() -> None:
+    model = net()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = [p.detach().clone() for p in model.parameters()]
+    plain = step_of(model, optimizer)
+    run = torch.compile(lambda x, y: plain(x, y).item(), fullgraph=True)
+    with pytest.raises(RuntimeError, match="fullgraph"):
+        run(*batches(1)[0])
+    assert_equal(before, list(model.parameters()))
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        lambda x: print(x.shape),
+        lambda x: SEEN.append(x.sum()),
+        lambda x: SEEN.append(1),
+        lambda x: np.ones(2),
+    ],
+    ids=["prints", "keeps", "appends", "numpy"],
+)
+def test_effects_are_repeated(effect: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    SEEN.clear()
+
+    def step(x: Any) -> Any:
+        effect(x)
+        return x * 2
+
+    run = torch.compile(step)
+    for _ in range(3):
+        assert run(torch.ones(2)).tolist() == [2.0, 2.0]
+    assert len(SEEN) in (0, 3)
+    assert programs(run) == 0
+
+
+def test_host_draws_are_drawn_anew() -> None:
+    run = torch.compile(lambda x: x + torch.randn(2))
+    torch.manual_seed(3)
+    plain = [torch.zeros(2) + torch.randn(2) for _ in range(4)]
+    torch.manual_seed(3)
+    assert_equal(plain, [run(torch.zeros(2)) for _ in range(4)])
+    assert programs(run) == 1
+
+
+def test_a_failure_changes_nothing() -> None:
+    model = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5), nn.Linear(8, 3))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    step = step_of(model, optimizer)
+    run = torch.compile(lambda x, y: step(x, y + 0))
+    data = batches(5)
+    good, bad = data[0][1], torch.full((5,), 7)
+    for label in (good, good, good):
+        run(data[0][0], label)
+    assert programs(run) == 1
+    before = [t.clone() for t in (*model.state_dict().values(), torch.get_rng_state())]
+    state = {k: {n: t.clone() for n, t in s.items()} for k, s in optimizer.state.items()}
+    with pytest.raises(IndexError, match="Target 7"):
+        run(data[1][0], bad)
+    assert_equal(before, [*model.state_dict().values(), torch.get_rng_state()])
+    assert_equal(list(state.values()), list(optimizer.state.values()))
+    run(data[2][0], good)
+
+
+def test_a_failure_in_the_first_call_changes_nothing() -> None:
+    model = net()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    step = step_of(model, optimizer)
+    run = torch.compile(lambda x, y: step(x, y + 0))
+    x, y = batches(1)[0]
+    before = [p.detach().clone() for p in model.parameters()]
+    with pytest.raises(IndexError, match="Target 7"):
+        run(x, torch.full((5,), 7))
+    assert_equal(before, list(model.parameters()))
+    assert not optimizer.state
+    run(x, y)
+
+
+def test_exceptions_pass_through() -> None:
+    def step(x: Any, y: Any) -> Any:
+        plain(x, y)
+        raise KeyError("mine")
+
+    models = []
+    for compiled in (False, True):
+        model = net()
+        plain = step_of(model, torch.optim.SGD(model.parameters(), lr=0.1))
+        run = torch.compile(step) if compiled else step
+        for x, y in batches(2):
+            with pytest.raises(KeyError, match="mine"):
+                run(x, y)
+        models.append(model)
+    assert_same_models(*models)
+
+
+def test_results_that_can_still_be_differentiated() -> None:
+    models = []
+    for compiled in (False, True):
+        model = net()
+        run = torch.compile(model) if compiled else model
+        for x, y in batches(3):
+            F.cross_entropy(run(x), y).backward()
+        models.append(model)
+    assert_same_models(*models)
+
+
+def test_a_compiled_module() -> None:
+    model = net(norm=True)
+    compiled = torch.compile(model)
+    assert isinstance(compiled, nn.Module)
+    assert compiled._orig_mod is model
+    assert_equal(list(compiled.parameters()), list(model.parameters()))
+    assert next(iter(compiled.state_dict())) == "_orig_mod.0.weight"
+    x = torch.ones(3, 4)
+    compiled.eval()
+    assert not model.training
+    with torch.no_grad():
+        for _ in range(3):
+            assert torch.equal(compiled(x), model(x))
+    compiled.train()
+    assert model.training
+
+
+def test_nesting_and_decorators() -> None:
+    @torch.compile(dynamic=False)
+    def inner(x: Any) -> Any:
+        return x * 2
+
+    @torch.compile
+    def outer(x: Any) -> Any:
+        """Twice and one."""
+        return inner(x) + 1
+
+    for _ in range(3):
+        assert outer(torch.ones(1)).item() == 3.0
+    assert outer.__doc__ == "Twice and one."
+    assert programs(inner) == 0
+
+    class Holder:
+        offset = 1.0
+
+        @torch.compile
+        def add(self, x: Any) -> Any:
+            return x + self.offset
+
+    holder = Holder()
+    assert [holder.add(torch.ones(1)).item() for _ in range(3)] == [2.0] * 3
+    with pytest.raises(TypeError):
+        torch.compile(3)
+    assert torch.compile(inner.__wrapped__, disable=True) is inner.__wrapped__
+
+
+def test_threads_do_not_disturb_a_capture() -> None:
+    import threading
+
+    run = torch.compile(lambda x: x * 2)
+    found: list[float] = []
+    threads = [
+        threading.Thread(target=lambda: found.extend(run(torch.ones(1)).item() for _ in range(20)))
+        for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [2.0] * 40
+
+
+def test_draws_of_a_generator_are_put_back_after_a_failure() -> None:
+    generator = torch.Generator()
+
+    def step(x: Any, i: Any) -> Any:
+        return x[i] * torch.randn(2, generator=generator) + torch.rand(2)
+
+    results = []
+    for compiled in (False, True):
+        run = torch.compile(step) if compiled else step
+        generator.manual_seed(3)
+        torch.manual_seed(4)
+        x = torch.ones(4)
+        found = [run(x, torch.tensor([1, 2]) + 0) for _ in range(3)]
+        with pytest.raises(IndexError):
+            run(x, torch.tensor([1, 7]) + 0).sum().item()
+        results.append([*found, run(x, torch.tensor([0, 0]) + 0)])
+    assert_equal(*results)
+    assert programs(run) == 1
+
+
+def test_what_is_written_and_not_read() -> None:
+    buffer, kept = torch.zeros(2), torch.zeros(2)
+    weight = nn.Parameter(torch.ones(2))
+
+    @torch.compile
+    def step(x: Any, y: Any) -> None:
+        y.zero_()
+        buffer.copy_(x)
+        weight.grad.zero_()
+
+    for value in (1.0, 2.0, 3.0):
+        y = torch.ones(2)
+        weight.grad = torch.ones(2)
+        if value == 3.0:
+            buffer.data = kept
+        step(torch.full((2,), value), y)
+        assert y.tolist() == [0.0, 0.0]
+        assert weight.grad.tolist() == [0.0, 0.0]
+        assert buffer.tolist() == [value, value]
+    assert kept.tolist() == [3.0, 3.0]
+    assert programs(step) == 1
+
+
+def test_parameters_of_another_dtype_or_shape() -> None:
+    model = nn.Linear(3, 3)
+    run = torch.compile(lambda: model.weight.detach() * 2)
+    run()
+    run()
+    model.double()
+    assert run().dtype is torch.float64
+    model.weight.data = torch.ones(2, 2)
+    assert run().tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_hooks_added_and_removed() -> None:
+    model = net()
+    weight = next(model.parameters())
+    step = torch.compile(step_of(model, torch.optim.SGD(model.parameters(), lr=0.1)))
+    x, y = batches(1)[0]
+    step(x, y)
+    step(x, y)
+    handle = weight.register_hook(lambda g: g * 0)
+    step(x, y)
+    step(x, y)
+    assert not weight.grad.any()
+    second = weight.register_hook(lambda g: g + 1)
+    step(x, y)
+    assert (weight.grad == 1).all()
+    handle.remove()
+    second.remove()
+    seen = []
+    model.register_forward_hook(lambda *given: seen.append(1))
+    for _ in range(3):
+        step(x, y)
+    assert len(seen) == 3
+    assert weight.grad.any()
