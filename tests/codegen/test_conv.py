@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plait.core.codegen.access import Access, Epilogue
 from plait.core.compiler.lower import conv as lower
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.dtypes import BY_NAME, dtype_of
-from plait.core.ir.graph import Instruction
+from plait.core.ir.graph import Instruction, trace
+from plait.core.ir.node import Spec
 from plait.core.ir.op import op_by_name
 from plait.core.llvm.target import target
-from plait.core.ops import conv_nhwc  # noqa: F401  # defines the records
+from plait.core.ops import activation, conv_nhwc, elementwise  # noqa: F401  # defines the records
 from tests.codegen.harness import run_op
 from tests.ops.one_op import samples_of
 from tests.ops.tolerance import assert_close
@@ -104,3 +106,44 @@ def test_batch_size_needs_no_other_kernel() -> None:
         assert lower.lower_conv_nhwc(made, [x, w], [y], plan)
         keys.append([launch.kernel for launch in plan.steps])
     assert keys[0] == keys[1]
+
+
+EPILOGUES = [
+    ((2, 7, 9, 5), 19, (3, 3), window((1, 1), SAME)),
+    ((3, 5, 5, 40), 64, (1, 1), window((1, 1), NONE)),
+    ((2, 6, 6, 17), 17, (3, 3), window((1, 1), SAME, (1, 1), 17)),
+    ((1, 3, 3, 4), 1, (1, 1), window((1, 1), NONE)),
+]
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(("shape", "outputs", "kernel", "attrs"), EPILOGUES)
+def test_epilogue(shape: Any, outputs: int, kernel: Any, attrs: Any, dtype: str, isa: str) -> None:
+    """Bias, residual and relu in registers, with what went into the relu as a second result."""
+    op, kind = op_by_name("conv_nhwc"), BY_NAME[dtype]
+    add, relu = op_by_name("add"), op_by_name("relu")
+    scalar = Spec((), kind)
+    graph = trace(
+        lambda y, b, r: (add(add(y, b), r), relu(add(add(y, b), r))), [scalar, scalar, scalar]
+    )
+    rng = np.random.default_rng(sum(shape))
+
+    def values(*extents: int) -> np.ndarray:
+        return rng.normal(size=extents).astype(kind.numpy)
+
+    x, w = values(*shape), values(outputs, shape[3] // attrs["groups"], *kernel)
+    y = expected("conv_nhwc", (x, w), attrs)
+    bias, residual = values(outputs), values(*y.shape)
+    whole = Access((y[0].size, y[0, 0].size, outputs, 1))
+    epilogue = Epilogue(graph, (Access((0, 0, 0, 1)), whole), (whole, whole))
+    buffers = [Buffer(y.shape, kind, "output") for _ in range(2)]
+    before, after = run_op(
+        lower.lower_conv_nhwc, op, [x, w], [kind] * 4, attrs, isa, epilogue, [bias, residual],
+        buffers,
+    )  # fmt: skip
+    wanted = y + bias.astype(np.float64) + residual.astype(np.float64)
+    # Three roundings to the dtype at most, of values below 64.
+    atol = 3 * 64 * (2.0**-8 if kind.is_half else 2.0**-20)
+    np.testing.assert_allclose(before.astype(np.float64), wanted, rtol=0, atol=atol)
+    np.testing.assert_array_equal(after, np.maximum(before, 0))

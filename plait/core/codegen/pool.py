@@ -211,21 +211,34 @@ class _Emitter:
 
         held = self._over_window(top, left, start, visit)
         if what.mode == "max":
-            zero = spread_constant(counter_kind, 0)
-            places = [
-                f.call(
-                    counter_kind,
-                    f"llvm.smax.{_suffix(counter_kind)}",
-                    (counter_kind, one),
-                    (counter_kind, zero),
-                )
-                for one in held[count:]
-            ]
+            places = [self._or_else(one, self._fallback(top, left)) for one in held[count:]]
             narrow = vectors.register_type(self.index, lanes)
             if narrow != counter_kind:
                 places = [f.let(f"trunc {counter_kind} {one} to {narrow}") for one in places]
             self._store(self.index, places, self.results[1], spot, mask)
         self._store(self.dtype, held[:count], self.results[0], spot, mask)
+
+    def _fallback(self, top: str, left: str) -> str:
+        """What stands for the place of a window that lies in the padding altogether: 0, or the
+        position that the reference gives."""
+        f, what = self.f, self.what
+        if not what.plane or what.inside:
+            return "0"
+        position = "0"
+        for start, extent, step in zip((top, left), (what.rows, what.columns), what.dilation):
+            steps = f.div(f.add(self._most(f.sub("0", start), "0"), str(step - 1)), str(step))
+            at = f.least(f.add(start, f.mul(steps, str(step))), str(extent - 1))
+            position = f.add(f.mul(position, str(extent)), at)
+        return position
+
+    def _or_else(self, counter: str, other: str) -> str:
+        """Lanes of a counter, or `other` where they are negative."""
+        f, kind = self.f, vectors.vector(self.counter, self.lanes)
+        bits = vectors.vector("i1", self.lanes)
+        none = f.let(f"icmp slt {kind} {counter}, {spread_constant(kind, 0)}")
+        return f.let(
+            f"select {bits} {none}, {kind} {self._spread_counter(other)}, {kind} {counter}"
+        )
 
     def _over_window(
         self,
@@ -420,8 +433,3 @@ class _Emitter:
             return distance, "1"
         even = f.let(f"icmp eq i64 {f.rem(distance, dilation)}, 0")
         return f.div(distance, dilation), f.let(f"zext i1 {even} to i64")
-
-
-def _suffix(kind: str) -> str:
-    """A type as intrinsic names spell it."""
-    return kind if kind[0] != "<" else "v" + kind[1:-1].replace(" x ", "")
