@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor
-from plait.compiler.step import Argument, Fixed, GradOf, Object, Step, View
+from plait.compiler.step import Argument, Fixed, GradOf, Object, Rows, Step, View
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node
@@ -93,6 +93,8 @@ class _Plan:
             return value
         if id(value) in self._arguments:
             return Argument(self._arguments[id(value)])
+        if value.is_sparse:
+            return Rows(value, self._place(value._index), self._place(value._rows))
         if value._base is not None:
             if value.requires_grad:
                 raise Uncapturable("a view that requires a gradient is returned")

@@ -80,6 +80,18 @@ class GradOf:
         self.tensor = tensor
 
 
+class Rows:
+    """A sparse tensor that the call makes, of two objects."""
+
+    __slots__ = ("coalesced", "index", "shape", "values")
+
+    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
+        self.index = index
+        self.values = values
+        self.shape = tensor._shape
+        self.coalesced = tensor.is_coalesced()
+
+
 class Argument:
     __slots__ = ("number",)
 
@@ -275,6 +287,13 @@ class Step:
             return objects[value.index]
         if kind is Argument:
             return arguments[value.number]
+        if kind is Rows:
+            from plait._sparse import SparseTensor
+
+            index, rows = [
+                self._make(part, objects, arguments) for part in (value.index, value.values)
+            ]
+            return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
         if kind is View:
             base = self._make(value.base, objects, arguments)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)

@@ -6,7 +6,7 @@ each of which gathers from the windows that it lies in, so that nothing is writt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from plait.core.codegen import vectors
@@ -59,6 +59,11 @@ class Pool(NamedTuple):
         ]
         return not any(self.low) and reach[0] < self.rows and reach[1] < self.columns
 
+    @property
+    def disjoint(self) -> bool:
+        """Whether windows lie side by side without gaps."""
+        return self.inside and self.strides == self.window and self.dilation == (1, 1)
+
 
 def pool_kernel(what: Pool) -> Kernel:
     """Buffers: results, inputs (the index last); number: channels. A unit is a row of results.
@@ -92,30 +97,43 @@ class _Emitter:
         self.channels = f.argument(results + inputs, "i64")
         grad = what.mode.endswith("grad")
         columns = what.columns if grad else what.extents[1]
-        vectors_ = -(-what.channels // self.lanes)
-        group = min(4, vectors_)
-        whole = what.channels // (group * self.lanes) * group * self.lanes
+        rows = str(what.unit_rows)
         with f.loop("%begin", "%end") as unit:
-            image, row = (
-                f.div(unit.index, str(what.unit_rows)),
-                f.rem(unit.index, str(what.unit_rows)),
-            )
-            with f.loop("0", str(columns)) as column:
-                spot = f.add(f.mul(unit.index, str(columns)), column.index)
-                spot = f.mul(spot, str(what.channels))
-                body = self.transposed if grad else self.windows
-                with f.loop("0", str(whole), str(group * self.lanes)) as channel:
-                    body(image, row, column.index, spot, channel.index, group, None)
-                rest = what.channels - whole
-                if rest:
-                    count = -(-rest // self.lanes)
-                    mask = None
-                    if rest % self.lanes:
-                        last = whole + (count - 1) * self.lanes
-                        mask = f.tail_mask(self.lanes, f.sub(self.channels, str(last)))
-                    body(image, row, column.index, spot, str(whole), count, mask)
+            image, row = f.div(unit.index, rows), f.rem(unit.index, rows)
+            if grad and what.disjoint:
+                self.disjoint(image, row, unit.index)
+            else:
+                self.rows(image, row, unit.index, columns)
         f.ret()
         return f
+
+    def rows(self, image: str, row: str, unit: str, columns: int) -> None:
+        """One row of results, in general."""
+        f, what = self.f, self.what
+        body = self.transposed if what.mode.endswith("grad") else self.windows
+        with f.loop("0", str(columns)) as column:
+            spot = f.add(f.mul(unit, str(columns)), column.index)
+            spot = f.mul(spot, str(what.channels))
+            for channel, count, mask in self.groups():
+                body(image, row, column.index, spot, channel, count, mask)
+
+    def groups(self) -> Iterator[tuple[str, int, str | None]]:
+        """(first channel, vectors, mask of the last one): whole groups in a loop, then the rest."""
+        f, what = self.f, self.what
+        group = min(4, -(-what.channels // self.lanes))
+        size = group * self.lanes
+        whole = what.channels // size * size
+        if whole:
+            with f.loop("0", str(whole), str(size)) as channel:
+                yield channel.index, group, None
+        rest = what.channels - whole
+        if rest:
+            count = -(-rest // self.lanes)
+            mask = None
+            if rest % self.lanes:
+                last = whole + (count - 1) * self.lanes
+                mask = f.tail_mask(self.lanes, f.sub(self.channels, str(last)))
+            yield str(whole), count, mask
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -313,8 +331,6 @@ class _Emitter:
         """One group of channels of one element: the sum over the windows that it lies in."""
         f, what, lanes = self.f, self.what, self.lanes
         kind = vectors.register_type(self.dtype, lanes)
-        counter_kind = vectors.vector(self.counter, lanes)
-        bits = vectors.vector("i1", lanes)
         y, x = f.add(row, str(what.low[0])), f.add(column, str(what.low[1]))
         zero = spread_constant(kind, 0)
         start = [(kind, zero)] * count
@@ -334,17 +350,55 @@ class _Emitter:
                         if what.mode == "max_grad":
                             chosen = self._load_index(self.inputs[1], at, count, mask)
                             place = f.add(f.mul(down, str(what.window[1])), across)
-                            here = self._spread_counter(place)
-                            for j, wanted in enumerate(chosen):
-                                same = f.let(f"icmp eq {counter_kind} {wanted}, {here}")
-                                values[j] = f.let(
-                                    f"select {bits} {same}, {kind} {values[j]}, {kind} {zero}"
-                                )
+                            values = self._where_chosen(values, chosen, place)
                         met.next = [self._add(a, b) for a, b in zip(met.carried, values)]
                     over_columns.next = met.results
                 once.next = over_columns.results
             over_rows.next = once.results
         self._store(self.dtype, over_rows.results, self.results[0], f.add(spot, channel), mask)
+
+    def disjoint(self, image: str, row: str, unit: str) -> None:
+        """A row of elements that lie in one window each, or in none at the end."""
+        f, what = self.f, self.what
+        down, above = f.rem(row, str(what.window[0])), f.div(row, str(what.window[0]))
+        covered = f.let(f"icmp slt i64 {above}, {what.extents[0]}")
+        windows = f.let(f"select i1 {covered}, i64 {what.extents[1]}, i64 0")
+        line = f.mul(unit, str(what.columns))
+        above = f.mul(f.add(f.mul(image, str(what.extents[0])), above), str(what.extents[1]))
+        with f.loop("0", windows) as window:
+            at = f.mul(f.add(above, window.index), str(what.channels))
+            first = f.add(line, f.mul(window.index, str(what.window[1])))
+            for channel, count, mask in self.groups():
+                place = f.add(at, channel)
+                values = self._load(self.dtype, self.inputs[0], place, count, mask)
+                chosen: list[str] = []
+                if what.mode == "max_grad":
+                    chosen = self._load_index(self.inputs[1], place, count, mask)
+                for across in range(what.window[1]):
+                    number = f.add(f.mul(down, str(what.window[1])), str(across))
+                    spot = f.mul(f.add(first, str(across)), str(what.channels))
+                    taken = self._where_chosen(values, chosen, number)
+                    self._store(self.dtype, taken, self.results[0], f.add(spot, channel), mask)
+        kind = vectors.register_type(self.dtype, self.lanes)
+        with f.loop(f.mul(windows, str(what.window[1])), str(what.columns)) as column:
+            spot = f.mul(f.add(line, column.index), str(what.channels))
+            for channel, count, mask in self.groups():
+                zeros = [spread_constant(kind, 0)] * count
+                self._store(self.dtype, zeros, self.results[0], f.add(spot, channel), mask)
+
+    def _where_chosen(self, values: list[str], chosen: list[str], place: str) -> list[str]:
+        """Values where `place` was chosen (all of them for sums), else zeros."""
+        if not chosen:
+            return values
+        f, lanes = self.f, self.lanes
+        kind = vectors.register_type(self.dtype, lanes)
+        counter_kind, bits = vectors.vector(self.counter, lanes), vectors.vector("i1", lanes)
+        here, zero = self._spread_counter(place), spread_constant(kind, 0)
+        result = []
+        for value, wanted in zip(values, chosen):
+            same = f.let(f"icmp eq {counter_kind} {wanted}, {here}")
+            result.append(f.let(f"select {bits} {same}, {kind} {value}, {kind} {zero}"))
+        return result
 
     def _windows_of(self, at: str, axis: int) -> tuple[str, str]:
         """The windows o whose reach holds padded position `at`: those with 0 <= at - o * stride <=

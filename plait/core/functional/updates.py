@@ -29,6 +29,7 @@ from plait.core.ops.elementwise import (
     SUB,
     WHERE,
 )
+from plait.core.ops.index import ADD_AT
 from plait.core.ops.math import SQRT
 from plait.core.ops.view import broadcast
 
@@ -73,6 +74,11 @@ def add_scaled(value: Any, other: Any, factor: float) -> Any:
     if factor < 0:
         return SUB(value, times(other, -factor))
     return ADD(value, times(other, factor))
+
+
+def add_rows(table: Any, index: Any, rows: Any, factor: float) -> Any:
+    """The table with factor * rows[i] added to its row index[i], duplicates one after another."""
+    return ADD_AT(table, index, times(rows, factor), axis=0)
 
 
 def toward(average: Any, value: Any, weight: float) -> Any:
