@@ -44,7 +44,6 @@ class Guards:
         self._modules: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._effects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._seen: dict[int, Any] = {}
-        self._names: set[str] = set()
         self._waiting: list[Any] = [function]
         while self._waiting:
             self._visit(self._waiting.pop())
@@ -131,7 +130,8 @@ class Guards:
             self._waiting.append(value)
         self._waiting += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         for name in _names(function.__code__):
-            self._names.add(name)
+            if name == "param_groups":
+                self.reason = "it reads or sets the options of an optimizer"
             value = function.__globals__.get(name, _MISSING)
             if value is _MISSING:
                 if name in _EFFECTS and hasattr(builtins, name):
@@ -163,7 +163,10 @@ class Guards:
             self._waiting += [v for v in fields.values() if not isinstance(v, (dict, *_SIMPLE))]
 
     def _optimizer(self, optimizer: Any) -> None:
-        """Its hooks; what it does is guarded where the capture sees it."""
+        """Its hooks and options; what it does is guarded where the capture sees it."""
+        for group in optimizer.param_groups:
+            simple = {k: v for k, v in group.items() if isinstance(v, _SIMPLE)}
+            self._effects.append((group, simple))
         for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks):
             self._modules.append((hooks, dict(hooks)))
             self._waiting += hooks.values()

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor
+from plait._types import device
 from plait.compiler.step import Argument, Fixed, GradOf, Object, Rows, Step, View
+from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node
@@ -19,6 +21,9 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.runtime.realize import compile_graph, held_outside, realize
 from plait.utils._pytree import tree_flatten
+
+#: Kinds of results that are the same in each call of a kind.
+_VALUES = (bool, int, float, complex, str, bytes, type(None), DType, device, type)
 
 
 class Uncapturable(Exception):
@@ -89,6 +94,9 @@ class _Plan:
     def _place(self, value: Any) -> Any:
         """How a replay makes this value again: an object's number, a view, an argument, or the
         value itself."""
+        if not isinstance(value, (Tensor, *_VALUES)):
+            # It may have been made by the call, and hold what later calls make anew.
+            raise Uncapturable(f"an object of type {type(value).__name__} is returned")
         if not isinstance(value, Tensor):
             return value
         if id(value) in self._arguments:

@@ -57,18 +57,6 @@ class View:
         self.layout: Layout | None = tensor._layout
 
 
-class Rows:
-    """A sparse tensor that the call makes, of two objects."""
-
-    __slots__ = ("coalesced", "index", "shape", "values")
-
-    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
-        self.index = index
-        self.values = values
-        self.shape = tensor._shape
-        self.coalesced = tensor.is_coalesced()
-
-
 class Fixed(NamedTuple):
     """A tensor that each call reads: its slot, and what of it must stay as it was.
 
@@ -90,6 +78,18 @@ class GradOf:
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = tensor
+
+
+class Rows:
+    """A sparse tensor that the call makes, of two objects."""
+
+    __slots__ = ("coalesced", "index", "shape", "values")
+
+    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
+        self.index = index
+        self.values = values
+        self.shape = tensor._shape
+        self.coalesced = tensor.is_coalesced()
 
 
 class Argument:

@@ -375,3 +375,38 @@ def test_hooks_added_and_removed() -> None:
         step(x, y)
     assert len(seen) == 3
     assert weight.grad.any()
+
+
+def test_results_that_are_objects_are_made_anew() -> None:
+    class Output:
+        def __init__(self, logits: Any) -> None:
+            self.logits = logits
+
+    run = torch.compile(lambda x: Output(x * 2))
+    for value in (1.0, 2.0, 3.0):
+        assert run(torch.full((1,), value)).logits.item() == 2 * value
+
+    @torch.compile
+    def items(x: Any) -> Any:
+        yield x + 1
+
+    for value in (1.0, 2.0):
+        assert [y.item() for y in items(torch.full((1,), value))] == [value + 1]
+
+
+def test_options_set_in_the_step() -> None:
+    results = []
+    for compiled in (False, True):
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        plain = step_of(model, optimizer)
+
+        def step(x: Any, y: Any, plain: Any = plain, scheduler: Any = scheduler) -> Any:
+            loss = plain(x, y)
+            scheduler.step()
+            return loss, scheduler.get_last_lr()
+
+        run = torch.compile(step) if compiled else step
+        results.append([run(x, y) for x, y in batches(5)])
+    assert_equal(*results)
