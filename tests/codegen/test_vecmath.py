@@ -31,11 +31,13 @@ PROMISED: dict[str, tuple[Callable[[np.ndarray], np.ndarray], float]] = {
     "log10": (np.log10, 1.0),
     "log1p": (np.log1p, 1.6),
     "erf": (erf, 1.1),
+    "sin": (np.sin, 1.6),
+    "cos": (np.cos, 1.6),
 }
 #: Bit patterns: zeros, the least denormals and normals, infinities, the greatest numbers, +-1,
 #: both sides of where exp overflows, a nan with a payload.
-_WORDS = """00000000 80000000 00000001 80000001 00800000 80800000 7F800000 FF800000 7F7FFFFF FF7FFFFF
-3F800000 BF800000 42B17217 42B17218 7FC00001 FFC12345"""
+_WORDS = """00000000 80000000 00000001 80000001 00800000 80800000 7F800000 FF800000
+7F7FFFFF FF7FFFFF 3F800000 BF800000 42B17217 42B17218 7FC00001 FFC12345"""
 SPECIAL = np.array([int(word, 16) for word in _WORDS.split()], np.uint32)
 
 

@@ -210,8 +210,6 @@ def _sigmoid(v: Values, x: Sequence[str], kind: str) -> str:
 
 
 _LIBRARY = {
-    "sin": "sin",
-    "cos": "cos",
     "tan": "tan",
     "asin": "asin",
     "acos": "acos",
