@@ -139,6 +139,7 @@ def test_like_the_reference(name: str, dtype: str) -> None:
 def test_casts(source: str) -> None:
     op = op_by_name("cast")
     values = special_values(BY_NAME[source])
+    assert op.reference is not None
     for result in DTYPES:
         with np.errstate(all="ignore"):
             expected = op.reference(values, dtype=result)

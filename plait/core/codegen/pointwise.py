@@ -196,22 +196,16 @@ def _library(name: str) -> Emitter:
 
 
 def _vector_math(name: str) -> Emitter:
-    """Our own function of float32; the C library's of float64."""
-    ours, theirs = vecmath.FUNCTIONS[name], _library(name)
-    return lambda v, x, kind: ours(v, x[0]) if v.element == "float" else theirs(v, x, kind)
+    """Our own function, where there is one for the type; else the C library's."""
 
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        table = vecmath.FUNCTIONS if v.element == "float" else vecmath.DOUBLE_FUNCTIONS
+        return table[name](v, x[0]) if name in table else _library(name)(v, x, kind)
 
-def _sigmoid(v: Values, x: Sequence[str], kind: str) -> str:
-    if v.element == "float":
-        return vecmath.sigmoid(v, x[0])
-    e = v.per_lane("exp", [v.neg(v.call("fabs", x[0]))])
-    above = v.select(v.fcmp("oge", x[0], v.const(0)), v.const(1), e)
-    return v.div(above, v.add(e, v.const(1)))
+    return emitter
 
 
 _LIBRARY = {
-    "sin": "sin",
-    "cos": "cos",
     "tan": "tan",
     "asin": "asin",
     "acos": "acos",
@@ -262,7 +256,6 @@ _EMITTERS: dict[str, Emitter] = {
     "isfinite": _size_test("one", math.inf),
     **{op: _library(name) for op, name in _LIBRARY.items()},
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
-    "sigmoid": _sigmoid,
 }
 
 _FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "div", "reciprocal", "rsqrt", "sqrt")
