@@ -121,6 +121,8 @@ def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
 
 def _own(value: Any) -> Any:
     """The array itself, or a copy where it is strided or would pin a larger buffer."""
+    if isinstance(value, tuple):
+        return tuple([_own(part) for part in value])
     base = value.base
     pins_more = isinstance(base, np.ndarray) and base.nbytes > 2 * value.nbytes
     if value.flags.c_contiguous and not pins_more:
