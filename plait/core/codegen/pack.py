@@ -18,7 +18,7 @@ from plait.core.ir.dtypes import BY_NAME, DType
 
 @dataclass(frozen=True)
 class Packing:
-    """What the code of a packing depends on.
+    """A packing; the code depends on `key` alone, the other numbers are arguments.
 
     count: lanes in all (N); steps: K. lane_stride, step_stride, batch_stride: of the source, in
     elements. width: lanes of a panel. dtype: of the source; the panels are of `packed_dtype`.
@@ -32,6 +32,10 @@ class Packing:
     width: int
     dtype: str
     lanes: int
+
+    @property
+    def key(self) -> tuple:
+        return (self.lane_stride, self.step_stride, self.width, self.dtype, self.lanes)
 
     @property
     def panels(self) -> int:
@@ -58,30 +62,39 @@ def units(packing: Packing, batch: int) -> int:
 
 
 def emit_pack(symbol: str, p: Packing) -> Function:
-    """Arguments: packed, source."""
+    """Arguments: packed, source; then the numbers count, steps, batch stride."""
     f = Function(symbol)
     packed, source = f.argument(0), f.argument(1)
-    runs = -(-p.steps // STEPS_PER_UNIT)
+    count, steps, batch_stride = [f.argument(2 + i, "i64") for i in range(3)]
+    runs = f.div(f.add(steps, str(STEPS_PER_UNIT - 1)), str(STEPS_PER_UNIT))
+    panel_count = f.div(f.add(count, str(p.width - 1)), str(p.width))
     kept = vectors.memory_type(BY_NAME[p.dtype])
     wide = vectors.memory_type(packed_dtype(BY_NAME[p.dtype]))
     with f.loop("%begin", "%end") as unit:
-        run = f.rem(unit.index, str(runs))
-        rest = f.div(unit.index, str(runs))
-        panel, batch = f.rem(rest, str(p.panels)), f.div(rest, str(p.panels))
+        run, rest = f.rem(unit.index, runs), f.div(unit.index, runs)
+        panel, batch = f.rem(rest, panel_count), f.div(rest, panel_count)
         first = f.mul(panel, str(p.width))
         start = f.mul(run, str(STEPS_PER_UNIT))
-        stop = f.least(f.add(start, str(STEPS_PER_UNIT)), str(p.steps))
-        base = f.at(source, f.mul(batch, str(p.batch_stride)), kept)
+        stop = f.least(f.add(start, str(STEPS_PER_UNIT)), steps)
+        base = f.at(source, f.mul(batch, batch_stride), kept)
         base = f.at(base, f.mul(first, str(p.lane_stride)), kept)
-        panels = f.add(f.mul(batch, str(p.panels)), panel)
-        target = f.at(packed, f.mul(panels, str(p.steps * p.width)), wide)
-        left = f.sub(str(p.count), first)
-        if p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
-            _transposed(f, p, base, target, start, stop, left)
-        else:
-            _copied(f, p, base, target, start, stop, left)
+        panels = f.add(f.mul(batch, panel_count), panel)
+        target = f.at(packed, f.mul(panels, f.mul(steps, str(p.width))), wide)
+        left = f.sub(count, first)
+        emit_panel(f, p, base, target, start, stop, left)
     f.ret()
     return f
+
+
+def emit_panel(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    """Steps `start` to `stop` of one panel. base, target: the addresses of the panel's step 0 in
+    the source and in the packed form. left: lanes that there are from the panel's first on."""
+    if p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
+        _transposed(f, p, base, target, start, stop, left)
+    else:
+        _copied(f, p, base, target, start, stop, left)
 
 
 def _copied(

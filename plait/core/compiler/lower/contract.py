@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
 from plait.core.codegen import matvec, pack
 from plait.core.codegen.access import Access, Epilogue
-from plait.core.codegen.gemm import Gemm, emit_gemm
+from plait.core.codegen.gemm import K_BLOCK, Gemm, Numbers, emit_gemm
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.matvec import Matvec, emit_matvec
 from plait.core.codegen.outlet import Outlet, outlet_of
@@ -18,6 +17,7 @@ from plait.core.codegen.pack import Packing, emit_pack, packed_dtype
 from plait.core.codegen.tiles import tile_shape
 from plait.core.compiler import views
 from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir.dtypes import BY_NAME
 from plait.core.ir.graph import Instruction
 from plait.core.ir.op import elements
 from plait.core.ops.numeric.contract import free_axes
@@ -29,6 +29,12 @@ _PACK_ROWS = 24
 _NEAR_ROW = 1024
 #: Bytes of A that a unit walks again for each panel: half of the second cache.
 _A_BLOCK = 1 << 18
+#: Most tiles of rows for which units pack their own panels of B: others would pack them again.
+_OWN_PANELS = 10
+#: Most panels of B in a unit.
+_SPREAD = 8
+#: Rows of B to prefetch where they lie pages apart.
+_AHEAD = 8
 #: Units wanted at least, so that eight threads have work.
 _UNITS = 16
 
@@ -207,32 +213,57 @@ def _product(
         )
         _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
         return
+    _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
+
+
+def _tiled(
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outlet: Outlet,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+    lanes: int,
+) -> None:
+    """A product by register tiles."""
+    dtype = a.buffer.dtype
     tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
     width = tile[1] * lanes
     pack_b = dtype.is_half or _packs_b(sizes, b, dtype.itemsize)
     pack_a = dtype.is_half or _packs_a(sizes, a, dtype.itemsize)
-    panel = width
-    if pack_b:
+    own = pack_b and sizes.rows <= _OWN_PANELS * tile[0] and sizes.columns > width
+    panel, b_step, packing = width, b.step, None
+    if own:
+        b_step = width
+        packing = Packing(sizes.columns, 0, b.free, b.step, 0, width, dtype.name, lanes)
+    elif pack_b:
         b = _packed(b, sizes.columns, sizes, width, lanes, plan)
-        panel = width * sizes.steps
+        panel, b_step = width * sizes.steps, width
     if pack_a:
         a = _packed(a, sizes.rows, sizes, tile[0], lanes, plan)
+    far = b.step * dtype.itemsize > _NEAR_ROW and not pack_b
     g = Gemm(
-        *sizes[1:],
-        (a.batch, a.free, a.step),
-        pack_a,
-        (b.batch, panel, b.step),
-        not pack_b and sizes.columns % width != 0,
-        tile,
-        1,
-        lanes,
-        a.buffer.dtype.name,
-        outlet,
+        columns=sizes.columns,
+        a_row=1 if pack_a else a.free,
+        a_step=a.step,
+        a_packed=pack_a,
+        a_staged=not pack_a and _stages_a(sizes, a, tile[0], width),
+        b_step=b_step,
+        packing=packing,
+        masked=not pack_b and sizes.columns % width != 0,
+        rest=sizes.rows % tile[0] != 0,
+        cut=sizes.steps > K_BLOCK,
+        tile=tile,
+        lanes=lanes,
+        dtype=packed_dtype(dtype).name,
+        ahead=_AHEAD if far else 0,
+        outlet=outlet,
     )
-    g = _blocked(g, sizes, a.buffer.dtype.itemsize)
+    n = _blocked(g, sizes, a, b, panel)
     kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
-    units = sizes.batch * g.row_blocks * g.panels
-    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch)
+    units = sizes.batch * n.row_blocks * n.column_blocks
+    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch(n), n)
 
 
 def _key(code: Gemm | Matvec, outlet: Outlet) -> tuple:
@@ -270,13 +301,13 @@ def _packed(
     )
     batch = 1 if operand.batch == 0 else sizes.batch
     target = plan.temporary((batch, packing.elements), packed_dtype(dtype))
-    key = tuple(getattr(packing, name) for name in packing.__dataclass_fields__)
     plan.launch(
         Launch(
-            Kernel("pack", key, lambda symbol, on: emit_pack(symbol, packing)),
+            Kernel("pack", packing.key, lambda symbol, on: emit_pack(symbol, packing)),
             (target,),
             (operand.buffer,),
             units=pack.units(packing, batch),
+            numbers=(count, sizes.steps, operand.batch),
             bytes=2 * target.nbytes,
         )
     )
@@ -284,13 +315,46 @@ def _packed(
     return Operand(target, whole, width * sizes.steps, width)
 
 
-def _blocked(g: Gemm, sizes: Sizes, itemsize: int) -> Gemm:
-    """Tiles of rows per unit: as many as the cache holds of A, as few as threads want units."""
-    block = max(1, _A_BLOCK // (g.tile[0] * sizes.steps * itemsize))
-    block = min(block, g.row_tiles)
-    while block > 1 and sizes.batch * g.panels * -(-g.row_tiles // block) < _UNITS:
+def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
+    """Rows that share a cache set are copied out of each other's way, if read for some panels."""
+    itemsize = a.buffer.dtype.itemsize
+    shared = a.free * itemsize % 2048 == 0 and rows > 4 and sizes.steps > 64
+    return shared and a.step == 1 and sizes.columns >= 4 * width
+
+
+def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int) -> Numbers:
+    """How the product is cut into units: as many tiles of rows and panels as keep A, B and the sums
+    in the second cache, as few as give eight threads work."""
+    itemsize = BY_NAME[g.dtype].itemsize
+    cuts = -(-sizes.steps // K_BLOCK)
+    k_block = -(-(-(-sizes.steps // cuts)) // 16) * 16 if cuts > 1 else sizes.steps
+    row_tiles = -(-sizes.rows // g.tile[0])
+    block = max(1, _A_BLOCK // (g.tile[0] * k_block * itemsize))
+    block = row_tiles if g.packing else min(block, row_tiles)
+    spread = min(g.panels, _SPREAD)
+    if not (g.cut or g.packing or g.a_staged):
+        spread = 1
+
+    def units() -> int:
+        return sizes.batch * -(-g.panels // spread) * -(-row_tiles // block)
+
+    while block > 1 and units() < _UNITS and not g.packing:
         block = -(-block // 2)
-    return replace(g, block=block)
+    while spread > 1 and units() < _UNITS:
+        spread = -(-spread // 2)
+    return Numbers(
+        sizes.rows,
+        sizes.steps,
+        a.batch,
+        b.batch,
+        g.tile[0] * sizes.steps,
+        panel,
+        k_block,
+        block,
+        -(-row_tiles // block),
+        spread,
+        -(-g.panels // spread),
+    )
 
 
 def _launch(
@@ -303,6 +367,7 @@ def _launch(
     plan: Plan,
     units: int,
     scratch: int,
+    numbers: tuple[int, ...] = (),
 ) -> None:
     buffers = (a.buffer, b.buffer, *reads)
     plan.launch(
@@ -312,6 +377,7 @@ def _launch(
             buffers,
             units=units,
             scratch=scratch,
+            numbers=tuple(numbers),
             flops=2 * math.prod(sizes),
             bytes=sum(x.nbytes for x in (*outputs, *buffers)),
         )
