@@ -45,15 +45,13 @@ def accumulate(
     steps: str,
     tile: Tile,
     masks: Sequence[str | None] | None = None,
-    ahead: int = 0,
 ) -> Tile:
     """The tile after `steps` (i64) steps of the contracted axis.
 
     a_rows: the address of A[r, 0] for each row; A[r, k] lies `k * a_step` elements after it.
     b: the address of B[0, 0]; row k lies `k * b_step` elements after it, its vectors side by side.
     masks: for each column of vectors, which lanes of B may be read (None: all).
-    dtype: of A and B in memory; 16-bit floats accumulate in float32. ahead: how many rows of B
-    ahead to prefetch (0: none); for a B read from memory, whose rows lie pages apart.
+    dtype: of A and B in memory; 16-bit floats accumulate in float32.
     """
     columns = len(tile[0])
     kept = vectors.memory_type(dtype)
@@ -66,10 +64,6 @@ def accumulate(
             vectors.load(f, dtype, f.at(row, str(j * lanes), kept), lanes, masks[j])
             for j in range(columns)
         ]
-        if ahead:
-            following = f.at(row, f.mul(str(ahead), b_step), kept)
-            for j in range(columns):
-                _prefetch(f, f.at(following, str(j * lanes), kept))
         place = f.mul(loop.index, a_step)
         new = []
         for start, held in zip(a_rows, old):
@@ -78,12 +72,6 @@ def accumulate(
             new += [multiply_add(f, kind, spread, value, c) for value, c in zip(loaded, held)]
         loop.next = new
     return unflatten(loop.results, columns)
-
-
-def _prefetch(f: Function, pointer: str) -> None:
-    """Ask for the cache line of an address, which need not be one of the buffer's."""
-    operands = (("ptr", pointer), ("i32", "0"), ("i32", "3"), ("i32", "1"))
-    f.call("void", "llvm.prefetch.p0", *operands)
 
 
 def multiply_add(f: Function, kind: str, a: str, b: str, c: str) -> str:

@@ -57,7 +57,7 @@ class Gemm:
     whose columns lie side by side, in memory or in panels; with `packing` a unit makes its own
     panels from a B of any strides. masked: whether reads of B's last columns need a mask. rest:
     whether the last tile has fewer rows. cut: whether K has several blocks. dtype: of A and B as
-    they are read. ahead: rows of B to prefetch.
+    they are read.
     """
 
     columns: int
@@ -73,7 +73,6 @@ class Gemm:
     tile: tuple[int, int]
     lanes: int
     dtype: str
-    ahead: int
     outlet: Outlet
 
     @property
@@ -286,7 +285,6 @@ def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -
         tile.steps,
         sums,
         tile.masks if g.masked else None,
-        ahead=g.ahead,
     )
     for r in range(g.tile[0]):
         for j in range(g.tile[1]):

@@ -1,7 +1,7 @@
 """Products with few rows by a matrix whose contracted axis lies side by side: dot products.
 
-C[b, m, n] = sum_k A[b, m, k] W[b, n, k]. W is read once, in its own order; nothing is packed. A unit
-is one vector of columns n.
+C[b, m, n] = sum_k A[b, m, k] W[b, n, k]. W is read once, in its own order; nothing is packed. A
+unit is one vector of columns n.
 """
 
 from __future__ import annotations

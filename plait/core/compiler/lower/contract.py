@@ -14,6 +14,7 @@ from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.matvec import Matvec, emit_matvec
 from plait.core.codegen.outlet import Outlet, outlet_of
 from plait.core.codegen.pack import Packing, emit_pack, packed_dtype
+from plait.core.codegen.partial import Partial, emit_partial
 from plait.core.codegen.tiles import tile_shape
 from plait.core.compiler import views
 from plait.core.compiler.plan import Buffer, Plan
@@ -33,8 +34,11 @@ _A_BLOCK = 1 << 18
 _OWN_PANELS = 10
 #: Most panels of B in a unit.
 _SPREAD = 8
-#: Rows of B to prefetch where they lie pages apart.
-_AHEAD = 8
+#: Where few rows meet a B that is read in its own order: steps that whole rows of B are walked by.
+_STREAM_BLOCK = 8
+#: Least steps of a part where K is cut for the sake of units; and of a B that streams by.
+_PART = 256
+_STREAM_PART = 32
 #: Units wanted at least, so that eight threads have work.
 _UNITS = 16
 
@@ -213,7 +217,61 @@ def _product(
         )
         _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
         return
-    _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
+    parts = _parts(sizes, b, dtype.itemsize, lanes)
+    if parts > 1:
+        _in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes)
+    else:
+        _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
+
+
+def _streams(sizes: Sizes, b: Operand, itemsize: int) -> bool:
+    """Whether B is too large for a cache and read once in its own order, row after row."""
+    large = sizes.steps * sizes.columns * itemsize > 1 << 20
+    return large and b.free == 1 and sizes.rows <= matvec.MOST_ROWS
+
+
+def _parts(sizes: Sizes, b: Operand, itemsize: int, lanes: int) -> int:
+    """Into how many equal parts K is cut, so that a small result gives threads work."""
+    streams = _streams(sizes, b, itemsize)
+    least = _STREAM_PART if streams else _PART
+    tiles = -(-sizes.rows // 12) * -(-sizes.columns // (2 * lanes))
+    most = min(_UNITS if streams else _UNITS // tiles, sizes.steps // least)
+    if sizes.batch > 1 or most < 2:
+        return 1
+    return max(parts for parts in range(1, most + 1) if sizes.steps % parts == 0)
+
+
+def _in_parts(
+    parts: int,
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outlet: Outlet,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+    lanes: int,
+) -> None:
+    """The products of parts of K, as a batch, and their sum."""
+    dtype = packed_dtype(a.buffer.dtype)
+    steps = sizes.steps // parts
+    each = Sizes(parts, sizes.rows, sizes.columns, steps)
+    sums = plan.temporary((parts, sizes.rows, sizes.columns), dtype)
+    own = Outlet((), (), (Access((sizes.rows * sizes.columns, sizes.columns, 1)),), (dtype.name,))
+    a, b = a._replace(batch=a.step * steps), b._replace(batch=b.step * steps)
+    _tiled(each, a, b, own, [sums], (), plan, lanes)
+    add = Partial(sizes.columns, lanes, dtype.name, outlet)
+    plan.launch(
+        Launch(
+            Kernel("partial", _key(add, outlet), lambda symbol, _: emit_partial(symbol, add)),
+            tuple(outputs),
+            (sums, *reads),
+            units=sizes.rows,
+            numbers=(sizes.rows, parts),
+            flops=parts * sizes.rows * sizes.columns,
+            bytes=sums.nbytes + sum(x.nbytes for x in (*outputs, *reads)),
+        )
+    )
 
 
 def _tiled(
@@ -242,7 +300,7 @@ def _tiled(
         panel, b_step = width * sizes.steps, width
     if pack_a:
         a = _packed(a, sizes.rows, sizes, tile[0], lanes, plan)
-    far = b.step * dtype.itemsize > _NEAR_ROW and not pack_b
+    streams = _streams(sizes, b, dtype.itemsize) and not pack_b
     g = Gemm(
         columns=sizes.columns,
         a_row=1 if pack_a else a.free,
@@ -253,20 +311,19 @@ def _tiled(
         packing=packing,
         masked=not pack_b and sizes.columns % width != 0,
         rest=sizes.rows % tile[0] != 0,
-        cut=sizes.steps > K_BLOCK,
+        cut=sizes.steps > (_STREAM_BLOCK if streams else K_BLOCK),
         tile=tile,
         lanes=lanes,
         dtype=packed_dtype(dtype).name,
-        ahead=_AHEAD if far else 0,
         outlet=outlet,
     )
-    n = _blocked(g, sizes, a, b, panel)
+    n = _blocked(g, sizes, a, b, panel, streams)
     kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
     units = sizes.batch * n.row_blocks * n.column_blocks
     _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch(n), n)
 
 
-def _key(code: Gemm | Matvec, outlet: Outlet) -> tuple:
+def _key(code: Gemm | Matvec | Partial, outlet: Outlet) -> tuple:
     fields = [getattr(code, name) for name in code.__dataclass_fields__ if name != "outlet"]
     return (*fields, outlet.key)
 
@@ -322,12 +379,14 @@ def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     return shared and a.step == 1 and sizes.columns >= 4 * width
 
 
-def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int) -> Numbers:
+def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams: bool) -> Numbers:
     """How the product is cut into units: as many tiles of rows and panels as keep A, B and the sums
     in the second cache, as few as give eight threads work."""
     itemsize = BY_NAME[g.dtype].itemsize
-    cuts = -(-sizes.steps // K_BLOCK)
-    k_block = -(-(-(-sizes.steps // cuts)) // 16) * 16 if cuts > 1 else sizes.steps
+    k_block = sizes.steps
+    if g.cut:
+        even = math.ceil(sizes.steps / math.ceil(sizes.steps / K_BLOCK))
+        k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
     row_tiles = -(-sizes.rows // g.tile[0])
     block = max(1, _A_BLOCK // (g.tile[0] * k_block * itemsize))
     block = row_tiles if g.packing else min(block, row_tiles)
@@ -340,7 +399,9 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int) -> Numbe
 
     while block > 1 and units() < _UNITS and not g.packing:
         block = -(-block // 2)
-    while spread > 1 and units() < _UNITS:
+    if streams:
+        spread = g.panels
+    while spread > 1 and units() < _UNITS and not streams:
         spread = -(-spread // 2)
     return Numbers(
         sizes.rows,
