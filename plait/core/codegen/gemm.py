@@ -56,8 +56,8 @@ class Gemm:
     of A are copied to scratch first (their own distance is bad for the cache). b_step: stride of B,
     whose columns lie side by side, in memory or in panels; with `packing` a unit makes its own
     panels from a B of any strides. masked: whether reads of B's last columns need a mask. rest:
-    whether the last tile has fewer rows. cut: whether K has several blocks. dtype: of A and B as
-    they are read.
+    whether the last tile has fewer rows. cut: whether K has several blocks. dtype: of A and B
+    as they are read. pairs: whether that is float32 standing for two bfloat16 (see `brgemm`).
     """
 
     columns: int
@@ -73,6 +73,7 @@ class Gemm:
     tile: tuple[int, int]
     lanes: int
     dtype: str
+    pairs: bool
     outlet: Outlet
 
     @property
@@ -285,6 +286,7 @@ def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -
         tile.steps,
         sums,
         tile.masks if g.masked else None,
+        g.pairs,
     )
     for r in range(g.tile[0]):
         for j in range(g.tile[1]):

@@ -18,9 +18,11 @@ from plait.core.codegen.partial import Partial, emit_partial
 from plait.core.codegen.tiles import tile_shape
 from plait.core.compiler import views
 from plait.core.compiler.plan import Buffer, Plan
-from plait.core.ir.dtypes import BY_NAME
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.graph import Instruction
 from plait.core.ir.op import elements
+from plait.core.llvm.target import Target
 from plait.core.ops.numeric.contract import free_axes
 
 #: Rows from which packing B pays: each element of a panel is then used so often that the copy is
@@ -44,12 +46,17 @@ _UNITS = 16
 
 
 class Operand(NamedTuple):
-    """A matrix per batch, by strides in elements: `free` along rows or columns, `step` along K."""
+    """A matrix per batch, by strides in elements: `free` along rows or columns, `step` along K.
+
+    dtype: of what is read as one element; float32 stands for two bfloat16 of a `paired` operand.
+    """
 
     buffer: Buffer
     batch: int
     free: int
     step: int
+    dtype: DType
+    paired: bool = False
 
 
 class Sizes(NamedTuple):
@@ -106,7 +113,7 @@ def _operand(
     merged = [_merged(buffer.shape, strides, axes) for axes in (batch, free, steps)]
     if None not in merged:
         found = [stride or 0 for stride in merged]
-        return Operand(buffer, *found)
+        return Operand(buffer, *found, dtype=buffer.dtype)
     from plait.core.compiler.body import copy_kernel
     from plait.core.compiler.lower.rows import lower_rows
 
@@ -121,7 +128,7 @@ def _operand(
     lower_rows(copy_kernel(view, buffer.dtype), [copy], [buffer], plan)
     rows = math.prod([buffer.shape[i] for i in free])
     depth = math.prod([buffer.shape[i] for i in steps])
-    return Operand(copy, rows * depth, depth, 1)
+    return Operand(copy, rows * depth, depth, 1, buffer.dtype)
 
 
 def _merged(shape: tuple[int, ...], strides: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
@@ -207,7 +214,7 @@ def _product(
     reads: Sequence[Buffer],
     plan: Plan,
 ) -> None:
-    dtype = a.buffer.dtype
+    dtype = a.dtype
     lanes = plan.target.lanes(packed_dtype(dtype).itemsize)
     near = a.step in (0, 1) and b.step in (0, 1)
     if sizes.rows <= matvec.MOST_ROWS and near and sizes.steps > 1:
@@ -217,11 +224,26 @@ def _product(
         )
         _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
         return
+    if _pairs(sizes, a, b, plan.target):
+        a, b = _in_pairs(a), _in_pairs(b)
+        sizes, dtype = sizes._replace(steps=sizes.steps // 2), a.dtype
     parts = _parts(sizes, b, dtype.itemsize, lanes)
     if parts > 1:
         _in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes)
     else:
         _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
+
+
+def _pairs(sizes: Sizes, a: Operand, b: Operand, target: Target) -> bool:
+    """Whether the CPU multiplies these bfloat16 in pairs: neighbours along K in both operands."""
+    if a.dtype is not dtypes.bfloat16 or not target.bf16 or target.vector_bytes != 64:
+        return False
+    strides = (sizes.steps, a.batch, a.free, b.batch, b.free)
+    return a.step == b.step == 1 and not any(stride % 2 for stride in strides)
+
+
+def _in_pairs(x: Operand) -> Operand:
+    return Operand(x.buffer, x.batch // 2, x.free // 2, 1, dtypes.float32, True)
 
 
 def _streams(sizes: Sizes, b: Operand, itemsize: int) -> bool:
@@ -253,7 +275,7 @@ def _in_parts(
     lanes: int,
 ) -> None:
     """The products of parts of K, as a batch, and their sum."""
-    dtype = packed_dtype(a.buffer.dtype)
+    dtype = packed_dtype(a.dtype)
     steps = sizes.steps // parts
     each = Sizes(parts, sizes.rows, sizes.columns, steps)
     sums = plan.temporary((parts, sizes.rows, sizes.columns), dtype)
@@ -285,10 +307,11 @@ def _tiled(
     lanes: int,
 ) -> None:
     """A product by register tiles."""
-    dtype = a.buffer.dtype
+    dtype = a.dtype
     tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
     width = tile[1] * lanes
     pack_b = dtype.is_half or _packs_b(sizes, b, dtype.itemsize)
+    pairs = a.paired
     pack_a = dtype.is_half or _packs_a(sizes, a, dtype.itemsize)
     own = pack_b and sizes.rows <= _OWN_PANELS * tile[0] and sizes.columns > width
     panel, b_step, packing = width, b.step, None
@@ -315,6 +338,7 @@ def _tiled(
         tile=tile,
         lanes=lanes,
         dtype=packed_dtype(dtype).name,
+        pairs=pairs,
         outlet=outlet,
     )
     n = _blocked(g, sizes, a, b, panel, streams)
@@ -345,7 +369,7 @@ def _packed(
     operand: Operand, count: int, sizes: Sizes, width: int, lanes: int, plan: Plan
 ) -> Operand:
     """The operand in panels of `width`."""
-    dtype = operand.buffer.dtype
+    dtype = operand.dtype
     packing = Packing(
         count,
         sizes.steps,
@@ -369,12 +393,12 @@ def _packed(
         )
     )
     whole = packing.elements if operand.batch else 0
-    return Operand(target, whole, width * sizes.steps, width)
+    return Operand(target, whole, width * sizes.steps, width, target.dtype)
 
 
 def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Rows that share a cache set are copied out of each other's way, if read for some panels."""
-    itemsize = a.buffer.dtype.itemsize
+    itemsize = a.dtype.itemsize
     shared = a.free * itemsize % 2048 == 0 and rows > 4 and sizes.steps > 64
     return shared and a.step == 1 and sizes.columns >= 4 * width
 
