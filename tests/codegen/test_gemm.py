@@ -43,7 +43,7 @@ def values(random: np.random.RandomState, shape: tuple[int, ...], dtype: Any) ->
     return random.uniform(-1, 1, shape).astype(dtype.numpy)
 
 
-def tolerance(dtype: Any, steps: int) -> dict[str, float]:
+def tolerance(dtype: Any, steps: int) -> dict[str, Any]:
     """Sums of `steps` products below 1: each adds an error of the sum's size times roundoff."""
     unit = {"float32": 6e-8, "float64": 1.2e-16, "bfloat16": 4e-3, "float16": 5e-4}[dtype.name]
     wide = 6e-8 if dtype.is_half else unit
@@ -89,18 +89,19 @@ def test_axes_that_do_not_merge_are_copied() -> None:
 
 @pytest.mark.parametrize("dtype", (dtypes.bfloat16, dtypes.float16), ids=str)
 @pytest.mark.parametrize("sizes", ((3, 5, 7), (33, 64, 48), (1, 128, 10), (200, 70, 33)), ids=str)
+@pytest.mark.parametrize("left", ("mk", "km"))
 @pytest.mark.parametrize("right", ("kn", "nk"))
 def test_half_operands_accumulate_in_float32(
-    sizes: tuple[int, int, int], right: str, dtype: Any
+    sizes: tuple[int, int, int], left: str, right: str, dtype: Any
 ) -> None:
     m, k, n = sizes
     random = np.random.RandomState(3)
-    a = values(random, (m, k), dtype)
+    a = values(random, (m, k) if left == "mk" else (k, m), dtype)
     b = values(random, (k, n) if right == "kn" else (n, k), dtype)
-    attrs = {"contract": ((1,), (right.index("k"),)), "batch": ((), ())}
+    attrs = {"contract": ((left.index("k"),), (right.index("k"),)), "batch": ((), ())}
     (made,) = run_op(lower_dot, DOT_GENERAL, [a, b], [dtype] * 2, attrs)
     wide = [x.astype(np.float32) for x in (a, b)]
-    wanted = wide[0] @ (wide[1] if right == "kn" else wide[1].T)
+    wanted = (wide[0] if left == "mk" else wide[0].T) @ (wide[1] if right == "kn" else wide[1].T)
     np.testing.assert_allclose(made.astype(np.float32), wanted, **tolerance(dtype, k))
 
 

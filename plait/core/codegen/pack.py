@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plait.core.codegen import vectors
-from plait.core.codegen.text import Function
+from plait.core.codegen.text import Function, spread_constant
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 
@@ -22,6 +22,8 @@ class Packing:
 
     count: lanes in all (N); steps: K. lane_stride, step_stride, batch_stride: of the source, in
     elements. width: lanes of a panel. dtype: of the source; the panels are of `packed_dtype`.
+    pairs: a step is two neighbouring rows of bfloat16, whose elements are packed side by side as if
+    they were one float32; `steps` counts them and `step_stride` is from one pair to the next.
     """
 
     count: int
@@ -32,10 +34,11 @@ class Packing:
     width: int
     dtype: str
     lanes: int
+    pairs: bool = False
 
     @property
     def key(self) -> tuple:
-        return (self.lane_stride, self.step_stride, self.width, self.dtype, self.lanes)
+        return (self.lane_stride, self.step_stride, self.width, self.dtype, self.lanes, self.pairs)
 
     @property
     def panels(self) -> int:
@@ -91,10 +94,34 @@ def emit_panel(
 ) -> None:
     """Steps `start` to `stop` of one panel. base, target: the addresses of the panel's step 0 in
     the source and in the packed form. left: lanes that there are from the panel's first on."""
-    if p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
+    if p.pairs:
+        _paired(f, p, base, target, start, stop, left)
+    elif p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
         _transposed(f, p, base, target, start, stop, left)
     else:
         _copied(f, p, base, target, start, stop, left)
+
+
+def _paired(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    """Two rows at a time, lane by lane: the first in the low half of each word."""
+    with f.loop(start, stop) as step:
+        row = f.at(base, f.mul(step.index, str(p.step_stride)), "i16")
+        following = f.at(row, str(p.step_stride // 2), "i16")
+        out = f.at(target, f.mul(step.index, str(p.width)), "i32")
+        for lane in range(0, p.width, p.lanes):
+            lanes = min(p.lanes, p.width - lane)
+            halves, words = vectors.vector("i16", lanes), vectors.vector("i32", lanes)
+            mask = f.tail_mask(lanes, f.sub(left, str(lane)))
+            low, high = [
+                f.masked_load("i16", lanes, f.at(r, str(lane), "i16"), mask, 2)
+                for r in (row, following)
+            ]
+            low, high = [f.let(f"zext {halves} {x} to {words}") for x in (low, high)]
+            high = f.let(f"shl {words} {high}, {spread_constant(words, 16)}")
+            both = f.let(f"or {words} {low}, {high}")
+            f.store(words, both, f.at(out, str(lane), "i32"), 4)
 
 
 def _copied(

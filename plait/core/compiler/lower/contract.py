@@ -49,6 +49,7 @@ class Operand(NamedTuple):
     """A matrix per batch, by strides in elements: `free` along rows or columns, `step` along K.
 
     dtype: of what is read as one element; float32 stands for two bfloat16 of a `paired` operand.
+    Of a paired operand of bfloat16, yet to be packed, `step` is from one pair to the next.
     """
 
     buffer: Buffer
@@ -224,9 +225,9 @@ def _product(
         )
         _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
         return
-    if _pairs(sizes, a, b, plan.target):
-        a, b = _in_pairs(a), _in_pairs(b)
-        sizes, dtype = sizes._replace(steps=sizes.steps // 2), a.dtype
+    pairs_a, pairs_b = _in_pairs(sizes, a, plan.target), _in_pairs(sizes, b, plan.target)
+    if pairs_a is not None and pairs_b is not None:
+        a, b, sizes = pairs_a, pairs_b, sizes._replace(steps=sizes.steps // 2)
     parts = _parts(sizes, b, dtype.itemsize, lanes)
     if parts > 1:
         _in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes)
@@ -234,16 +235,17 @@ def _product(
         _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
 
 
-def _pairs(sizes: Sizes, a: Operand, b: Operand, target: Target) -> bool:
-    """Whether the CPU multiplies these bfloat16 in pairs: neighbours along K in both operands."""
-    if a.dtype is not dtypes.bfloat16 or not target.bf16 or target.vector_bytes != 64:
-        return False
-    strides = (sizes.steps, a.batch, a.free, b.batch, b.free)
-    return a.step == b.step == 1 and not any(stride % 2 for stride in strides)
-
-
-def _in_pairs(x: Operand) -> Operand:
-    return Operand(x.buffer, x.batch // 2, x.free // 2, 1, dtypes.float32, True)
+def _in_pairs(sizes: Sizes, x: Operand, target: Target) -> Operand | None:
+    """The operand in pairs of bfloat16 along K, where the CPU multiplies those: read in place where
+    they are neighbours, else to be packed. None: widen."""
+    usable = target.bf16 and target.vector_bytes == 64 and sizes.steps % 2 == 0
+    if x.dtype is not dtypes.bfloat16 or not usable:
+        return None
+    if x.step == 1 and x.batch % 2 == 0 and x.free % 2 == 0:
+        return Operand(x.buffer, x.batch // 2, x.free // 2, 1, dtypes.float32, True)
+    if x.free == 1:
+        return x._replace(step=2 * x.step, paired=True)
+    return None
 
 
 def _streams(sizes: Sizes, b: Operand, itemsize: int) -> bool:
@@ -310,14 +312,17 @@ def _tiled(
     dtype = a.dtype
     tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
     width = tile[1] * lanes
-    pack_b = dtype.is_half or _packs_b(sizes, b, dtype.itemsize)
     pairs = a.paired
-    pack_a = dtype.is_half or _packs_a(sizes, a, dtype.itemsize)
+    pack_b = b.dtype.is_half or _packs_b(sizes, b, b.dtype.itemsize)
+    pack_a = a.dtype.is_half or _packs_a(sizes, a, a.dtype.itemsize)
     own = pack_b and sizes.rows <= _OWN_PANELS * tile[0] and sizes.columns > width
     panel, b_step, packing = width, b.step, None
     if own:
         b_step = width
-        packing = Packing(sizes.columns, 0, b.free, b.step, 0, width, dtype.name, lanes)
+        own_pairs = b.paired and b.dtype.is_half
+        packing = Packing(
+            sizes.columns, 0, b.free, b.step, 0, width, b.dtype.name, lanes, own_pairs
+        )
     elif pack_b:
         b = _packed(b, sizes.columns, sizes, width, lanes, plan)
         panel, b_step = width * sizes.steps, width
@@ -379,6 +384,7 @@ def _packed(
         width,
         dtype.name,
         lanes,
+        operand.paired and dtype.is_half,
     )
     batch = 1 if operand.batch == 0 else sizes.batch
     target = plan.temporary((batch, packing.elements), packed_dtype(dtype))
