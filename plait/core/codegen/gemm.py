@@ -12,7 +12,7 @@ runs the same code.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from plait.core.codegen import brgemm, pack, vectors
 from plait.core.codegen.outlet import Here, Outlet, Spot
@@ -27,7 +27,8 @@ STAGED_ROW = K_BLOCK + 16
 
 
 class Numbers(NamedTuple):
-    """The kernel's run-time numbers, in the order of its arguments; strides in elements.
+    """The kernel's run-time numbers, in the order of its arguments; strides in elements. In a
+    launch they are ints, in the code that is written the names of values.
 
     a_batch, b_batch: from one batch to the next. a_tile: from one tile of rows of a packed A to the
     next; b_panel: from one panel of B to the next. k_block: steps of a block. block: tiles of rows
@@ -35,17 +36,17 @@ class Numbers(NamedTuple):
     along the columns.
     """
 
-    rows: int
-    steps: int
-    a_batch: int
-    b_batch: int
-    a_tile: int
-    b_panel: int
-    k_block: int
-    block: int
-    row_blocks: int
-    spread: int
-    column_blocks: int
+    rows: Any
+    steps: Any
+    a_batch: Any
+    b_batch: Any
+    a_tile: Any
+    b_panel: Any
+    k_block: Any
+    block: Any
+    row_blocks: Any
+    spread: Any
+    column_blocks: Any
 
 
 @dataclass(frozen=True)
