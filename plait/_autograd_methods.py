@@ -12,6 +12,7 @@ from plait.core.lazy import backward as differentiation
 from plait.core.lazy.capture import current, watch
 from plait.core.lazy.grad import add_hook
 from plait.core.lazy.tensor import LazyTensor
+from plait.core.ops.look_up import rows_of
 
 
 class AutogradMethods(LazyTensor):
@@ -75,6 +76,21 @@ class AutogradMethods(LazyTensor):
         if watch.active is not None and (active := current()) is not None:
             active.grad_set(self)
         self._grad = value
+
+    def _add_gradient(self, grad: LazyTensor, create_graph: bool) -> None:
+        """Add a gradient to that held; one that is nothing but rows of a table stays so."""
+        node = grad._cell._node if grad._base is None and not create_graph else None
+        rows = rows_of(node) if node is not None else None
+        held = self.grad
+        if rows is not None and (held is None or held.is_sparse):
+            from plait._sparse import accumulated
+
+            self._grad = accumulated(held, rows, self._shape)
+            return
+        if held is not None and held.is_sparse:
+            # Dense and sparse ones make a dense one.
+            self._grad = held.to_dense()
+        LazyTensor.accumulate_grad(self, grad, create_graph)
 
     @grad.deleter
     def grad(self) -> None:
@@ -199,7 +215,7 @@ class AutogradMethods(LazyTensor):
         return handle
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
-        super().accumulate_grad(grad, create_graph)
+        self._add_gradient(grad, create_graph)
         hooks = vars(self).get("_post_accumulate_hooks")
         if hooks:
             for hook in list(hooks.values()):

@@ -13,16 +13,45 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from plait.core.ir.graph import Graph
+from plait.core.llvm.target import target
 from plait.core.reference import executor as reference_executor
+from plait.core.runtime import compiled
+from plait.core.runtime import threads as runtime_threads
 
 Executor = Callable[[Graph, Sequence[np.ndarray]], list[np.ndarray]]
 
+
+def _compiled(isa: str, threads: int) -> Executor:
+    """Native programs of an instruction set on so many threads."""
+
+    def run(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        before = runtime_threads.count()
+        runtime_threads.set_count(threads)
+        try:
+            return compiled.compiled(graph, isa).run(inputs)
+        finally:
+            runtime_threads.set_count(before)
+
+    return run
+
+
+def _machine_has(isa: str) -> bool:
+    try:
+        target(isa)
+    except ValueError:
+        return False
+    return True
+
+
 EXECUTORS: dict[str, Executor] = {
     "reference": reference_executor.run,
+    "compiled-1": _compiled("", 1),
+    "compiled-2": _compiled("", 2),
+    **{isa: _compiled(isa, 2) for isa in ("avx2", "avx512") if _machine_has(isa)},
 }
 
 #: Other executors take one case in so many.
-SLICE = 4
+SLICE = 16
 
 
 def selected(executor: str, case: str) -> bool:

@@ -310,7 +310,8 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
 @public(inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
-    return _scaled_sum("addmm", *lower(input), mm(mat1, mat2), beta, alpha)
+    input, mat1, mat2 = lower(input, mat1, mat2)
+    return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
 
 
 @public(inplace=True)
@@ -324,7 +325,8 @@ def baddbmm(
     input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1
 ) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for each matrix of a stack."""
-    return _scaled_sum("baddbmm", *lower(input), bmm(batch1, batch2), beta, alpha)
+    input, batch1, batch2 = lower(input, batch1, batch2)
+    return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
 
 
 @public(inplace=True)

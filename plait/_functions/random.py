@@ -7,6 +7,7 @@ inside programs (dropout) are counter-based: see `plait.nn.functional`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from plait._types import CPU, require_cpu
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
-from plait.core.lazy.capture import forced
+from plait.core.ir.node import Node
+from plait.core.lazy.capture import current, forced
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.recorder import recorder
+from plait.core.ops.elementwise import cast
 from plait.core.runtime import generator as generators
 from plait.core.runtime import host_random as host
 
@@ -37,12 +40,19 @@ class Generator(generators.Generator):
     def device(self) -> Any:
         return CPU
 
+    def manual_seed(self, seed: int) -> Any:
+        """Restart from a seed (see `plait.core.runtime.generator`)."""
+        forced("random numbers are seeded")
+        return super().manual_seed(seed)
+
     def get_state(self) -> Any:
         """The state as a uint8 tensor, exchangeable with PyTorch's."""
+        forced("the state of random numbers is read")
         return owned(np.array(super().get_state(), copy=True))
 
     def set_state(self, state: Any) -> Any:
         """Continue from a state."""
+        forced("the state of random numbers is set")
         super().set_state(np.array(state.compute() if isinstance(state, Tensor) else state))
         return self
 
@@ -52,10 +62,27 @@ default_generator = Generator()
 
 def source(generator: Any) -> Any:
     """The generator given, or the default one, about to be drawn from."""
-    forced("random numbers are drawn by the host")
     chosen = default_generator if generator is None else generator
     recorder.before_draw(chosen)
+    active = current()
+    if active is not None:
+        active.before_draw(chosen)
     return chosen
+
+
+def drawn(function: Callable[..., np.ndarray], generator: Any, *args: Any) -> Node:
+    """A leaf of what `function(generator, *args)` draws now, and in each later call of a compiled
+    step anew."""
+    chosen = source(generator)
+
+    def draw() -> np.ndarray:
+        return np.asarray(function(chosen, *args), order="C")
+
+    node = leaf_of(draw())
+    active = current()
+    if active is not None:
+        active.draw(node, draw, chosen)
+    return node
 
 
 @public(method=False)
@@ -95,9 +122,10 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def _made(array: np.ndarray, kwargs: dict[str, Any]) -> Tensor:
+def _made(node: Node, kwargs: dict[str, Any]) -> Tensor:
     require_cpu(kwargs.get("device"))
-    return owned(array, bool(kwargs.get("requires_grad")))
+    made = Tensor.of_node(node)
+    return made.requires_grad_() if kwargs.get("requires_grad") else made
 
 
 def _float_dtype(name: str, dtype: Any) -> DType:
@@ -124,7 +152,7 @@ def rand(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) ->
     """Uniform in [0, 1)."""
     shape = _sizes("rand", size, kwargs)
     wanted = _float_dtype("rand", dtype)
-    return _made(host.uniform(source(generator), shape, wanted.numpy), kwargs)
+    return _made(drawn(host.uniform, generator, shape, wanted.numpy), kwargs)
 
 
 @public(method=False)
@@ -132,7 +160,7 @@ def randn(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -
     """Standard normal."""
     shape = _sizes("randn", size, kwargs)
     wanted = _float_dtype("randn", dtype)
-    return _made(host.normal(source(generator), shape, wanted.numpy), kwargs)
+    return _made(drawn(host.normal, generator, shape, wanted.numpy), kwargs)
 
 
 @public(method=False)
@@ -156,7 +184,8 @@ def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any)
         )
     wanted = require_dtype("randint", dtype) or dtypes.int64
     shape = shape_argument("randint", (size,))
-    return _made(host.integers(source(generator), int(low), int(high), shape, wanted.numpy), kwargs)
+    node = drawn(host.integers, generator, int(low), int(high), shape, wanted.numpy)
+    return _made(node, kwargs)
 
 
 @public(method=False)
@@ -165,7 +194,7 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, **kwargs: Any)
     wanted = require_dtype("randperm", dtype) or dtypes.int64
     if n < 0:
         raise error(RuntimeError, f"n must be non-negative in randperm, got {n}")
-    return _made(host.permutation(source(generator), int(n)).astype(wanted.numpy), kwargs)
+    return _made(cast(drawn(host.permutation, generator, int(n)), wanted), kwargs)
 
 
 def _like(name: str, draw: Any) -> Any:
@@ -201,13 +230,13 @@ def normal(
         wanted = _float_dtype("normal", kwargs.pop("dtype", None))
         shape = shape_argument("normal", (size,))
         _require_std(std)
-        drawn = host.normal(source(generator), shape, wanted.numpy, float(mean), float(std))
-        return _made(drawn, kwargs)
+        node = drawn(host.normal, generator, shape, wanted.numpy, float(mean), float(std))
+        return _made(node, kwargs)
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     from plait.core.functional.broadcasting import broadcast_shapes
 
     shape = broadcast_shapes("normal", *[x._shape for x in tensors])
-    standard = owned(host.normal(source(generator), shape, tensors[0].dtype.numpy))
+    standard = Tensor.of_node(drawn(host.normal, generator, shape, tensors[0].dtype.numpy))
     return standard * std + mean
 
 
@@ -219,13 +248,12 @@ def _require_std(std: Any) -> None:
 @public
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -> Tensor:
     """1 with the probability given by each element (or p), else 0."""
-    gen = source(generator)
     if p is not None:
-        return owned(host.bernoulli_scalar(gen, input._shape, float(p), input.dtype.numpy))
+        node = drawn(host.bernoulli_scalar, generator, input._shape, float(p), input.dtype.numpy)
+        return Tensor.of_node(node)
     _require_probabilities(input)
-    return owned(
-        host.bernoulli(gen, np.ascontiguousarray(input.compute())).astype(input.dtype.numpy)
-    )
+    chances = np.ascontiguousarray(input.compute())
+    return owned(host.bernoulli(source(generator), chances).astype(input.dtype.numpy))
 
 
 def _require_probabilities(input: Tensor) -> None:
@@ -266,15 +294,15 @@ def multinomial(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement in "
             f"multinomial: {num_samples} of {input._shape[-1]}",
         )
-    drawn = host.multinomial(source(generator), weights, num_samples, replacement)
-    return owned(np.asarray(drawn, np.int64))
+    places = host.multinomial(source(generator), weights, num_samples, replacement)
+    return owned(np.asarray(places, np.int64))
 
 
 # -- in-place draws ---------------------------------------------------------------------------
 
 
-def _write(self: Tensor, array: np.ndarray) -> Tensor:
-    return self.assign(leaf_of(np.asarray(array).astype(self.dtype.numpy, copy=False)))
+def _write(self: Tensor, function: Any, generator: Any, *args: Any) -> Tensor:
+    return self.assign(drawn(function, generator, *args))
 
 
 def _uniform_(
@@ -288,45 +316,41 @@ def _uniform_(
             RuntimeError,
             f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}",
         )
-    return _write(self, host.uniform(source(generator), self._shape, self.dtype.numpy, low, high))
+    return _write(self, host.uniform, generator, self._shape, self.dtype.numpy, low, high)
 
 
 def _normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
     """Write normal draws."""
     _require_std(std)
-    return _write(
-        self, host.normal(source(generator), self._shape, self.dtype.numpy, float(mean), float(std))
-    )
+    shape, dtype = self._shape, self.dtype.numpy
+    return _write(self, host.normal, generator, shape, dtype, float(mean), float(std))
 
 
 def _random_(self: Tensor, *bounds: int, generator: Any = None, **kwargs: Any) -> Tensor:
     """Write integers: over the dtype's range, or from [from, to)."""
-    gen = source(generator)
     given = [kwargs[k] for k in ("from", "to") if k in kwargs] or list(bounds)
     if not given:
-        return _write(self, host.integers_full(gen, self._shape, self.dtype.numpy))
+        return _write(self, host.integers_full, generator, self._shape, self.dtype.numpy)
     low, high = (0, given[0]) if len(given) == 1 else given
     if high is None:
         high = 2**63 - 1
-    return _write(self, host.integers(gen, low, high, self._shape, self.dtype.numpy))
+    return _write(self, host.integers, generator, low, high, self._shape, self.dtype.numpy)
 
 
 def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Write 0/1 draws with probability p (a number or a tensor)."""
-    gen = source(generator)
     if isinstance(p, Tensor):
         _require_probabilities(p)
-        chances = np.broadcast_to(p.compute(), self._shape)
-        return _write(self, host.bernoulli(gen, np.ascontiguousarray(chances)))
+        chances = np.ascontiguousarray(np.broadcast_to(p.compute(), self._shape))
+        return _write(self, host.bernoulli, generator, chances)
     if not 0 <= p <= 1:
         raise error(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-    return _write(self, host.bernoulli_scalar(gen, self._shape, float(p), self.dtype.numpy))
+    return _write(self, host.bernoulli_scalar, generator, self._shape, float(p), self.dtype.numpy)
 
 
 def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) -> Tensor:
     """Write exponential draws of rate lambd."""
-    drawn = host.exponential(source(generator), self._shape, self.dtype.numpy, rate=lambd)
-    return _write(self, drawn)
+    return _write(self, host.exponential, generator, self._shape, self.dtype.numpy, lambd)
 
 
 for _method in (_uniform_, _normal_, _random_, _bernoulli_, _exponential_):

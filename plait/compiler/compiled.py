@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 from plait._autocast import state as autocast
 from plait._promotion import get_default_dtype
@@ -49,7 +50,7 @@ class Compiled:
         self._function = function
         self._whole = whole
         self._kinds: dict[Any, _Kind] = {}
-        _all.append(self)
+        _all.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if current() is not None:
@@ -229,7 +230,7 @@ def _flat_key(args: tuple) -> tuple | None:
     key: list[Any] = []
     for value in args:
         if isinstance(value, Tensor):
-            key.append((value._shape, value._dtype, value._requires_grad, value._grad_fn is None))
+            key.append(_place(value))
         elif type(value) in _SIMPLE:
             key.append((type(value), value))
         else:
@@ -259,16 +260,27 @@ class _Identity:
         return isinstance(other, _Identity) and other.value is self.value
 
 
+def _place(tensor: Any) -> tuple:
+    """What of a tensor tells kinds of calls apart."""
+    return (
+        tensor._shape,
+        tensor._dtype,
+        tensor._requires_grad,
+        tensor._grad_fn is None,
+        tensor._base is None,
+    )
+
+
 def _describe(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return (value._shape, value._dtype, value._requires_grad, value._grad_fn is None)
+        return _place(value)
     if type(value) in _SIMPLE:
         return (type(value), value)
     return _Identity(value)
 
 
 #: Every compiled function, for `reset`.
-_all: list[Compiled] = []
+_all: WeakSet[Compiled] = WeakSet()
 
 
 def reset_all() -> None:

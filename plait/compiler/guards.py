@@ -20,7 +20,10 @@ from plait.optim import Optimizer
 
 _SIMPLE = (bool, int, float, complex, str, bytes, type(None))
 _EFFECTS = {"print", "input", "open", "exec", "eval", "globals", "next"}
-_OUTSIDE = {"numpy", "random", "time", "datetime", "os", "sys", "logging", "secrets", "io"}
+_OUTSIDE = {
+    *("numpy", "random", "time", "datetime", "os", "sys", "logging", "secrets", "io", "tqdm"),
+    *("PIL", "matplotlib", "pandas", "scipy", "wandb", "subprocess", "socket", "threading"),
+}
 _MISSING: Any = object()
 _LARGE = 256
 
@@ -41,7 +44,6 @@ class Guards:
         self._modules: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._effects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._seen: dict[int, Any] = {}
-        self._names: set[str] = set()
         self._waiting: list[Any] = [function]
         while self._waiting:
             self._visit(self._waiting.pop())
@@ -100,11 +102,17 @@ class Guards:
         elif isinstance(value, Module):
             self._module(value)
         elif isinstance(value, (list, tuple, dict, set)):
-            if len(value) <= _LARGE:
-                items = _items(value)
-                self._lists.append((value, items))
-                self._waiting += items
-        elif not isinstance(value, Optimizer) and hasattr(value, "__dict__"):
+            if len(value) > _LARGE:
+                self.reason = f"it reads a {type(value).__name__} of {len(value)} entries"
+                return
+            items = _items(value)
+            self._lists.append((value, items))
+            self._waiting += items
+        elif type(value).__module__.split(".")[0] in _OUTSIDE:
+            self.reason = f"it reads an object of {type(value).__module__}"
+        elif isinstance(value, Optimizer):
+            self._optimizer(value)
+        elif hasattr(value, "__dict__"):
             self._object(value)
 
     def _function(self, function: Any) -> None:
@@ -122,7 +130,8 @@ class Guards:
             self._waiting.append(value)
         self._waiting += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
         for name in _names(function.__code__):
-            self._names.add(name)
+            if name == "param_groups":
+                self.reason = "it reads or sets the options of an optimizer"
             value = function.__globals__.get(name, _MISSING)
             if value is _MISSING:
                 if name in _EFFECTS and hasattr(builtins, name):
@@ -152,6 +161,15 @@ class Guards:
                 if isinstance(member, types.FunctionType) and name != "__init__":
                     self._waiting.append(member)
             self._waiting += [v for v in fields.values() if not isinstance(v, (dict, *_SIMPLE))]
+
+    def _optimizer(self, optimizer: Any) -> None:
+        """Its hooks and options; what it does is guarded where the capture sees it."""
+        for group in optimizer.param_groups:
+            simple = {k: v for k, v in group.items() if isinstance(v, _SIMPLE)}
+            self._effects.append((group, simple))
+        for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks):
+            self._modules.append((hooks, dict(hooks)))
+            self._waiting += hooks.values()
 
     def _object(self, value: Any) -> None:
         """An object of a user's class: the attributes that the code names, and its methods."""

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor
-from plait.compiler.step import Argument, Object, Step, View
+from plait._types import device
+from plait.compiler.step import Argument, Fixed, GradOf, Object, Rows, Step, View
+from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node
@@ -19,6 +21,9 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.runtime.realize import compile_graph, held_outside, realize
 from plait.utils._pytree import tree_flatten
+
+#: Kinds of results that are the same in each call of a kind.
+_VALUES = (bool, int, float, complex, str, bytes, type(None), DType, device, type)
 
 
 class Uncapturable(Exception):
@@ -89,10 +94,15 @@ class _Plan:
     def _place(self, value: Any) -> Any:
         """How a replay makes this value again: an object's number, a view, an argument, or the
         value itself."""
+        if not isinstance(value, (Tensor, *_VALUES)):
+            # It may have been made by the call, and hold what later calls make anew.
+            raise Uncapturable(f"an object of type {type(value).__name__} is returned")
         if not isinstance(value, Tensor):
             return value
         if id(value) in self._arguments:
             return Argument(self._arguments[id(value)])
+        if value.is_sparse:
+            return Rows(value, self._place(value._index), self._place(value._rows))
         if value._base is not None:
             if value.requires_grad:
                 raise Uncapturable("a view that requires a gradient is returned")
@@ -179,7 +189,7 @@ class _Builder:
         arguments = {slot for slot, _ in step.argument_slots}
         mutable = arguments | self.number_positions | {slot for slot, _ in step.drawn}
         step.passed = [(k, number, number in mutable) for number, k in handed.items()]
-        self._rest()
+        self._rest(graph)
         step.program = compile_graph(graph, donations)
         return step, lambda: self._finish(found, roots, places)
 
@@ -201,6 +211,7 @@ class _Builder:
         slots: dict[int, int] = {}
         names: list[str] = []
         self.number_positions: set[int] = set()
+        step.input_types = found.graph.inputs
         self.donated: set[int] = set()
         for slot, node in enumerate(found.leaves):
             step.template.append(None)
@@ -231,25 +242,45 @@ class _Builder:
         elif held.owner is not None:
             step.owned.append((slot, held.owner))
         else:
-            step.fixed.append((slot, held.tensor, held.tensor._requires_grad, False))
+            tensor = held.tensor
+            hooks = tensor._leaf_hooks
+            step.fixed.append(
+                Fixed(slot, tensor, tensor._cell, tensor._requires_grad, hooks, False)
+            )
+            if hooks is not None:
+                step.kept.append((hooks, tuple(hooks.values())))
 
     def _writes(
         self, places: list[int], uses: list[int], slots: dict[int, int], handed: set[int]
     ) -> dict[int, int]:
         """Describe each write to a cell that was there; gives the donations."""
         donations: dict[int, int] = {}
-        fixed = {slot for slot, *_ in self.step.fixed}
+        fixed = {held.slot for held in self.step.fixed}
         for place, (cell, _, before) in zip(places, self.captured.written.values()):
             slot = slots.get(id(cell))
-            self.step.writes.append((cell if slot is None else slot, place, cell.version - before))
+            target = self._target(cell) if slot is None else slot
+            self.step.writes.append((target, place, cell.version - before))
             alone = uses.count(place) == 1 and place < self.step.output_count
             if slot in fixed and slot not in handed and alone:
                 donations[place] = slot
         donated = set(donations.values())
-        self.step.fixed = [(s, t, r, s in donated) for s, t, r, _ in self.step.fixed]
+        self.step.fixed = [held._replace(writable=held.slot in donated) for held in self.step.fixed]
         return donations
 
-    def _rest(self) -> None:
+    def _target(self, cell: Cell) -> Any:
+        """Who has a cell that is written but not read by the program."""
+        captured = self.captured
+        held = captured.inputs.get(id(cell))
+        if held is not None and held.argument is not None:
+            return Argument(held.argument)
+        owner = captured.grad_owner.get(id(cell))
+        if owner is not None:
+            return GradOf(owner)
+        if held is not None:
+            return held.tensor
+        return captured.handles.get(id(cell), cell)
+
+    def _rest(self, graph: Graph) -> None:
         plan, step, captured = self.plan, self.step, self.captured
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
@@ -258,12 +289,13 @@ class _Builder:
         ]
         states = {id(s): s for s, *_ in captured.kept}.values()
         dicts = [d for state in states for d in (state, *state.values())]
-        step.kept = [(d, tuple(d.values())) for d in dicts]
-        step.generators = list(captured.generators.values())
+        step.kept += [(d, tuple(d.values())) for d in dicts]
+        if any(made.op.check is not None for made in graph.instructions):
+            step.generators = list(captured.generators.values())
 
     def _finish(self, found: GraphCapture, roots: list[Any], places: list[int]) -> None:
         """Compute the captured call itself."""
-        donated = {slot for slot, _, _, writable in self.step.fixed if writable}
+        donated = {held.slot for held in self.step.fixed if held.writable}
         arrays = [
             node.value.copy() if slot in donated else node.value
             for slot, node in enumerate(found.leaves)

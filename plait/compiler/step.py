@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import is_
 from sys import getrefcount
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import ALONE, Cell
 from plait.core.lazy.views import Layout
 from plait.core.lazy.views import Step as ViewStep
+from plait.core.runtime.generator import Generator
 from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
 
 #: Given back by `Step.replay` where a guard fails; nothing has happened then.
@@ -56,6 +57,41 @@ class View:
         self.layout: Layout | None = tensor._layout
 
 
+class Fixed(NamedTuple):
+    """A tensor that each call reads: its slot, and what of it must stay as it was.
+
+    writable: its memory may be written, if nobody else has it.
+    """
+
+    slot: int
+    tensor: Any
+    cell: Cell
+    required: bool
+    hooks: dict[int, Any] | None
+    writable: bool
+
+
+class GradOf:
+    """The `.grad` of a tensor, which is written in place."""
+
+    __slots__ = ("tensor",)
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor = tensor
+
+
+class Rows:
+    """A sparse tensor that the call makes, of two objects."""
+
+    __slots__ = ("coalesced", "index", "shape", "values")
+
+    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
+        self.index = index
+        self.values = values
+        self.shape = tensor._shape
+        self.coalesced = tensor.is_coalesced()
+
+
 class Argument:
     __slots__ = ("number",)
 
@@ -68,13 +104,13 @@ class Step:
 
     def __init__(self) -> None:
         self.template: list[Any] = []
-        #: (slot, tensor, requires_grad, whether its memory may be written)
-        self.fixed: list[tuple[int, Any, bool, bool]] = []
+        self.fixed: list[Fixed] = []
+        self.input_types: tuple[Spec, ...] = ()
         self.argument_slots: list[tuple[int, int]] = []
         self.owned: list[tuple[int, Any]] = []
         self.drawn: list[tuple[int, Callable[[], np.ndarray]]] = []
         self.number_slots: list[np.ndarray] = []
-        #: (slot or cell, result, version increments)
+        #: (slot, or see `_cell_of`; result; version increments)
         self.writes: list[tuple[Any, int, int]] = []
         #: (result, slot, whether a copy is needed) of what is handed through
         self.passed: list[tuple[int, int, bool]] = []
@@ -92,7 +128,8 @@ class Step:
         self.grad_guards: list[tuple[Any, bool]] = []
         #: Dicts of optimizer state, and the values that they must still hold.
         self.kept: list[tuple[dict[Any, Any], tuple]] = []
-        self.generators: list[Any] = []
+        #: Generators that are drawn from before something that may fail.
+        self.generators: list[Generator] = []
         self.output_count = 0
         #: Results that go to several places.
         self.shared: set[int] = set()
@@ -113,10 +150,14 @@ class Step:
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
-        for slot, tensor, required, writable in self.fixed:
+        for slot, tensor, known, required, hooks, writable in self.fixed:
             cell = tensor._cell
             node = cell._node
-            if tensor._requires_grad is not required:
+            if (
+                tensor._requires_grad is not required
+                or tensor._leaf_hooks is not hooks
+                or (cell is not known and not self._fits(slot, tensor))
+            ):
                 return MISS
             cells[slot] = cell
             if node is None or node.value is None or cell.shared is not None:
@@ -136,7 +177,11 @@ class Step:
             if tensor._base is None:
                 cell = cells[slot] = tensor._cell
                 node = cell._node
-                if node is not None and node.value is not None and cell.shared is None:
+                if cell.shared is not None:
+                    if cell.shared.flags.c_contiguous:
+                        arrays[slot] = cell.shared
+                        continue
+                elif node is not None and node.value is not None:
                     arrays[slot] = node.value
                     continue
             arrays[slot] = np.ascontiguousarray(tensor.compute()).reshape(tensor._shape)
@@ -145,7 +190,7 @@ class Step:
             arrays[slot] = _contents(cells[slot])
         for held, value in zip(self.number_slots, numbers):
             held[()] = value
-        offsets = [generator.offset for generator in self.generators]
+        saved = [(g, Generator.get_state(g)) for g in self.generators]
         for slot, provider in self.drawn:
             array = provider()
             if slot >= 0:
@@ -153,13 +198,18 @@ class Step:
         try:
             results = self.program(arrays)
         except Exception:
-            for generator, offset in zip(self.generators, offsets):
-                generator.rewind(offset)
+            for generator, state in saved:
+                Generator.set_state(generator, state)
             raise
         for _, slot, copied in self.passed:
             results.append(arrays[slot].copy() if copied else arrays[slot])
         del arrays
         return self._store(results, cells, renewed or (), arguments)
+
+    def _fits(self, slot: int, tensor: Any) -> bool:
+        """Whether a tensor that has other memory than it had can still be the input."""
+        spec = self.input_types[slot]
+        return tensor._base is None and tensor._shape == spec.shape and tensor._dtype is spec.dtype
 
     def _holds(self) -> bool:
         """Whether gradients and optimizer state are there as they were."""
@@ -179,7 +229,7 @@ class Step:
         nodes: dict[int, Node] = {}
         shared = self.shared
         for place, number, count in self.writes:
-            cell = cells[place] if type(place) is int else place
+            cell = cells[place] if type(place) is int else _cell_of(place, arguments)
             node = cell._node
             if (
                 number not in shared
@@ -237,12 +287,28 @@ class Step:
             return objects[value.index]
         if kind is Argument:
             return arguments[value.number]
+        if kind is Rows:
+            from plait._sparse import SparseTensor
+
+            index, rows = [
+                self._make(part, objects, arguments) for part in (value.index, value.values)
+            ]
+            return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
         if kind is View:
             base = self._make(value.base, objects, arguments)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
             view._base, view._steps, view._layout = base, value.steps, value.layout
             return view
         return value
+
+
+def _cell_of(place: Any, arguments: Sequence[Any]) -> Cell:
+    """Where a write goes that is to no input: an argument, a `.grad`, a tensor, or a cell."""
+    if type(place) is Argument:
+        return arguments[place.number]._cell
+    if type(place) is GradOf:
+        return place.tensor._grad._cell
+    return place if type(place) is Cell else place._cell
 
 
 def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:

@@ -15,6 +15,7 @@ from plait.optim.radam import RAdam
 from plait.optim.rmsprop import RMSprop
 from plait.optim.rprop import Rprop
 from plait.optim.sgd import SGD
+from plait.optim.sparse_adam import SparseAdam
 
 __all__ = [
     "ASGD",
@@ -30,8 +31,9 @@ __all__ = [
     "RAdam",
     "RMSprop",
     "Rprop",
+    "SparseAdam",
     "lr_scheduler",
     "swa_utils",
 ]
 
-__getattr__ = unbuilt("torch.optim", ("Adafactor", "Muon", "SparseAdam"))
+__getattr__ = unbuilt("torch.optim", ("Adafactor", "Muon"))

@@ -183,6 +183,8 @@ class UpdateRule(Optimizer):
 
     #: What follows the class's name when a sparse gradient is refused.
     _sparse_hint = ""
+    #: Whether there is a rule for sparse gradients.
+    _takes_sparse = False
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
@@ -199,14 +201,17 @@ class UpdateRule(Optimizer):
         if closure is not None:
             with grad_mode(True):
                 loss = closure()
-        differentiable = any(group["differentiable"] for group in self.param_groups)
+        differentiable = any(group.get("differentiable", False) for group in self.param_groups)
         with grad_mode(differentiable), Update(differentiable) as update:
             for group in self.param_groups:
                 options = self._options(group)
                 for param in group["params"]:
                     if param.grad is not None:
                         self._check_gradient(param)
-                        self._update(update, options, param, update.read(param.grad))
+                        if param.grad.is_sparse:
+                            self._update_sparse(update, options, param, param.grad)
+                        else:
+                            self._update(update, options, param, update.read(param.grad))
         return loss
 
     def _options(self, group: dict[str, Any]) -> Any:
@@ -218,7 +223,7 @@ class UpdateRule(Optimizer):
 
     def _check_gradient(self, param: Tensor) -> None:
         name = type(self).__name__
-        if param.grad.is_sparse:
+        if param.grad.is_sparse and not self._takes_sparse:
             raise error(
                 RuntimeError, f"{name} does not support sparse gradients{self._sparse_hint}"
             )
@@ -230,6 +235,10 @@ class UpdateRule(Optimizer):
             )
 
     def _update(self, update: Update, options: dict[str, Any], param: Tensor, grad: Any) -> None:
+        raise NotImplementedError
+
+    def _update_sparse(self, update: Update, options: Any, param: Tensor, grad: Any) -> None:
+        """The rule for a sparse gradient, where `_takes_sparse`."""
         raise NotImplementedError
 
     def _compute_step(self) -> None:

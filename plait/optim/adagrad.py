@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from plait._tensor import Tensor
+from plait._unbuilt import not_built
 from plait.core.functional import updates
+from plait.core.ir.errors import error
+from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.source import full
 from plait.optim._apply import (
     Update,
@@ -70,6 +73,27 @@ class Adagrad(UpdateRule):
 
     def share_memory(self) -> None:
         """Nothing to do: worker processes receive copies."""
+
+    _takes_sparse = True
+
+    def _update_sparse(self, update: Update, options: Any, param: Any, grad: Any) -> None:
+        if options["weight_decay"] != 0:
+            raise error(RuntimeError, "weight_decay option is not compatible with sparse gradients")
+        if options["differentiable"]:
+            raise not_built("Adagrad of a sparse gradient with differentiable=True")
+        state = update.state_of(self, param)
+        step = state.count()
+        index, rows = grad.coalesce().nodes()
+        tables = update.read(param), state.value("sum", options["initial_accumulator_value"])
+        value, total = updates.adagrad(
+            TAKE(tables[0], index, axis=0),
+            updates.raw_gradient(rows, rows, 0, options["maximize"]),
+            TAKE(tables[1], index, axis=0),
+            lr=options["lr"] / (1 + (step - 1) * options["lr_decay"]),
+            eps=options["eps"],
+        )
+        update.write(param, PUT_AT(tables[0], index, value, axis=0))
+        state.write("sum", PUT_AT(tables[1], index, total, axis=0))
 
     def _update(self, update: Update, options: dict[str, Any], param: Any, grad: Any) -> None:
         state = update.state_of(self, param)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait._unbuilt import not_built
 from plait.core.functional import updates
 from plait.core.ir.errors import error
 from plait.optim._apply import Update, UpdateRule, check_fused, check_lr, check_not_negative
@@ -53,6 +54,21 @@ class SGD(UpdateRule):
             },
         )
         check_fused(fused, foreach, differentiable)
+
+    _takes_sparse = True
+
+    def _update_sparse(self, update: Update, options: Any, param: Any, grad: Any) -> None:
+        if options["weight_decay"]:
+            raise error(
+                RuntimeError,
+                "add(sparse, dense) is not supported. Use add(dense, sparse) instead (SGD: "
+                "weight_decay does not go with a sparse gradient)",
+            )
+        if options["momentum"] or options["differentiable"]:
+            raise not_built("SGD of a sparse gradient with momentum or differentiable=True")
+        lr = options["lr"] if options["maximize"] else -options["lr"]
+        index, rows = grad.nodes()
+        update.write(param, updates.add_rows(update.read(param), index, rows, lr))
 
     def _update(self, update: Update, options: dict[str, Any], param: Any, grad: Any) -> None:
         value = update.read(param)

@@ -9,6 +9,8 @@ import weakref
 from collections import OrderedDict
 from typing import Any
 
+from plait.core.lazy.capture import watch
+
 __all__ = ["RemovableHandle", "unserializable_hook"]
 
 
@@ -27,6 +29,7 @@ class RemovableHandle:
     def __init__(self, hooks_dict: Any, *, extra_dict: Any = None) -> None:
         self.id = RemovableHandle.next_id
         RemovableHandle.next_id += 1
+        watch.structure += 1  # compiled functions look again at what they depend on
         self.hooks_dict_ref: Any = weakref.ref(hooks_dict)
         extras = [] if extra_dict is None else extra_dict
         if isinstance(extras, dict):
@@ -35,6 +38,7 @@ class RemovableHandle:
 
     def remove(self) -> None:
         """Remove the hook; a second call does nothing."""
+        watch.structure += 1
         for reference in itertools.chain((self.hooks_dict_ref,), self.extra_dict_ref):
             hooks = reference()
             if hooks is not None:

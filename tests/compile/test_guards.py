@@ -173,6 +173,7 @@ def test_host_draws_are_drawn_anew() -> None:
     plain = [torch.zeros(2) + torch.randn(2) for _ in range(4)]
     torch.manual_seed(3)
     assert_equal(plain, [run(torch.zeros(2)) for _ in range(4)])
+    assert programs(run) == 1
 
 
 def test_a_failure_changes_nothing() -> None:
@@ -296,3 +297,116 @@ def test_threads_do_not_disturb_a_capture() -> None:
     for thread in threads:
         thread.join()
     assert found == [2.0] * 40
+
+
+def test_draws_of_a_generator_are_put_back_after_a_failure() -> None:
+    generator = torch.Generator()
+
+    def step(x: Any, i: Any) -> Any:
+        return x[i] * torch.randn(2, generator=generator) + torch.rand(2)
+
+    results = []
+    for compiled in (False, True):
+        run = torch.compile(step) if compiled else step
+        generator.manual_seed(3)
+        torch.manual_seed(4)
+        x = torch.ones(4)
+        found = [run(x, torch.tensor([1, 2]) + 0) for _ in range(3)]
+        with pytest.raises(IndexError):
+            run(x, torch.tensor([1, 7]) + 0).sum().item()
+        results.append([*found, run(x, torch.tensor([0, 0]) + 0)])
+    assert_equal(*results)
+    assert programs(run) == 1
+
+
+def test_what_is_written_and_not_read() -> None:
+    buffer, kept = torch.zeros(2), torch.zeros(2)
+    weight = nn.Parameter(torch.ones(2))
+
+    @torch.compile
+    def step(x: Any, y: Any) -> None:
+        y.zero_()
+        buffer.copy_(x)
+        weight.grad.zero_()
+
+    for value in (1.0, 2.0, 3.0):
+        y = torch.ones(2)
+        weight.grad = torch.ones(2)
+        if value == 3.0:
+            buffer.data = kept
+        step(torch.full((2,), value), y)
+        assert y.tolist() == [0.0, 0.0]
+        assert weight.grad.tolist() == [0.0, 0.0]
+        assert buffer.tolist() == [value, value]
+    assert kept.tolist() == [3.0, 3.0]
+    assert programs(step) == 1
+
+
+def test_parameters_of_another_dtype_or_shape() -> None:
+    model = nn.Linear(3, 3)
+    run = torch.compile(lambda: model.weight.detach() * 2)
+    run()
+    run()
+    model.double()
+    assert run().dtype is torch.float64
+    model.weight.data = torch.ones(2, 2)
+    assert run().tolist() == [[2.0, 2.0], [2.0, 2.0]]
+
+
+def test_hooks_added_and_removed() -> None:
+    model = net()
+    weight = next(model.parameters())
+    step = torch.compile(step_of(model, torch.optim.SGD(model.parameters(), lr=0.1)))
+    x, y = batches(1)[0]
+    step(x, y)
+    step(x, y)
+    handle = weight.register_hook(lambda g: g * 0)
+    step(x, y)
+    step(x, y)
+    assert not weight.grad.any()
+    second = weight.register_hook(lambda g: g + 1)
+    step(x, y)
+    assert (weight.grad == 1).all()
+    handle.remove()
+    second.remove()
+    seen = []
+    model.register_forward_hook(lambda *given: seen.append(1))
+    for _ in range(3):
+        step(x, y)
+    assert len(seen) == 3
+    assert weight.grad.any()
+
+
+def test_results_that_are_objects_are_made_anew() -> None:
+    class Output:
+        def __init__(self, logits: Any) -> None:
+            self.logits = logits
+
+    run = torch.compile(lambda x: Output(x * 2))
+    for value in (1.0, 2.0, 3.0):
+        assert run(torch.full((1,), value)).logits.item() == 2 * value
+
+    @torch.compile
+    def items(x: Any) -> Any:
+        yield x + 1
+
+    for value in (1.0, 2.0):
+        assert [y.item() for y in items(torch.full((1,), value))] == [value + 1]
+
+
+def test_options_set_in_the_step() -> None:
+    results = []
+    for compiled in (False, True):
+        model = net()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)
+        plain = step_of(model, optimizer)
+
+        def step(x: Any, y: Any, plain: Any = plain, scheduler: Any = scheduler) -> Any:
+            loss = plain(x, y)
+            scheduler.step()
+            return loss, scheduler.get_last_lr()
+
+        run = torch.compile(step) if compiled else step
+        results.append([run(x, y) for x, y in batches(5)])
+    assert_equal(*results)

@@ -13,8 +13,14 @@ from plait.core.ops.view import BROADCAST, FLIP, PAD, RESHAPE, SLICE, TRANSPOSE
 from plait.core.reference.executor import run
 
 CHAINS = {
-    "split heads": ((2, 3, 8), [(RESHAPE, {"shape": (2, 3, 2, 4)}), (TRANSPOSE, {"axes": (0, 2, 1, 3)})]),
-    "bias per channel": ((3,), [(RESHAPE, {"shape": (1, 3, 1, 1)}), (BROADCAST, {"shape": (2, 3, 4, 5)})]),
+    "split heads": (
+        (2, 3, 8),
+        [(RESHAPE, {"shape": (2, 3, 2, 4)}), (TRANSPOSE, {"axes": (0, 2, 1, 3)})],
+    ),
+    "bias per channel": (
+        (3,),
+        [(RESHAPE, {"shape": (1, 3, 1, 1)}), (BROADCAST, {"shape": (2, 3, 4, 5)})],
+    ),
     "slice, then flip": (
         (5, 6),
         [

@@ -38,6 +38,12 @@ def pending_labels() -> Any:
     return torch.arange(4) * 5
 
 
+@pytest.fixture(autouse=True)
+def reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One executor: with `auto`, the second of two equal programs may run on another one."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+
+
 def bits(value: Any) -> Any:
     """The value with each tensor as its bytes, to be compared exactly."""
     if isinstance(value, torch.Tensor):

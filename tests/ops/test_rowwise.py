@@ -138,14 +138,16 @@ def test_probabilities_of_one_class_are_its_label() -> None:
 def test_causal_attention_of_equal_keys_is_a_running_mean() -> None:
     q = k = np.zeros((3, 2))
     v = np.array([[3.0], [6.0], [9.0]])
-    y = evaluate(lambda q, k, v: ATTENTION(q, k, v, scale=1.0, causal=True), q, k, v)
+    y = evaluate(lambda q, k, v: ATTENTION(q, k, v, scale=1.0, causal=True)[0], q, k, v)
     np.testing.assert_allclose(y, [[3.0], [4.5], [6.0]], rtol=1e-12)
 
 
 def test_attention_that_sees_nothing_gives_zeros() -> None:
     q = k = v = np.ones((2, 2))
     mask = np.array([[True, True], [False, False]])
-    y = evaluate(lambda q, k, v, m: ATTENTION(q, k, v, m, scale=1.0, causal=False), q, k, v, mask)
+    y = evaluate(
+        lambda q, k, v, m: ATTENTION(q, k, v, m, scale=1.0, causal=False)[0], q, k, v, mask
+    )
     np.testing.assert_array_equal(y, [[1.0, 1.0], [0.0, 0.0]])
 
 

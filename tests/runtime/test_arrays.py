@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from plait.core.runtime import arrays
 
+ROOT = Path(__file__).resolve().parents[2]
 FLOAT = np.dtype(np.float32)
 
 
@@ -60,10 +64,25 @@ def test_arrays_do_not_overlap():
 
 
 def test_idle_memory_has_a_limit(monkeypatch):
-    monkeypatch.setattr(arrays, "_limit", lambda: 10 << 20)
+    monkeypatch.setattr(arrays._idle, "limit", 10 << 20)
     live = [arrays.empty((1 << 20,), np.dtype(np.uint8)) for _ in range(30)]
     live.clear()
     assert 5 << 20 < arrays.idle_bytes() <= 10 << 20
+
+
+def test_arrays_may_outlive_their_module():
+    """At the end of a process, modules that something still holds are emptied one by one."""
+    script = """
+import argparse, ctypes
+import numpy as np
+from plait.core.runtime import arrays
+argparse.kept = arrays.empty((1000, 1000), np.dtype(np.float32))
+ctypes.pythonapi.Py_IncRef(ctypes.py_object([argparse, arrays]))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
 
 
 def test_size_classes_waste_little():

@@ -177,3 +177,51 @@ def test_arrays_are_checked_on_demand(monkeypatch):
         made.run([values(4).astype(np.float64)])
     with pytest.raises(ValueError, match="expected 1 arrays, received 2"):
         made.run([values(4), values(4)])
+
+
+def test_nothing_but_constants():
+    c = constant([1, 2])
+    made = program([], [], [c, c])
+    first, second = made.run([])
+    np.testing.assert_array_equal(first, [1, 2])
+    first[:] = 0
+    np.testing.assert_array_equal(second, [1, 2])
+    np.testing.assert_array_equal(made.run([])[0], [1, 2])
+
+
+def test_no_outputs():
+    assert program([], [vector(3, "input")], []).run([values(3)]) == []
+
+
+def test_a_program_as_text():
+    x, a, b, y = vector(20, "input"), vector(20), vector(20), vector(20, "output")
+    c = constant(np.ones(20))
+    made = program([horner(a, x), horner(b, c), host("neg", [y], [a])], [x], [y])
+    assert str(made).split("\n") == [
+        "program: arena 256 bytes, peak 336 bytes",
+        "phase 0",
+        "  +0 = horner 20 (array 0)",
+        "  +128 = horner 20 (constant)",
+        "phase 1",
+        "  array 1 = [host] neg (+0)",
+    ]
+
+
+def test_buffers_under_another_shape():
+    """Kernels, host steps and outputs that name a buffer's memory by an alias."""
+    x, y = vector(6, "input"), vector(6, "output")
+    square = Buffer((2, 3), float32, "temporary")
+    flat = Buffer((6,), float32, "temporary")
+    flat.root = square
+    turned = Buffer((3, 2), float32, "temporary")
+    turned.root = square
+    out = Buffer((3, 2), float32, "temporary")
+    out_flat = Buffer((6,), float32, "temporary")
+    out_flat.root = out
+    steps = [horner(flat, x), host("neg", [out], [turned]), horner(y, out_flat)]
+    made = program(steps, [x], [y, flat])
+    given = values(6)
+    first = horner_of(given)
+    results = made.run([given])
+    np.testing.assert_array_equal(results[0], horner_of(-first))
+    np.testing.assert_array_equal(results[1], first.reshape(2, 3))

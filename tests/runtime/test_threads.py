@@ -8,11 +8,13 @@ import threading
 import numpy as np
 import pytest
 
+from plait.core.compiler.plan import Buffer
+from plait.core.ir.dtypes import int32
 from plait.core.llvm.target import target
 from plait.core.runtime import threads
 from plait.core.runtime.program import Program
 
-from .small import guard, horner, horner_of, vector
+from .small import guard, horner, horner_of, meeting, reversal, vector
 
 LENGTH = 60_001
 
@@ -70,6 +72,28 @@ def test_the_phases_of_wide_programs_are_dealt_out(counted):
     assert all(wide and many > 4 for _, many, wide in table)
     counted(1)
     assert not any(wide for *_, wide in wide_program().new_frame()._phase_words.reshape(-1, 3))
+
+
+def test_each_thread_has_scratch_memory_of_its_own(counted):
+    x, y = vector(64 * 500, "input"), vector(64 * 500, "output")
+    given = np.arange(64 * 500, dtype=np.float32)
+    expected = given.reshape(500, 64)[:, ::-1].reshape(-1)
+    for count in (1, 2, 5):
+        counted(count)
+        program = Program([reversal(y, x)], [x], [y], target())
+        for _ in range(50):
+            np.testing.assert_array_equal(program.run([given])[0], expected)
+
+
+def test_another_thread_takes_part(counted):
+    counted(2)
+    flags = Buffer((2,), int32, "input")
+    out = Buffer((2,), int32, "output")
+    program = Program([meeting(out)], [flags], [out], target(), donations={0: 0})
+    for _ in range(20):
+        given = np.zeros(2, np.int32)
+        program.run([given])
+        assert given.tolist() == [1, 1]
 
 
 def test_the_count_may_change_between_calls(counted):

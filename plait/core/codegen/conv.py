@@ -61,9 +61,8 @@ class TapConv(NamedTuple):
     dtype: of source and panels in memory. taps: the element offset of each, never negative. rows,
     columns: extents of the result. place: (image, row, pixel) steps in the source. groups, and per
     group: step (elements of a source pixel), outputs. panels: blocks of `tile.vectors` vectors; the
-    last block overlaps the one before where they do not come out even. split: how many units
-    share the blocks. unit_rows, unit_images: what one unit covers. clip: kernel rows that would
-    meet padding alone are left out.
+    last block overlaps the one before where they do not come out even. unit_rows: rows that one
+    unit covers. clip: kernel rows that would meet padding alone are left out.
     """
 
     dtype: str
@@ -72,15 +71,13 @@ class TapConv(NamedTuple):
     run: int
     rows: int
     columns: int
-    place: tuple[int, int, int]
+    place: tuple[int, ...]
     origin: int
     groups: int
     step: int
     outputs: int
     tile: Tile
-    split: int
     unit_rows: int
-    unit_images: int
     clip: Clip | None = None
 
     @property
@@ -92,14 +89,15 @@ class TapConv(NamedTuple):
     def blocks(self) -> int:
         return -(-self.vectors // self.tile.vectors)
 
-    def units(self, images: int) -> int:
+    def units(self, images: int, unit_images: int, split: int) -> int:
         """How many units a batch makes."""
         row_blocks = -(-self.rows // self.unit_rows)
-        return row_blocks * -(-images // self.unit_images) * self.split * self.groups
+        return row_blocks * -(-images // unit_images) * split * self.groups
 
 
 def conv_kernel(what: TapConv, outlet: Outlet) -> Kernel:
-    """Buffers: the outlet's writes, source, panels, the outlet's reads; numbers: images, outputs.
+    """Buffers: the outlet's writes, source, panels, the outlet's reads; numbers: images, those
+    of one unit (a multiple of `tile.images`), how many units share the blocks, outputs.
 
     The number of images is at least `tile.images`. The outputs, known here as well, are passed so
     that masks are no constants: LLVM 22 stores too much for a constant mask of one 16-bit lane.
@@ -114,9 +112,9 @@ def _emit(symbol: str, target: Target, what: TapConv, outlet: Outlet) -> Functio
     writes = [f.argument(i) for i in range(outlet.writes)]
     source, panels = f.argument(outlet.writes), f.argument(outlet.writes + 1)
     reads = [f.argument(outlet.writes + 2 + i) for i in range(outlet.reads)]
-    images = f.argument(outlet.writes + 2 + outlet.reads, "i64")
-    outputs = f.argument(outlet.writes + 3 + outlet.reads, "i64")
-    emitter = _Emitter(f, what, outlet, source, panels, images, outputs)
+    buffers = outlet.writes + 2 + outlet.reads
+    numbers = [f.argument(buffers + i, "i64") for i in range(4)]
+    emitter = _Emitter(f, what, outlet, source, panels, numbers)
     emitter.bound = outlet.bind(f, writes, reads)
     with f.loop("%begin", "%end") as unit:
         emitter.unit(unit.index)
@@ -132,16 +130,14 @@ class _Emitter:
         outlet: Outlet,
         source: str,
         panels: str,
-        images: str,
-        outputs: str,
+        numbers: list[str],
     ) -> None:
         self.f = f
         self.what = what
         self.outlet = outlet
         self.source = source
         self.panels = panels
-        self.images = images
-        self.outputs = outputs
+        self.images, self.unit_images, self.split, self.outputs = numbers
         self.dtype = BY_NAME[what.dtype]
         self.kept = vectors.memory_type(self.dtype)
         self.bound: list[str] = []
@@ -151,21 +147,22 @@ class _Emitter:
         """Row blocks run fastest, then images, then shares of the panels, then groups."""
         f, what = self.f, self.what
         row_blocks = -(-what.rows // what.unit_rows)
-        image_blocks = f.div(f.add(self.images, str(what.unit_images - 1)), str(what.unit_images))
+        most = f.sub(f.add(self.images, self.unit_images), "1")
+        image_blocks = f.div(most, self.unit_images)
         row_block = f.rem(number, str(row_blocks))
         number = f.div(number, str(row_blocks))
         image_block = f.rem(number, image_blocks)
         number = f.div(number, image_blocks)
-        share, group = f.rem(number, str(what.split)), f.div(number, str(what.split))
+        share, group = f.rem(number, self.split), f.div(number, self.split)
         if what.groups == 1:
             group = "0"
         row = f.mul(row_block, str(what.unit_rows))
         row_end = f.least(f.add(row, str(what.unit_rows)), str(what.rows))
-        image = f.mul(image_block, str(what.unit_images))
-        image_end = f.least(f.add(image, str(what.unit_images)), self.images)
-        each = -(-what.blocks // what.split)
-        block = f.mul(share, str(each))
-        block_end = f.least(f.add(block, str(each)), str(what.blocks))
+        image = f.mul(image_block, self.unit_images)
+        image_end = f.least(f.add(image, self.unit_images), self.images)
+        each = f.div(f.sub(f.add(self.split, str(what.blocks)), "1"), self.split)
+        block = f.mul(share, each)
+        block_end = f.least(f.add(block, each), str(what.blocks))
         with f.loop(block, block_end) as over:
             vector = f.mul(over.index, str(what.tile.vectors))
             if what.vectors % what.tile.vectors:

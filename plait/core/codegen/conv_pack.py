@@ -46,7 +46,7 @@ class Image(NamedTuple):
 
     source_dtype: str
     dtype: str
-    source: tuple[int, int, int, int]
+    source: tuple[int, ...]
     rows: int
     columns: int
     channels: int
@@ -185,7 +185,7 @@ def pack_units(what: Panels, groups: int) -> int:
 
 
 def panels_kernel(what: Panels) -> Kernel:
-    """Buffers: the panels, the weight. Units: `pack_units`."""
+    """Buffers: the panels, the weight. Units: `pack_units`. Scratch: a square of lanes."""
     return Kernel("conv_pack", (what,), lambda symbol, target: _Packer(symbol, what).emit())
 
 
@@ -252,21 +252,25 @@ class _Packer:
         """Elements from `step` on of the one line of every output."""
         f, what = self.f, self.what
         lanes, length = what.lanes, what.length
-        ragged = length % lanes != 0
-        within = f.tail_mask(lanes, f.sub(str(length), step)) if ragged and lanes > 1 else None
+        within = None
+        if length % lanes:
+            within = f.tail_mask(lanes, f.sub(str(length), step))
         with f.loop("0", str(what.width)) as vector:
             first = f.mul(vector.index, str(lanes))
             place = f.at(start, f.add(step, f.mul(first, str(what.wide))), self.kept_source)
             columns = self._square(place, f.add(output, first), within)
             for i, value in enumerate(columns):
-                at = f.add(step, str(i))
-                depth, segment = f.div(at, str(what.taps)), f.rem(at, str(what.taps))
+                kept = f.at("%scratch", str(i * lanes), self.kept)
+                vectors.store(f, self.write, value, kept, lanes)
+            # By way of scratch, so that the code that finds a row's place is there once.
+            end = f.least(f.add(step, str(lanes)), str(length))
+            with f.loop(step, end) as over:
+                kept = f.at("%scratch", f.mul(f.sub(over.index, step), str(lanes)), self.kept)
+                value = vectors.load(f, self.write, kept, lanes)
+                depth = f.div(over.index, str(what.taps))
+                segment = f.rem(over.index, str(what.taps))
                 row = f.add(f.mul(segment, str(what.depth)), depth)
-                if ragged:
-                    with f.when(f.let(f"icmp slt i64 {at}, {length}")):
-                        self._store(panel, value, row, first)
-                else:
-                    self._store(panel, value, row, first)
+                self._store(panel, value, row, first)
 
     def _square(self, start: str, output: str, within: str | None) -> list[str]:
         """Elements from `start` on of the lines of `lanes` outputs: one vector per element."""

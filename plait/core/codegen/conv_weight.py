@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from plait.core.codegen import brgemm, vectors
+from plait.core.codegen.conv import Clip
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function
 from plait.core.codegen.transpose import transpose
@@ -60,9 +61,9 @@ class WeightTiles(NamedTuple):
 class TapWeight(NamedTuple):
     """The structure of one kernel; see `TapConv` for the terms.
 
-    rows_of: for each row of a tile its offset, where a single tile covers all taps; else (). block:
-    (images, rows) that are gone through for all tiles before the next ones. split: units that share
-    the tiles of one part.
+    rows_of: for each row of a tile its offset, where a single tile covers all taps; else ().
+    block_rows: how many rows of an image are gone through for all tiles before the next ones. clip:
+    rows of the result that a kernel row does not meet the image from are left out.
     """
 
     dtype: str
@@ -71,23 +72,23 @@ class TapWeight(NamedTuple):
     rows_of: tuple[int, ...]
     rows: int
     columns: int
-    place: tuple[int, int, int]
+    place: tuple[int, ...]
     origin: int
     step: int
-    block: tuple[int, int]
-    split: int
+    block_rows: int
+    clip: Clip | None
 
     @property
     def row_blocks(self) -> int:
-        return -(-self.rows // self.block[1])
+        return -(-self.rows // self.block_rows)
 
-    def blocks(self, images: int) -> int:
-        return -(-images // self.block[0]) * self.row_blocks
+    def blocks(self, images: int, block_images: int) -> int:
+        return -(-images // block_images) * self.row_blocks
 
 
 def weight_kernel(what: TapWeight) -> Kernel:
-    """Buffers: partial sums (parts, tiles, tile), source, g; numbers: images, blocks per part,
-    outputs. A unit is one share of the tiles of one part."""
+    """Buffers: partial sums (parts, tiles, tile), source, g; numbers: images, images of a
+    block, blocks per part, units that share the tiles of one part, outputs. A unit is one such."""
     return Kernel("conv_weight", (what,), lambda symbol, target: _Emitter(symbol, what).emit())
 
 
@@ -101,25 +102,25 @@ class _Emitter:
     def emit(self) -> Function:
         f, what = self.f, self.what
         self.partial, self.source, self.grads = f.argument(0), f.argument(1), f.argument(2)
-        self.images, per = f.argument(3, "i64"), f.argument(4, "i64")
-        self.outputs = f.argument(5, "i64")
-        image_blocks = f.div(f.add(self.images, str(what.block[0] - 1)), str(what.block[0]))
+        numbers = [f.argument(3 + i, "i64") for i in range(5)]
+        self.images, block_images, per, split, self.outputs = numbers
+        image_blocks = f.div(f.sub(f.add(self.images, block_images), "1"), block_images)
         every = f.mul(image_blocks, str(what.row_blocks))
         count = what.tiles.count
-        each = -(-count // what.split)
+        each = f.div(f.sub(f.add(split, str(count)), "1"), split)
         with f.loop("%begin", "%end") as unit:
-            part, share = f.div(unit.index, str(what.split)), f.rem(unit.index, str(what.split))
+            part, share = f.div(unit.index, split), f.rem(unit.index, split)
             first = f.mul(part, per)
             last = f.least(f.add(first, per), every)
-            tile = f.mul(share, str(each))
-            tile_end = f.least(f.add(tile, str(each)), str(count))
+            tile = f.mul(share, each)
+            tile_end = f.least(f.add(tile, each), str(count))
             sums = f.at(self.partial, f.mul(part, str(count * what.tiles.elements)), self.kept)
             with f.loop(first, last) as block:
                 fresh = f.let(f"icmp eq i64 {block.index}, {first}")
-                row = f.mul(f.rem(block.index, str(what.row_blocks)), str(what.block[1]))
-                image = f.mul(f.div(block.index, str(what.row_blocks)), str(what.block[0]))
-                rows = row, f.least(f.add(row, str(what.block[1])), str(what.rows))
-                images = image, f.least(f.add(image, str(what.block[0])), self.images)
+                row = f.mul(f.rem(block.index, str(what.row_blocks)), str(what.block_rows))
+                image = f.mul(f.div(block.index, str(what.row_blocks)), block_images)
+                rows = row, f.least(f.add(row, str(what.block_rows)), str(what.rows))
+                images = image, f.least(f.add(image, block_images), self.images)
                 with f.loop(tile, tile_end) as over:
                     self.tile(over.index, sums, images, rows, fresh)
         f.ret()
@@ -149,6 +150,7 @@ class _Emitter:
             if tiles.run % tiles.height:
                 step = f.least(step, str(tiles.run - tiles.height))
             lead = f.add(f.add(lead, step), self._tap(tap))
+            rows = self._clipped(rows, tap)
         source = f.at(self.source, lead, self.kept)
         grads = f.at(self.grads, output, self.kept)
         kind = vectors.register_type(self.dtype, tiles.lanes)
@@ -160,6 +162,22 @@ class _Emitter:
             start.append(f.let(f"select i1 {fresh}, {kind} {zero}, {kind} {value}"))
         for value, place in zip(self.pixels(source, grads, images, rows, start, masks), places):
             vectors.store(f, self.dtype, value, place, tiles.lanes)
+
+    def _clipped(self, rows: tuple[str, str], tap: str) -> tuple[str, str]:
+        """Those of a range of rows from which a tap meets the image."""
+        f, clip = self.f, self.what.clip
+        if clip is None:
+            return rows
+        line = f.mul(f.div(tap, str(clip.taps)), str(clip.every))
+
+        def met(bound: int) -> str:
+            """How many rows meet source rows before `bound`."""
+            before = f.sub(str(bound - clip.first), line)
+            before = f.call("i64", "llvm.smax.i64", ("i64", before), ("i64", "0"))
+            return f.div(f.add(before, str(clip.step - 1)), str(clip.step))
+
+        low = f.call("i64", "llvm.smax.i64", ("i64", rows[0]), ("i64", met(0)))
+        return low, f.least(rows[1], met(clip.extent))
 
     @property
     def _size(self) -> int:
@@ -242,7 +260,8 @@ class Combine(NamedTuple):
 
 
 def combine_kernel(what: Combine) -> Kernel:
-    """Buffers: the weight's gradient, the partial sums; numbers: parts, length of a line."""
+    """Buffers: the weight's gradient, the partial sums; numbers: parts, length of a line. Scratch:
+    a square of lanes."""
     return Kernel("conv_combine", (what,), lambda symbol, target: _emit_combine(symbol, what))
 
 
@@ -251,7 +270,8 @@ def _emit_combine(symbol: str, what: Combine) -> Function:
     lanes = tiles.lanes
     written = BY_NAME[what.result]
     kept = vectors.memory_type(written)
-    element = vectors.register_type(BY_NAME[what.dtype], 1)
+    dtype = BY_NAME[what.dtype]
+    element, computed = vectors.register_type(dtype, 1), vectors.memory_type(dtype)
     result, partial = f.argument(0), f.argument(1)
     parts, length = f.argument(2, "i64"), f.argument(3, "i64")
     line = what.depth * what.segments
@@ -264,11 +284,17 @@ def _emit_combine(symbol: str, what: Combine) -> Function:
         last = f.least(f.add(first, str(COMBINED * lanes)), str(line))
         with f.loop(first, last, str(lanes)) as step:
             within = f.tail_mask(lanes, f.sub(length, step.index)) if lanes > 1 else None
-            columns = []
-            for i in range(lanes):
-                # Past the end of the line: the last element again, which is not stored.
-                at = f.least(f.add(step.index, str(i)), str(line - 1))
-                columns.append(_sum_parts(f, what, partial, parts, group, vector, at))
+            # By way of scratch, so that the code that finds a row's place is there once. What is
+            # past the end of the line is not stored.
+            with f.loop("0", f.least(str(lanes), f.sub(length, step.index))) as over:
+                at = f.add(step.index, over.index)
+                total = _sum_parts(f, what, partial, parts, group, vector, at)
+                place = f.at("%scratch", f.mul(over.index, str(lanes)), computed)
+                vectors.store(f, dtype, total, place, lanes)
+            columns = [
+                vectors.load(f, dtype, f.at("%scratch", str(i * lanes), computed), lanes)
+                for i in range(lanes)
+            ]
             for i, row in enumerate(transpose(f, element, columns)):
                 start = f.mul(f.add(origin, str(i)), str(line))
                 place = f.at(result, f.add(start, step.index), kept)

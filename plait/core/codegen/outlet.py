@@ -8,10 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from plait.core.codegen import vectors
+from plait.core.codegen import pointwise, vectors
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
+
+#: Ops of 0-d values that `pointwise.emit` takes besides those that it supports as ops.
+_FREE = ("alias", "broadcast", "reshape", "full")
 
 
 class Spot(NamedTuple):
@@ -81,8 +84,11 @@ class Here:
         f, outlet = self.f, self.outlet
         values = [value]
         if outlet.graph is not None:
-            from plait.core.codegen import pointwise
-
+            dtype = outlet.graph.inputs[0].dtype
+            if dtype.is_half:
+                # Rounded first: a number of 16 bits in a register is one of that type.
+                raw = vectors.to_memory(f, dtype, value, lanes)
+                value = vectors.to_register(f, dtype, raw, lanes)
             read = [self._read(number, steps, lanes, mask) for number in range(outlet.reads)]
             values = pointwise.emit(f, outlet.graph, [value, *read], lanes)
         for number, (one, access, name) in enumerate(
@@ -113,16 +119,20 @@ def outlet_of(
 ) -> Outlet | None:
     """The outlet of an op that stores by `own` unless it has an epilogue.
 
-    None for accesses that are not along the lanes: other strides of the last axis, guards.
+    None for accesses that are not along the lanes (other strides of the last axis, guards) and for
+    graphs with ops that are not emitted.
     """
     if epilogue is None:
         return Outlet((), (), (own,), tuple(write_dtypes))
     plain = all(a.strides[-1] in (0, 1) and not a.guards for a in epilogue.reads)
     if not plain or any(a.strides[-1] != 1 or a.guards for a in epilogue.writes):
         return None
-    return Outlet(
-        epilogue.reads, tuple(read_dtypes), epilogue.writes, tuple(write_dtypes), epilogue.graph
-    )
+    graph = epilogue.graph
+    for made in graph.instructions:
+        operands = [graph.type_of(value).dtype for value in made.args]
+        if made.op.name not in _FREE and not pointwise.supports(made, operands):
+            return None
+    return Outlet(epilogue.reads, tuple(read_dtypes), epilogue.writes, tuple(write_dtypes), graph)
 
 
 def _kept(name: str) -> str:

@@ -1,175 +1,279 @@
-"""stand-in"""
+"""Elementwise ops on register values: one emitter for each op, found by the op's name.
+
+Values are in the register form of `vectors`: bool is i1, and 16-bit floats are carried as float32,
+so that a chain of ops on them is rounded once, where it is stored or cast.
+"""
 
 from __future__ import annotations
 
-from plait.core.codegen import vectors
-from plait.core.codegen.text import spread_constant
+import math
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
-_BIN = {
-    "add": ("fadd", "add", "or"),
-    "sub": ("fsub", "sub", "xor"),
-    "mul": ("fmul", "mul", "and"),
-    "and": ("", "and", "and"),
-    "or": ("", "or", "or"),
-    "xor": ("", "xor", "xor"),
-}
-_LIBM = {"exp", "log", "tanh", "erf", "sqrt", "log1p", "expm1", "sin", "cos", "pow", "log2", "exp2"}
-_CMP = {"eq": "eq", "ne": "ne", "lt": "lt", "le": "le", "gt": "gt", "ge": "ge"}
-_OK = {
-    *_BIN,
-    *_LIBM,
-    *_CMP,
-    "div",
-    "neg",
-    "abs",
-    "sign",
-    "maximum",
-    "minimum",
-    "where",
-    "cast",
-    "relu",
-    "rsqrt",
-    "sigmoid",
-    "not",
-    "reciprocal",
-    "alias",
-}
+import numpy as np
+
+from plait.core.codegen import casts, division, vecmath, vectors
+from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.values import Values
+from plait.core.ir.dtypes import DType
+from plait.core.ir.graph import Graph, Instruction
+from plait.core.ir.op import Op
+
+#: An emitter: the values' writer, the operands, the kind of their dtype ("b", "i", "u", "f").
+Emitter = Callable[[Values, Sequence[str], str], str]
 
 
-def supports(made, in_dtypes):
-    return made.op.name in _OK
-
-
-def emit(f, graph, inputs, lanes):
-    vals = list(inputs)
-    n = len(graph.inputs)
-    for m in graph.instructions:
-        vals.append(
-            emit_op(
-                f,
-                m.op,
-                m.attrs,
-                [graph.type_of(a).dtype for a in m.args],
-                m.dtype,
-                [vals[a] for a in m.args],
-                lanes,
-            )
-        )
-    return [vals[o] for o in graph.outputs]
-
-
-def emit_op(f, op, attrs, ind, out, xs, lanes):
-    name = op.name
-    R = vectors.register_type(out, lanes)
-    if name == "full":
-        return spread_constant(R, attrs["value"])
-    if name in ("alias", "broadcast", "reshape"):
-        return xs[0]
-    d = ind[0]
-    T = vectors.register_type(d, lanes)
-    fl = d.kind == "f"
-    if name in _BIN:
-        w = _BIN[name][0 if fl else 2 if d.kind == "b" else 1]
-        return f.let(f"{w} {T} {xs[0]}, {xs[1]}")
-    if name == "div":
-        return f.let(f"fdiv {T} {xs[0]}, {xs[1]}")
-    if name == "reciprocal":
-        return f.let(f"fdiv {T} {spread_constant(T, 1)}, {xs[0]}")
-    if name == "neg":
-        return (
-            f.let(f"fneg {T} {xs[0]}") if fl else f.let(f"sub {T} {spread_constant(T, 0)}, {xs[0]}")
-        )
-    if name in _CMP:
-        c = _CMP[name]
-        if fl:
-            return f.let(f"fcmp {'une' if c == 'ne' else 'o' + c} {T} {xs[0]}, {xs[1]}")
-        p = c if c in ("eq", "ne") else ("s" if d.kind == "i" else "u") + c
-        return f.let(f"icmp {p} {T} {xs[0]}, {xs[1]}")
-    B = vectors.vector("i1", lanes)
-
-    def sel(c, a, b, k=None):
-        return f.let(f"select {B} {c}, {k or R} {a}, {k or R} {b}")
-
-    if name == "where":
-        return sel(xs[0], xs[1], xs[2])
-    if name == "not":
-        return f.let(f"xor {T} {xs[0]}, {spread_constant(T, 1 if d.kind == 'b' else -1)}")
-    if name == "relu":
-        z = spread_constant(T, 0)
-        c = f.let(f"fcmp ule {T} {xs[0]}, {z}" if False else f"fcmp olt {T} {xs[0]}, {z}")
-        return sel(c, z, xs[0])
-    if name in ("maximum", "minimum"):
-        if fl:
-            u = f.let(f"fcmp uno {T} {xs[0]}, {xs[0]}")
-            c = f.let(f"fcmp {'ogt' if name == 'maximum' else 'olt'} {T} {xs[0]}, {xs[1]}")
-            b = f.let(f"or {B} {u}, {c}")
-            return sel(b, xs[0], xs[1])
-        c = f.let(
-            f"icmp {'s' if d.kind == 'i' else 'u'}{'gt' if name == 'maximum' else 'lt'} {T} {xs[0]}, {xs[1]}"
-        )
-        return sel(c, xs[0], xs[1])
-    if name == "abs":
-        if fl:
-            z = f.let(
-                f"bitcast {T} {xs[0]} to {vectors.vector('i32' if d.itemsize < 8 else 'i64', lanes)}"
-            )
-            k = vectors.vector("i32" if d.itemsize < 8 else "i64", lanes)
-            m = f.let(
-                f"and {k} {z}, {spread_constant(k, 0x7FFFFFFF if d.itemsize < 8 else 0x7FFFFFFFFFFFFFFF)}"
-            )
-            return f.let(f"bitcast {k} {m} to {T}")
-        n = f.let(f"sub {T} {spread_constant(T, 0)}, {xs[0]}")
-        c = f.let(f"icmp slt {T} {xs[0]}, {spread_constant(T, 0)}")
-        return sel(c, n, xs[0])
-    if name == "sign":
-        z = spread_constant(T, 0)
-        one = spread_constant(T, 1)
-        m1 = spread_constant(T, -1)
-        g = f.let(f"{'fcmp ogt' if fl else 'icmp sgt'} {T} {xs[0]}, {z}")
-        l = f.let(f"{'fcmp olt' if fl else 'icmp slt'} {T} {xs[0]}, {z}")
-        a = sel(l, m1, z)
-        return sel(g, one, a)
+def supports(made: Instruction, in_dtypes: Sequence[DType]) -> bool:
+    """Whether `emit_op` knows the op on these dtypes."""
+    name = made.op.name
     if name == "cast":
-        if d is out:
-            return xs[0]
-        T2 = R
-        if T == T2:
-            return xs[0]
-        if d.kind == "b" and out.kind == "f":
-            return f.let(f"uitofp {T} {xs[0]} to {T2}")
-        if d.kind == "b":
-            return f.let(f"zext {T} {xs[0]} to {T2}")
-        if out.kind == "b":
-            return f.let(f"{'fcmp une' if fl else 'icmp ne'} {T} {xs[0]}, {spread_constant(T, 0)}")
-        if fl and out.kind == "f":
-            return f.let(f"{'fpext' if d.itemsize < 8 else 'fptrunc'} {T} {xs[0]} to {T2}")
-        if fl:
-            return f.let(f"fptosi {T} {xs[0]} to {T2}")
-        if out.kind == "f":
-            return f.let(f"{'sitofp' if d.kind == 'i' else 'uitofp'} {T} {xs[0]} to {T2}")
-        return f.let(
-            f"{'trunc' if d.itemsize > out.itemsize else 'sext' if d.kind == 'i' else 'zext'} {T} {xs[0]} to {T2}"
-        )
-    if name == "sigmoid":
-        n = f.let(f"fneg {T} {xs[0]}")
-        e = _libm(f, "exp", d, [n], lanes)
-        s = f.let(f"fadd {T} {e}, {spread_constant(T, 1)}")
-        return f.let(f"fdiv {T} {spread_constant(T, 1)}, {s}")
-    if name == "rsqrt":
-        s = _libm(f, "sqrt", d, xs, lanes)
-        return f.let(f"fdiv {T} {spread_constant(T, 1)}, {s}")
-    return _libm(f, name, d, xs, lanes)
+        return vectors.is_supported(in_dtypes[0]) and vectors.is_supported(made.attrs["dtype"])
+    if not all(vectors.is_supported(d) for d in in_dtypes):
+        return False
+    # What tells the dtype is the last operand: the first of `where` is its condition.
+    return name in _EMITTERS and in_dtypes[-1].kind in _KINDS.get(name, "biuf")
 
 
-def _libm(f, name, d, xs, lanes):
-    el = "float" if d.itemsize < 8 else "double"
-    fn = name + ("f" if el == "float" else "")
-    T = vectors.register_type(d, lanes)
-    if lanes == 1:
-        return f.call(el, fn, *[(el, x) for x in xs])
-    out = "poison"
-    for i in range(lanes):
-        e = [f.let(f"extractelement {T} {x}, i64 {i}") for x in xs]
-        r = f.call(el, fn, *[(el, x) for x in e])
-        out = f.let(f"insertelement {T} {out}, {el} {r}, i64 {i}")
-    return out
+def emit(f: Function, graph: Graph, inputs: Sequence[str], lanes: int) -> list[str]:
+    """The outputs of a graph of elementwise ops, `lanes` elements of each."""
+    values = list(inputs)
+    for made in graph.instructions:
+        kinds = [graph.type_of(a).dtype for a in made.args]
+        operands = [values[a] for a in made.args]
+        values.append(emit_op(f, made.op, made.attrs, kinds, made.dtype, operands, lanes))
+    return [values[o] for o in graph.outputs]
+
+
+def emit_op(
+    f: Function,
+    op: Op,
+    attrs: dict[str, Any],
+    in_dtypes: Sequence[DType],
+    out_dtype: DType,
+    operands: Sequence[str],
+    lanes: int,
+) -> str:
+    """One op on `lanes` elements. Raises KeyError for an op that is not supported.
+
+    Besides what `supports` names: "full", and "broadcast" and "reshape" of values that are in the
+    right lanes already.
+    """
+    name = op.name
+    if name in ("alias", "broadcast", "reshape"):
+        return operands[0]
+    if name == "full":
+        # Rounded to the dtype: a number of 16 bits in a register is one of that type.
+        value = np.asarray(attrs["value"]).astype(out_dtype.numpy).item()
+        return spread_constant(vectors.register_type(out_dtype, lanes), value)
+    if name == "cast":
+        return casts.cast(f, operands[0], in_dtypes[0], out_dtype, lanes)
+    dtype = in_dtypes[-1]
+    v = Values(f, vectors.register_type(dtype, lanes))
+    return _EMITTERS[name](v, operands, dtype.kind)
+
+
+# -- arithmetic -------------------------------------------------------------------------------
+
+
+def _instruction(floats: str, integers: str, truths: str = "") -> Emitter:
+    """A binary op that is one instruction, by kind."""
+
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        what = {"f": floats, "b": truths or integers}.get(kind, integers)
+        return v.do(what, x[0], x[1])
+
+    return emitter
+
+
+def _reciprocal(v: Values, x: Sequence[str], kind: str) -> str:
+    return v.div(v.const(1), x[0])
+
+
+def _rsqrt(v: Values, x: Sequence[str], kind: str) -> str:
+    return v.div(v.const(1), v.call("sqrt", x[0]))
+
+
+def _neg(v: Values, x: Sequence[str], kind: str) -> str:
+    return v.neg(x[0]) if kind == "f" else v.do("sub", v.const(0), x[0])
+
+
+def _abs(v: Values, x: Sequence[str], kind: str) -> str:
+    if kind == "u":
+        return x[0]
+    if kind == "f":
+        return v.call("fabs", x[0])
+    return v.select(v.icmp("slt", x[0], v.const(0)), v.do("sub", v.const(0), x[0]), x[0])
+
+
+def _less(v: Values, a: str, b: str, kind: str) -> str:
+    if kind == "f":
+        return v.fcmp("olt", a, b)
+    return v.icmp("slt" if kind == "i" else "ult", a, b)
+
+
+def _sign(v: Values, x: Sequence[str], kind: str) -> str:
+    zero, one = v.const(0), v.const(1)
+    positive = v.select(_less(v, zero, x[0], kind), one, zero)
+    if kind == "u":
+        return positive
+    return v.select(_less(v, x[0], zero, kind), v.const(-1), positive)
+
+
+def _relu(v: Values, x: Sequence[str], kind: str) -> str:
+    if kind == "u":
+        return x[0]
+    zero = v.const(0)
+    # Nan stays; -0 becomes 0.
+    stays = v.fcmp("ugt", x[0], zero) if kind == "f" else v.icmp("sgt", x[0], zero)
+    return v.select(stays, x[0], zero)
+
+
+def _extremum(v: Values, x: Sequence[str], kind: str, *, greatest: bool) -> str:
+    """Nan if either is."""
+    a, b = x
+    if kind == "b":
+        return v.do("or" if greatest else "and", a, b)
+    first = _less(v, b, a, kind) if greatest else _less(v, a, b, kind)
+    if kind == "f":
+        first = v.either(first, v.fcmp("uno", a, a))
+    return v.select(first, a, b)
+
+
+def _divides(rule: Callable[[Values, str, str, str], str]) -> Emitter:
+    return lambda v, x, kind: rule(v, x[0], x[1], kind)
+
+
+def _shift(v: Values, x: Sequence[str], kind: str, *, left: bool) -> str:
+    return division.shift(v, x[0], x[1], kind, left)
+
+
+def _intrinsic(name: str) -> Emitter:
+    """A unary op of floats that is one LLVM intrinsic."""
+    return lambda v, x, kind: v.call(name, x[0])
+
+
+# -- comparisons, logic, selection ------------------------------------------------------------
+
+
+def _comparison(name: str) -> Emitter:
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        if kind == "f":
+            return v.fcmp("une" if name == "ne" else "o" + name, x[0], x[1])
+        order = "" if name in ("eq", "ne") else "s" if kind == "i" else "u"
+        return v.icmp(order + name, x[0], x[1])
+
+    return emitter
+
+
+def _not(v: Values, x: Sequence[str], kind: str) -> str:
+    return v.do("xor", x[0], v.const(1 if kind == "b" else -1))
+
+
+def _where(v: Values, x: Sequence[str], kind: str) -> str:
+    return v.select(x[0], x[1], x[2])
+
+
+def _size_test(how: str, bound: float | None) -> Emitter:
+    """A comparison of |x| with a bound, or of x with itself; integers are always finite."""
+
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        if kind != "f":
+            return spread_constant(v.truths, how == "one")
+        if bound is None:
+            return v.fcmp(how, x[0], x[0])
+        return v.fcmp(how, v.call("fabs", x[0]), v.const(bound))
+
+    return emitter
+
+
+# -- transcendental functions -----------------------------------------------------------------
+
+
+def _library(name: str) -> Emitter:
+    """A function of the C library, lane by lane."""
+    return lambda v, x, kind: v.per_lane(name + "f" * (v.element == "float"), x)
+
+
+def _vector_math(name: str) -> Emitter:
+    """Our own function of float32; the C library's of float64."""
+    ours, theirs = vecmath.FUNCTIONS[name], _library(name)
+    return lambda v, x, kind: ours(v, x[0]) if v.element == "float" else theirs(v, x, kind)
+
+
+def _sigmoid(v: Values, x: Sequence[str], kind: str) -> str:
+    if v.element == "float":
+        return vecmath.sigmoid(v, x[0])
+    e = v.per_lane("exp", [v.neg(v.call("fabs", x[0]))])
+    above = v.select(v.fcmp("oge", x[0], v.const(0)), v.const(1), e)
+    return v.div(above, v.add(e, v.const(1)))
+
+
+_LIBRARY = {
+    "sin": "sin",
+    "cos": "cos",
+    "tan": "tan",
+    "asin": "asin",
+    "acos": "acos",
+    "atan": "atan",
+    "sinh": "sinh",
+    "cosh": "cosh",
+    "asinh": "asinh",
+    "acosh": "acosh",
+    "atanh": "atanh",
+    "atan2": "atan2",
+    "pow": "pow",
+    "erfc": "erfc",
+}
+
+_EMITTERS: dict[str, Emitter] = {
+    "alias": lambda v, x, kind: x[0],
+    "add": _instruction("fadd", "add", "or"),
+    "sub": _instruction("fsub", "sub", "xor"),
+    "mul": _instruction("fmul", "mul", "and"),
+    "and": _instruction("", "and"),
+    "or": _instruction("", "or"),
+    "xor": _instruction("", "xor"),
+    "div": _instruction("fdiv", ""),
+    "floor_div": _divides(division.floor_div),
+    "trunc_div": _divides(division.trunc_div),
+    "remainder": _divides(division.remainder),
+    "fmod": _divides(division.fmod),
+    "shift_left": partial(_shift, left=True),
+    "shift_right": partial(_shift, left=False),
+    "reciprocal": _reciprocal,
+    "rsqrt": _rsqrt,
+    "neg": _neg,
+    "abs": _abs,
+    "sign": _sign,
+    "relu": _relu,
+    "maximum": partial(_extremum, greatest=True),
+    "minimum": partial(_extremum, greatest=False),
+    "sqrt": _intrinsic("sqrt"),
+    "floor": _intrinsic("floor"),
+    "ceil": _intrinsic("ceil"),
+    "trunc": _intrinsic("trunc"),
+    "round": _intrinsic("roundeven"),
+    **{name: _comparison(name) for name in ("eq", "ne", "lt", "le", "gt", "ge")},
+    "not": _not,
+    "where": _where,
+    "isnan": _size_test("uno", None),
+    "isinf": _size_test("oeq", math.inf),
+    "isfinite": _size_test("one", math.inf),
+    **{op: _library(name) for op, name in _LIBRARY.items()},
+    **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
+    "sigmoid": _sigmoid,
+}
+
+_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "div", "reciprocal", "rsqrt", "sqrt")
+_ROUNDINGS = ("floor", "ceil", "trunc", "round")
+_BITS = ("and", "or", "xor", "not")
+
+#: Kinds of dtypes that an op is supported on, where not all.
+_KINDS = {
+    **dict.fromkeys((*_FLOATS_ONLY, *_ROUNDINGS), "f"),
+    **dict.fromkeys(_BITS, "biu"),
+    **dict.fromkeys(("shift_left", "shift_right"), "iu"),
+    **dict.fromkeys(("neg", "abs", "sign", "relu"), "iuf"),
+    **dict.fromkeys(("floor_div", "trunc_div", "remainder", "fmod"), "iuf"),
+}

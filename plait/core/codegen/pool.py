@@ -6,12 +6,12 @@ each of which gathers from the windows that it lies in, so that nothing is writt
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from plait.core.codegen import vectors
 from plait.core.codegen.kernel import Kernel
-from plait.core.codegen.text import Function, number, spread_constant
+from plait.core.codegen.text import Function, spread_constant
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.llvm.target import Target
 
@@ -59,6 +59,11 @@ class Pool(NamedTuple):
         ]
         return not any(self.low) and reach[0] < self.rows and reach[1] < self.columns
 
+    @property
+    def disjoint(self) -> bool:
+        """Whether windows lie side by side without gaps."""
+        return self.inside and self.strides == self.window and self.dilation == (1, 1)
+
 
 def pool_kernel(what: Pool) -> Kernel:
     """Buffers: results, inputs (the index last); number: channels. A unit is a row of results.
@@ -92,30 +97,43 @@ class _Emitter:
         self.channels = f.argument(results + inputs, "i64")
         grad = what.mode.endswith("grad")
         columns = what.columns if grad else what.extents[1]
-        vectors_ = -(-what.channels // self.lanes)
-        group = min(4, vectors_)
-        whole = what.channels // (group * self.lanes) * group * self.lanes
+        rows = str(what.unit_rows)
         with f.loop("%begin", "%end") as unit:
-            image, row = (
-                f.div(unit.index, str(what.unit_rows)),
-                f.rem(unit.index, str(what.unit_rows)),
-            )
-            with f.loop("0", str(columns)) as column:
-                spot = f.add(f.mul(unit.index, str(columns)), column.index)
-                spot = f.mul(spot, str(what.channels))
-                body = self.transposed if grad else self.windows
-                with f.loop("0", str(whole), str(group * self.lanes)) as channel:
-                    body(image, row, column.index, spot, channel.index, group, None)
-                rest = what.channels - whole
-                if rest:
-                    count = -(-rest // self.lanes)
-                    mask = None
-                    if rest % self.lanes:
-                        last = whole + (count - 1) * self.lanes
-                        mask = f.tail_mask(self.lanes, f.sub(self.channels, str(last)))
-                    body(image, row, column.index, spot, str(whole), count, mask)
+            image, row = f.div(unit.index, rows), f.rem(unit.index, rows)
+            if grad and what.disjoint:
+                self.disjoint(image, row, unit.index)
+            else:
+                self.rows(image, row, unit.index, columns)
         f.ret()
         return f
+
+    def rows(self, image: str, row: str, unit: str, columns: int) -> None:
+        """One row of results, in general."""
+        f, what = self.f, self.what
+        body = self.transposed if what.mode.endswith("grad") else self.windows
+        with f.loop("0", str(columns)) as column:
+            spot = f.add(f.mul(unit, str(columns)), column.index)
+            spot = f.mul(spot, str(what.channels))
+            for channel, count, mask in self.groups():
+                body(image, row, column.index, spot, channel, count, mask)
+
+    def groups(self) -> Iterator[tuple[str, int, str | None]]:
+        """(first channel, vectors, mask of the last one): whole groups in a loop, then the rest."""
+        f, what = self.f, self.what
+        group = min(4, -(-what.channels // self.lanes))
+        size = group * self.lanes
+        whole = what.channels // size * size
+        if whole:
+            with f.loop("0", str(whole), str(size)) as channel:
+                yield channel.index, group, None
+        rest = what.channels - whole
+        if rest:
+            count = -(-rest // self.lanes)
+            mask = None
+            if rest % self.lanes:
+                last = whole + (count - 1) * self.lanes
+                mask = f.tail_mask(self.lanes, f.sub(self.channels, str(last)))
+            yield str(whole), count, mask
 
     # -- memory -------------------------------------------------------------------------------
 
@@ -193,21 +211,34 @@ class _Emitter:
 
         held = self._over_window(top, left, start, visit)
         if what.mode == "max":
-            zero = spread_constant(counter_kind, 0)
-            places = [
-                f.call(
-                    counter_kind,
-                    f"llvm.smax.{_suffix(counter_kind)}",
-                    (counter_kind, one),
-                    (counter_kind, zero),
-                )
-                for one in held[count:]
-            ]
+            places = [self._or_else(one, self._fallback(top, left)) for one in held[count:]]
             narrow = vectors.register_type(self.index, lanes)
             if narrow != counter_kind:
                 places = [f.let(f"trunc {counter_kind} {one} to {narrow}") for one in places]
             self._store(self.index, places, self.results[1], spot, mask)
         self._store(self.dtype, held[:count], self.results[0], spot, mask)
+
+    def _fallback(self, top: str, left: str) -> str:
+        """What stands for the place of a window that lies in the padding altogether: 0, or the
+        position that the reference gives."""
+        f, what = self.f, self.what
+        if not what.plane or what.inside:
+            return "0"
+        position = "0"
+        for start, extent, step in zip((top, left), (what.rows, what.columns), what.dilation):
+            steps = f.div(f.add(self._most(f.sub("0", start), "0"), str(step - 1)), str(step))
+            at = f.least(f.add(start, f.mul(steps, str(step))), str(extent - 1))
+            position = f.add(f.mul(position, str(extent)), at)
+        return position
+
+    def _or_else(self, counter: str, other: str) -> str:
+        """Lanes of a counter, or `other` where they are negative."""
+        f, kind = self.f, vectors.vector(self.counter, self.lanes)
+        bits = vectors.vector("i1", self.lanes)
+        none = f.let(f"icmp slt {kind} {counter}, {spread_constant(kind, 0)}")
+        return f.let(
+            f"select {bits} {none}, {kind} {self._spread_counter(other)}, {kind} {counter}"
+        )
 
     def _over_window(
         self,
@@ -313,8 +344,6 @@ class _Emitter:
         """One group of channels of one element: the sum over the windows that it lies in."""
         f, what, lanes = self.f, self.what, self.lanes
         kind = vectors.register_type(self.dtype, lanes)
-        counter_kind = vectors.vector(self.counter, lanes)
-        bits = vectors.vector("i1", lanes)
         y, x = f.add(row, str(what.low[0])), f.add(column, str(what.low[1]))
         zero = spread_constant(kind, 0)
         start = [(kind, zero)] * count
@@ -334,17 +363,55 @@ class _Emitter:
                         if what.mode == "max_grad":
                             chosen = self._load_index(self.inputs[1], at, count, mask)
                             place = f.add(f.mul(down, str(what.window[1])), across)
-                            here = self._spread_counter(place)
-                            for j, wanted in enumerate(chosen):
-                                same = f.let(f"icmp eq {counter_kind} {wanted}, {here}")
-                                values[j] = f.let(
-                                    f"select {bits} {same}, {kind} {values[j]}, {kind} {zero}"
-                                )
+                            values = self._where_chosen(values, chosen, place)
                         met.next = [self._add(a, b) for a, b in zip(met.carried, values)]
                     over_columns.next = met.results
                 once.next = over_columns.results
             over_rows.next = once.results
         self._store(self.dtype, over_rows.results, self.results[0], f.add(spot, channel), mask)
+
+    def disjoint(self, image: str, row: str, unit: str) -> None:
+        """A row of elements that lie in one window each, or in none at the end."""
+        f, what = self.f, self.what
+        down, above = f.rem(row, str(what.window[0])), f.div(row, str(what.window[0]))
+        covered = f.let(f"icmp slt i64 {above}, {what.extents[0]}")
+        windows = f.let(f"select i1 {covered}, i64 {what.extents[1]}, i64 0")
+        line = f.mul(unit, str(what.columns))
+        above = f.mul(f.add(f.mul(image, str(what.extents[0])), above), str(what.extents[1]))
+        with f.loop("0", windows) as window:
+            at = f.mul(f.add(above, window.index), str(what.channels))
+            first = f.add(line, f.mul(window.index, str(what.window[1])))
+            for channel, count, mask in self.groups():
+                place = f.add(at, channel)
+                values = self._load(self.dtype, self.inputs[0], place, count, mask)
+                chosen: list[str] = []
+                if what.mode == "max_grad":
+                    chosen = self._load_index(self.inputs[1], place, count, mask)
+                for across in range(what.window[1]):
+                    number = f.add(f.mul(down, str(what.window[1])), str(across))
+                    spot = f.mul(f.add(first, str(across)), str(what.channels))
+                    taken = self._where_chosen(values, chosen, number)
+                    self._store(self.dtype, taken, self.results[0], f.add(spot, channel), mask)
+        kind = vectors.register_type(self.dtype, self.lanes)
+        with f.loop(f.mul(windows, str(what.window[1])), str(what.columns)) as column:
+            spot = f.mul(f.add(line, column.index), str(what.channels))
+            for channel, count, mask in self.groups():
+                zeros = [spread_constant(kind, 0)] * count
+                self._store(self.dtype, zeros, self.results[0], f.add(spot, channel), mask)
+
+    def _where_chosen(self, values: list[str], chosen: list[str], place: str) -> list[str]:
+        """Values where `place` was chosen (all of them for sums), else zeros."""
+        if not chosen:
+            return values
+        f, lanes = self.f, self.lanes
+        kind = vectors.register_type(self.dtype, lanes)
+        counter_kind, bits = vectors.vector(self.counter, lanes), vectors.vector("i1", lanes)
+        here, zero = self._spread_counter(place), spread_constant(kind, 0)
+        result = []
+        for value, wanted in zip(values, chosen):
+            same = f.let(f"icmp eq {counter_kind} {wanted}, {here}")
+            result.append(f.let(f"select {bits} {same}, {kind} {value}, {kind} {zero}"))
+        return result
 
     def _windows_of(self, at: str, axis: int) -> tuple[str, str]:
         """The windows o whose reach holds padded position `at`: those with 0 <= at - o * stride <=
@@ -366,58 +433,3 @@ class _Emitter:
             return distance, "1"
         even = f.let(f"icmp eq i64 {f.rem(distance, dilation)}, 0")
         return f.div(distance, dilation), f.let(f"zext i1 {even} to i64")
-
-
-def _suffix(kind: str) -> str:
-    """A type as intrinsic names spell it."""
-    return kind if kind[0] != "<" else "v" + kind[1:-1].replace(" x ", "")
-
-
-# -- positions in planes ----------------------------------------------------------------------
-
-
-class Planes(NamedTuple):
-    """Scattering to, or gathering from, planes of `size` elements, `count` positions each.
-
-    mode: "scatter" (add) or "gather".
-    """
-
-    mode: str
-    dtype: str
-    size: int
-    count: int
-
-
-def planes_kernel(what: Planes) -> Kernel:
-    """Buffers: the result, values, int64 positions (each in its plane). A unit is one plane."""
-    return Kernel("pool_planes", (what,), lambda symbol, target: _emit_planes(symbol, what))
-
-
-def _emit_planes(symbol: str, what: Planes) -> Function:
-    f = Function(symbol)
-    dtype = BY_NAME[what.dtype]
-    kept, kind = vectors.memory_type(dtype), vectors.register_type(dtype, 1)
-    result, values, positions = f.argument(0), f.argument(1), f.argument(2)
-    adds = what.mode == "scatter"
-    taken, given = (what.count, what.size) if adds else (what.size, what.count)
-    with f.loop("%begin", "%end") as unit:
-        source = f.at(values, f.mul(unit.index, str(taken)), kept)
-        target = f.at(result, f.mul(unit.index, str(given)), kept)
-        where = f.at(positions, f.mul(unit.index, str(what.count)), "i64")
-        if adds:
-            with f.loop("0", str(what.size)) as clear:
-                zero = number(0, kind)
-                vectors.store(f, dtype, zero, f.at(target, clear.index, kept), 1)
-        with f.loop("0", str(what.count)) as over:
-            at = f.load("i64", f.at(where, over.index, "i64"), 8)
-            if adds:
-                value = vectors.load(f, dtype, f.at(source, over.index, kept), 1)
-                place = f.at(target, at, kept)
-                old = vectors.load(f, dtype, place, 1)
-                word = "fadd" if dtype.kind == "f" else "add"
-                vectors.store(f, dtype, f.let(f"{word} {kind} {old}, {value}"), place, 1)
-            else:
-                value = f.load(kept, f.at(source, at, kept), dtype.itemsize)
-                f.store(kept, value, f.at(target, over.index, kept), dtype.itemsize)
-    f.ret()
-    return f

@@ -193,7 +193,12 @@ class Fusion:
             return None
         inner = a.inner if a.inner is not None else b.inner
         across = a.across if a.across is not None else b.across
-        space = a.space if math.prod(a.space) >= math.prod(b.space) else b.space
+        if a.reduces and b.reduces and a.space != b.space:
+            return None
+        if a.reduces != b.reduces:
+            space = a.space if a.reduces else b.space
+        else:
+            space = a.space if math.prod(a.space) >= math.prod(b.space) else b.space
         if inner is not None and across is not None and across != complement(space, inner):
             return None
         return space, inner, across

@@ -20,7 +20,7 @@ SMALL_NS = 20_000
 SMALL_BYTES = 256 << 10
 
 #: What a core does in a nanosecond, roughly: it need only tell small work from large.
-_FLOPS_PER_NS = 30
+_FLOPS_PER_NS = 60
 _BYTES_PER_NS = 10
 #: A call of a kernel on nothing.
 _CALL_NS = 50

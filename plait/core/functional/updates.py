@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from plait.core.ir.node import Node
 from plait.core.lazy.capture import current
-from plait.core.lazy.hostnumber import HostNumber, sqrt
+from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.hostnumber import HostNumber, plain, sqrt
 from plait.core.ops.elementwise import (
     ABS,
     ADD,
@@ -25,22 +29,34 @@ from plait.core.ops.elementwise import (
     SUB,
     WHERE,
 )
+from plait.core.ops.index import ADD_AT
 from plait.core.ops.math import SQRT
-from plait.core.ops.source import constant
 from plait.core.ops.view import broadcast
+
+#: Inputs that hold a number, by its bits and dtype, so that one factor is one input of a program.
+_numbers: dict[tuple[str, Any], Node] = {}
+_MOST_NUMBERS = 256
 
 
 def number_like(number: Any, like: Any) -> Any:
     """A node that holds `number` everywhere, with the shape and dtype of `like`.
 
-    A number that each call of a compiled step computes anew is an input, not a constant.
+    It is an input of the graph, not a constant: factors change from step to step (bias corrections,
+    learning rates), and the program of one step must serve the next.
     """
-    if type(number) is HostNumber:
-        active = current()
-        if active is not None:
-            return broadcast(active.number_node(number, like.dtype), tuple(like.shape))
-        number = number.value
-    return constant(number, like)
+    active = current()
+    if active is not None and type(number) is HostNumber:
+        node = active.number_node(number, like.dtype)
+    else:
+        number = float(plain(number))
+        key = (number.hex(), like.dtype)
+        node = _numbers.get(key)
+        if node is None:
+            if len(_numbers) >= _MOST_NUMBERS:
+                _numbers.clear()
+            node = leaf_of(np.array(number, like.dtype.numpy))
+            _numbers[key] = node
+    return broadcast(node, tuple(like.shape))
 
 
 def times(value: Any, factor: float) -> Any:
@@ -58,6 +74,11 @@ def add_scaled(value: Any, other: Any, factor: float) -> Any:
     if factor < 0:
         return SUB(value, times(other, -factor))
     return ADD(value, times(other, factor))
+
+
+def add_rows(table: Any, index: Any, rows: Any, factor: float) -> Any:
+    """The table with factor * rows[i] added to its row index[i], duplicates one after another."""
+    return ADD_AT(table, index, times(rows, factor), axis=0)
 
 
 def toward(average: Any, value: Any, weight: float) -> Any:
@@ -165,6 +186,22 @@ def adagrad(param: Any, grad: Any, total: Any, *, lr: float, eps: float) -> tupl
     """
     total = ADD(total, MUL(grad, grad))
     return add_scaled(param, DIV(grad, plus(SQRT(total), eps)), -lr), total
+
+
+def adam_rows(
+    param: Any,
+    mean: Any,
+    square: Any,
+    grad: Any,
+    *,
+    rate: float,
+    betas: tuple[float, float],
+    eps: float,
+) -> tuple[Any, Any, Any]:
+    """(param, mean, square) after a step of Adam whose rate has the corrections for the bias."""
+    mean = toward(mean, grad, 1 - betas[0])
+    square = toward(square, MUL(grad, grad), 1 - betas[1])
+    return add_scaled(param, DIV(mean, plus(SQRT(square), eps)), -rate), mean, square
 
 
 def adadelta(

@@ -49,7 +49,7 @@ class Graph:
         """Hashable structure: equal keys mean equal computations."""
         if self._key is None:
             self._key = (
-                tuple((spec.shape, spec.dtype.name) for spec in self.inputs),
+                tuple((spec.shape, _name_of(spec.dtype)) for spec in self.inputs),
                 tuple((i.op.name, i.args, freeze(i.attrs)) for i in self.instructions),
                 self.outputs,
             )
@@ -81,6 +81,11 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"<Graph {len(self.inputs)} inputs, {len(self.instructions)} instructions>"
+
+
+def _name_of(dtype: Any) -> Any:
+    """A dtype as a key; those of an op with several outputs, where one of them is an input."""
+    return tuple([d.name for d in dtype]) if isinstance(dtype, tuple) else dtype.name
 
 
 class Capture(NamedTuple):

@@ -21,6 +21,7 @@ from plait.core.ir.errors import user_location
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.hostnumber import HostNumber, HostProgram
+from plait.core.runtime.generator import Generator
 from plait.core.runtime.realize import realize
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ class Capture:
         self.inputs: dict[int, Input] = {}
         self.input_nodes: dict[int, Node] = {}
         self.written: dict[int, tuple[Cell, Node | None, int]] = {}
+        self.handles: dict[int, LazyTensor] = {}
         self.grads: dict[int, GradSlot] = {}
         self.grad_owner: dict[int, LazyTensor] = {}
         self.host = HostProgram()
@@ -202,7 +204,7 @@ class Capture:
             realize([node])
             node = leaf(node.value, node.shape, node.dtype)
         self.input_nodes[id(node)] = node
-        held = self.inputs[id(cell)] = Input(tensor, cell, node)
+        held = self.inputs[id(cell)] = Input(self.handles.get(id(cell), tensor), cell, node)
         return held
 
     def derive(self, view: LazyTensor) -> None:
@@ -210,6 +212,11 @@ class Capture:
         if id(view) not in self.views:
             self.views[id(view)] = view
             view._cached = None
+
+    def handle(self, tensor: LazyTensor) -> None:
+        """A base tensor is about to be written, or to get a twin: it stands for its cell."""
+        if tensor._cell.era < self.era:
+            self.handles.setdefault(id(tensor._cell), tensor)
 
     def wrote(self, cell: Cell) -> None:
         """A cell is about to be written."""
@@ -274,6 +281,11 @@ class Capture:
     def array(self, node: Node, provider: Callable[[], np.ndarray]) -> None:
         """A leaf whose value `provider` makes anew for each call, in the order recorded here."""
         self.providers[id(node)] = (node, provider)
+
+    def before_draw(self, generator: Generator) -> None:
+        """A generator is about to be drawn from."""
+        state = Generator.get_state(generator)
+        self.undo.append(lambda: Generator.set_state(generator, state) and None)
 
     def draw(self, node: Node, provider: Callable[[], np.ndarray], generator: Any) -> None:
         """A leaf of random numbers (already drawn once); `generator` is what they come from."""

@@ -342,6 +342,8 @@ class LazyTensor:
         base = self
         while base._base is not None:
             base = base._base
+        if watch.active is not None and (active := current()) is not None:
+            active.handle(base)
         twin = self.plain.of_cell(base._cell, base._shape, base._dtype)
         twin._silent = silent or base._silent
         twin._layout = base._layout
@@ -428,6 +430,8 @@ class LazyTensor:
             node, edge = result, None
         else:
             node, edge = result.value()
+        if watch.active is not None and (active := current()) is not None:
+            active.handle(base)
         base._cell.write(node)
         if recording:
             base._set_edge(edge)

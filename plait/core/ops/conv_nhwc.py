@@ -2,7 +2,11 @@
 
 The forms that kernels work on: the compiler's layout pass rewrites `conv` and its gradients over
 two spatial axes into these and `transpose`. Activations are (N, H, W, C); weights stay as layers
-keep them, (O, C / groups, kh, kw). Attributes mean what they mean for `conv`.
+keep them, (O, C / groups, kh, kw). Attributes mean what they mean for `conv`:
+
+    conv(x, w, *window)                        conv_nhwc(x, w, *window)
+    conv_input_grad(g, w, spatial, *window)    conv_nhwc_input_grad(g, w, spatial, *window)
+    conv_weight_grad(x, g, kernel, *window)    conv_nhwc_weight_grad(x, g, kernel, *window)
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ The compiler's layout pass makes these of the ops in `window.py`, with `transpos
 
 The first three go together: `index`, the position in the plane, may have no other readers than
 these, since `places` are numbers of places in the window, row by row, of a narrow type. Window
-attributes (window, strides, padding, dilation) are those of the max_pool that made the index.
+attributes (window, strides, padding, dilation) are those of the max_pool that made the index. They
+agree where every window meets the image (`windows_meet_image`): one that lies in the padding
+altogether has a position for max_pool, to which a gradient goes, and no place here.
 """
 
 from __future__ import annotations
@@ -35,6 +37,18 @@ Ints = tuple[int, ...]
 def place_dtype(window: Ints) -> DType:
     """The type of place numbers: uint8 for all windows in use."""
     return dtypes.uint8 if math.prod(window) <= 256 else dtypes.int32
+
+
+def windows_meet_image(spatial: Ints, attrs: Any) -> bool:
+    """Whether every window has a place inside an image of extents `spatial`."""
+    extents = window_extents("max_pool", spatial, **attrs)
+    for axis, extent in enumerate(spatial):
+        step, reach = attrs["dilation"][axis], attrs["window"][axis]
+        for number in range(extents[axis]):
+            start = number * attrs["strides"][axis] - attrs["padding"][axis][0]
+            if not any(0 <= start + place * step < extent for place in range(reach)):
+                return False
+    return True
 
 
 def _extents(name: str, x: Any, attrs: Any) -> Ints:

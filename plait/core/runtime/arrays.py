@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import os
 import threading
 from typing import Any, NamedTuple
 
@@ -47,8 +48,10 @@ class _Idle:
         self.lock = threading.Lock()
         self.blocks: dict[int, list[_Block]] = {}
         self.nbytes = 0
+        self.limit = 0
 
     def take(self, size: int) -> _Block | None:
+        self.limit = self.limit or int(flag("PLAIT_IDLE_MB")) << 20
         if not self.lock.acquire(blocking=False):
             return None
         try:
@@ -69,7 +72,7 @@ class _Idle:
         try:
             self.blocks.setdefault(size, []).append(block)
             self.nbytes += size
-            while self.nbytes > _limit():
+            while self.nbytes > self.limit:
                 oldest = next(iter(self.blocks))
                 self.blocks[oldest].pop(0)
                 self.nbytes -= oldest
@@ -79,12 +82,16 @@ class _Idle:
             self.lock.release()
 
 
-@functools.cache
-def _limit() -> int:
-    return int(flag("PLAIT_IDLE_MB")) << 20
-
-
 _idle = _Idle()
+
+
+def _after_fork() -> None:
+    """In a child: another thread of the parent may have held the lock."""
+    _idle.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def idle_bytes() -> int:
@@ -106,8 +113,9 @@ class _Held:
     size: int
     block: _Block
 
-    def __del__(self) -> None:
-        _idle.give(self.size, self.block)
+    def __del__(self, idle: _Idle = _idle) -> None:
+        # At the end of a process, modules have lost their names by now.
+        idle.give(self.size, self.block)
 
 
 @functools.cache

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from plait.core.compiler.lowering import lower
 from plait.core.compiler.pipeline import Observer, run_passes
+from plait.core.compiler.rewrite import Builder
 from plait.core.ir.graph import Graph
+from plait.core.ir.node import Spec
+from plait.core.ir.op import ITEM
 from plait.core.llvm.target import Target, target
 from plait.core.runtime.config import flag
 from plait.core.runtime.program import Program
@@ -27,7 +31,8 @@ def host_target() -> Target:
 class CompiledGraph:
     """A graph as a native program.
 
-    donations: output number -> input number, as `Program` has it. Raises what compiling raises.
+    donations: output number -> input number, as `Program` has it. observe: told of each pass. on:
+    the target, if not the one that `PLAIT_ISA` names. Raises what compiling raises.
     """
 
     def __init__(
@@ -35,34 +40,97 @@ class CompiledGraph:
         graph: Graph,
         donations: Mapping[int, int] | None = None,
         observe: Observer | None = None,
+        on: Target | None = None,
     ) -> None:
-        on = host_target()
-        lowered = lower(run_passes(graph, observe), on)
+        on = on or host_target()
+        single, self._groups = _single_results(graph)
+        lowered = lower(run_passes(single, observe), on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, donations)
 
-    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """The outputs from the inputs' arrays; raises OpFailure where a check fails."""
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """The outputs from the inputs' arrays; raises OpFailure where a check fails.
+
+        What an op with several results gave is a tuple of arrays, as it is for the reference.
+        """
+        if self._groups is not None:
+            arrays = self._groups.flat(arrays)
         results = self.program.run(arrays)
-        return [
+        shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)
         ]
+        return shaped if self._groups is None else self._groups.grouped(shaped)
 
 
-def compiled(graph: Graph) -> CompiledGraph:
-    """The program of a graph, made once per structure."""
-    key = (graph.key, flag("PLAIT_ISA"))
+class _Groups(NamedTuple):
+    """How many arrays each input and output of a graph stands for (0: one, not in a tuple)."""
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+    def flat(self, arrays: Sequence[Any]) -> list[np.ndarray]:
+        """The arrays of all inputs in a row."""
+        return [
+            part
+            for array, count in zip(arrays, self.inputs)
+            for part in (array if count else (array,))
+        ]
+
+    def grouped(self, arrays: list[np.ndarray]) -> list[Any]:
+        """The outputs from their arrays in a row."""
+        waiting = iter(arrays)
+        return [
+            tuple([next(waiting) for _ in range(count)]) if count else next(waiting)
+            for count in self.outputs
+        ]
+
+
+def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
+    """The same graph with several inputs and outputs in place of one that has several parts."""
+    counts = [len(s.dtype) if isinstance(s.dtype, tuple) else 0 for s in graph.inputs]
+    types = [graph.type_of(v).dtype for v in graph.outputs]
+    made = [len(dtype) if isinstance(dtype, tuple) else 0 for dtype in types]
+    if not any((*counts, *made)):
+        return graph, None
+    specs: list[Spec] = []
+    values: list[Any] = []
+    for spec, count in zip(graph.inputs, counts):
+        if count:
+            values.append(tuple(range(len(specs), len(specs) + count)))
+            specs += [Spec(shape, dtype) for shape, dtype in zip(spec.shape, spec.dtype)]
+        else:
+            values.append(len(specs))
+            specs.append(spec)
+    build = Builder(specs)
+    for instruction in graph.instructions:
+        values.append(build.replay(instruction, [values[a] for a in instruction.args]))
+    outputs: list[int] = []
+    for value, count in zip(graph.outputs, made):
+        number = values[value]
+        if isinstance(number, tuple):
+            outputs += number
+        elif count:
+            outputs += [build.emit(ITEM, number, index=i) for i in range(count)]
+        else:
+            outputs.append(number)
+    return build.finish(outputs), _Groups(tuple(counts), tuple(made))
+
+
+def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
+    """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`."""
+    isa = isa or str(flag("PLAIT_ISA"))
+    key = (graph.key, isa)
     found = _programs.get(key)
     if found is None:
-        found = CompiledGraph(graph)
+        found = CompiledGraph(graph, on=target(isa))
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
     return found
 
 
-def run(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     """Compute the outputs of a graph from its input arrays, as the reference executor does."""
     return compiled(graph).run(inputs)

@@ -137,15 +137,6 @@ class Generator:
             self._philox_offset = (offset + draws) & 0xFFFF_FFFF_FFFF_FFFF
         return self._seed, offset
 
-    @property
-    def offset(self) -> int:
-        """The Philox offset that the next draw takes."""
-        return self._philox_offset
-
-    def rewind(self, offset: int) -> None:
-        """Give the Philox offsets from this one on to later draws again."""
-        self._philox_offset = offset
-
     def take_cached_normal(self) -> float | None:
         """The second normal of the last scalar pair, once; None when there is none."""
         value, self._cached_normal = self._cached_normal, None

@@ -6,6 +6,7 @@ module is that of a small kernel.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -30,6 +31,16 @@ _addresses: dict[str, int] = {}
 _libraries: list[Library] = []
 #: Kernels that crashed LLVM in another process while there was no folder to note it in.
 _refused: set[str] = set()
+
+
+def _after_fork() -> None:
+    """In a child: another thread of the parent may have held the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 class KernelRefused(RuntimeError):

@@ -18,7 +18,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, explain, explaining, perform, reads
+from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
 from plait.core.llvm.target import Target
 from plait.core.runtime import kernels, native, profile, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
@@ -33,9 +33,11 @@ class Program:
 
     steps: launches and host steps, each reading only what earlier ones wrote. inputs, outputs: the
     buffers of the arrays that `run` takes and gives; an output may be an input, a constant, or
-    appear twice. donations: output number -> input number: the output takes over that input's
-    memory, and `run` gives that very array with the result in it. Both have the same shape and
-    dtype, that input is no output too, and the array given shares no memory with another one given.
+    appear twice, and one with a root comes in the root's shape.
+
+    donations: output number -> input number: the output takes over that input's memory, and `run`
+    gives that very array with the result in it. Both have the same shape and dtype, that input is
+    no output too, and the array given shares no memory with another one given.
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
@@ -50,7 +52,7 @@ class Program:
         target: Target,
         donations: Mapping[int, int] | None = None,
     ) -> None:
-        self.inputs, self.outputs = tuple(inputs), tuple(outputs)
+        self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
         self.donations = dict(donations or {})
         self._check_donations()
         same = taken_over(steps, self.outputs, self.inputs, self.donations)
@@ -75,10 +77,10 @@ class Program:
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         self._plan_results()
-        self._frames: list[Frame] = []
+        self._frames = [self.new_frame()]
         self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
-        self.peak_bytes = self.new_frame().arena_bytes + fresh_bytes
+        self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
 
     # -- what is fixed before any run ------------------------------------------------------------
 
@@ -108,7 +110,7 @@ class Program:
         """
         self._result_slots: list[int] = []
         self._copied: list[tuple[int, Buffer]] = []  # (input, from)
-        self._constant_results: list[tuple[int, Buffer]] = []  # (output, constant)
+        self._constant_results: list[Buffer | None] = []
         for number, buffer in enumerate(self.outputs):
             slot = self._slots.get(buffer, 0)
             if number in self.donations:
@@ -116,21 +118,44 @@ class Program:
                 if buffer not in self._slots or slot != source:
                     self._copied.append((source, buffer))
                 slot = source
-            elif buffer in self._constants:
-                self._constant_results.append((number, buffer))
+            given = number in self.donations or buffer in self._slots
+            self._constant_results.append(None if given else buffer)
             self._result_slots.append(slot)
+        self._plain_results = not self._copied and not any(self._constant_results)
 
     def new_frame(self, *, alone: bool = False) -> Frame:
         """Tables for a run; alone: with each launch in a phase of its own, on one thread."""
-        return Frame(
-            self.phases,
-            self._slots,
-            len(self.inputs) + len(self._fresh),
-            self._constants,
-            self.layout,
-            self._functions,
-            alone=alone,
-        )
+        while True:
+            frame = Frame(
+                self.phases,
+                self._slots,
+                len(self.inputs) + len(self._fresh),
+                self._constants,
+                self.layout,
+                self._functions,
+                alone=alone,
+            )
+            # Another thread may have changed the count meanwhile: then the scratch memory is not
+            # that of the pool's threads.
+            if frame.generation == threads.generation:
+                return frame
+
+    def __str__(self) -> str:
+        """The phases, and where in the arena each temporary lies."""
+        lines = [f"program: arena {self.layout.nbytes} bytes, peak {self.peak_bytes} bytes"]
+        for number, phase in enumerate(self.phases):
+            lines.append(f"phase {number}")
+            for step in phase.steps:
+                targets = ", ".join(map(self._place, step.outputs))
+                sources = ", ".join(map(self._place, step.inputs))
+                lines.append(f"  {targets} = {profile.label(step)} ({sources})")
+        return "\n".join(lines)
+
+    def _place(self, buffer: Buffer) -> str:
+        home = memory(buffer)
+        if home in self._slots:
+            return f"array {self._slots[home]}"
+        return "constant" if home in self._constants else f"+{self.layout.offsets[home]}"
 
     def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
@@ -197,9 +222,9 @@ class Program:
                 explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
             if ended is not None:
                 ended()
-        if self._copied or self._constant_results or bound is not given:
-            return self._results(frame, given, bound)
-        return [given[slot] for slot in self._result_slots]
+        if self._plain_results and bound is given:
+            return [given[slot] for slot in self._result_slots]
+        return self._results(frame, given, bound)
 
     def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
         results = perform(step, [frame.view(b, bound) for b in step.inputs])
@@ -221,10 +246,10 @@ class Program:
             if id(to) not in done:
                 np.copyto(to, value)
                 done.add(id(to))
-        results = [given[slot] for slot in self._result_slots]
-        for number, buffer in self._constant_results:
-            results[number] = self._constants[buffer].copy()
-        return results
+        return [
+            given[slot] if constant is None else self._constants[constant].copy()
+            for slot, constant in zip(self._result_slots, self._constant_results)
+        ]
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:

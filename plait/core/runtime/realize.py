@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from plait.core.ir.errors import error
-from plait.core.ir.graph import Capture, Graph, capture
-from plait.core.ir.node import Node
+from plait.core.ir.graph import Capture, Graph, Instruction, capture
+from plait.core.ir.node import Node, Spec
+from plait.core.ir.op import ITEM
 from plait.core.ir.verify import verify
 from plait.core.reference import executor
 from plait.core.runtime import tiers
@@ -38,14 +39,52 @@ def realize(roots: Sequence[Node]) -> None:
         return
     captured = capture(pending)
     kept = _kept(captured, pending)
-    graph = Graph(
-        captured.graph.inputs,
-        captured.graph.instructions,
-        tuple([captured.numbers[id(node)] for node in kept]),
-    )
-    results = _run(graph, [node.value for node in captured.leaves])
-    for node, result in zip(kept, results):
-        node.set_value(_own(result))
+    graph, values = _flat(captured, kept)
+    results = iter(_run(graph, values))
+    for node in kept:
+        if isinstance(node.dtype, tuple):
+            node.set_value(tuple([_own(next(results)) for _ in node.dtype]))
+        else:
+            node.set_value(_own(next(results)))
+
+
+def _flat(captured: Capture, kept: list[Node]) -> tuple[Graph, list[Any]]:
+    """The graph of what is kept, and the values of its inputs.
+
+    Of a node with several outputs, each is an input or an output of the graph by itself.
+    """
+    specs: list[Spec] = []
+    values: list[Any] = []
+    found: list[Any] = []  # by the captured graph's numbers: a number, or one per output
+    for leaf, spec in zip(captured.leaves, captured.graph.inputs):
+        if not isinstance(spec.dtype, tuple):
+            found.append(len(specs))
+            specs.append(spec)
+            values.append(leaf.value)
+            continue
+        shapes: Any = spec.shape
+        parts = [Spec(shape, dtype) for shape, dtype in zip(shapes, spec.dtype)]
+        found.append(tuple(range(len(specs), len(specs) + len(parts))))
+        specs += parts
+        values += leaf.value  # type: ignore[arg-type]  # a tuple for several outputs
+    made: list[Instruction] = []
+    for step in captured.graph.instructions:
+        args = [found[arg] for arg in step.args]
+        if step.op is ITEM and isinstance(args[0], tuple):
+            found.append(args[0][step.attrs["index"]])
+            continue
+        found.append(len(specs) + len(made))
+        made.append(step._replace(args=tuple(args)))
+    outputs: list[int] = []
+    for node in kept:
+        number = found[captured.numbers[id(node)]]
+        if not isinstance(node.dtype, tuple):
+            outputs.append(number)
+            continue
+        for i, (shape, dtype) in enumerate(zip(node.shape, node.dtype)):
+            outputs.append(len(specs) + len(made))
+            made.append(Instruction(ITEM, (number,), {"index": i}, shape, dtype, None))
+    return Graph(tuple(specs), tuple(made), tuple(outputs)), values
 
 
 def _references(nodes: Sequence[Node]) -> list[int]:
@@ -121,8 +160,6 @@ def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
 
 def _own(value: Any) -> Any:
     """The array itself, or a copy where it is strided or would pin a larger buffer."""
-    if isinstance(value, tuple):
-        return tuple(_own(part) for part in value)
     base = value.base
     pins_more = isinstance(base, np.ndarray) and base.nbytes > 2 * value.nbytes
     if value.flags.c_contiguous and not pins_more:

@@ -20,9 +20,9 @@ from plait.core.codegen.driver import SHARE_WORDS, Pool
 from plait.core.runtime import native
 from plait.core.runtime.config import flag
 
-#: How often a thread looks for work before it sleeps. A look costs 15 to 50 ns, and to sleep and
-#: wake costs some 10 us: waiting as long as that at most doubles the cost of any wait.
-SPINS = 500
+#: How often a thread looks for work before it sleeps. A look costs 15 to 40 ns, and to sleep and
+#: wake costs some 10 to 50 us: waiting as long as that at most doubles the cost of any wait.
+SPINS = 1000
 
 #: Grows with each change after which programs must ask anew for `count` and `pool`.
 generation = 0

@@ -105,7 +105,7 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
         found = "sum" if size_average is False else "mean"
     warnings.warn(
         f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
-        stacklevel=3,
+        stacklevel=4,
     )
     return found
 

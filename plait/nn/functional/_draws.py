@@ -6,34 +6,22 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
+from plait._functions.random import drawn
 from plait.core.ir.dtypes import DType
-from plait.core.lazy.capture import current
-from plait.core.lazy.cell import leaf_of
-from plait.core.lazy.recorder import recorder
 from plait.core.ops.random import BERNOULLI_MASK, UNIFORM
 from plait.core.runtime import host_random
 
 
+def _next_counter(generator: Any) -> np.ndarray:
+    return np.array(generator.next_counter(), np.uint64).view(np.int64)
+
+
 def _counter() -> Any:
-    from plait._functions.random import default_generator
-
-    recorder.before_draw(default_generator)
-    active = current()
-
-    def draw() -> np.ndarray:
-        return np.array(default_generator.next_counter(), np.uint64).view(np.int64)
-
-    before = default_generator.offset
-    node = leaf_of(draw())
-    if active is not None:
-        active.undo.append(partial(default_generator.rewind, before))
-        active.draw(node, draw, default_generator)
-    return node
+    return drawn(_next_counter, None)
 
 
 def bernoulli(shape: tuple[int, ...], p: float) -> Any:
@@ -48,6 +36,4 @@ def uniform(shape: tuple[int, ...], dtype: DType) -> Any:
 
 def exponential(shape: tuple[int, ...], dtype: DType) -> Any:
     """Exponential draws of rate 1: those of PyTorch's `exponential_`."""
-    from plait._functions.random import source
-
-    return leaf_of(host_random.exponential(source(None), tuple(shape), dtype.numpy))
+    return drawn(host_random.exponential, None, tuple(shape), dtype.numpy)

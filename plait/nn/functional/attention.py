@@ -112,7 +112,8 @@ def scaled_dot_product_attention(
         broadcast_shapes("scaled_dot_product_attention (attn_mask)", scores, mask.shape)
     masks = [m if m.dtype is dtypes.bool_ else cast(m, q.dtype) for m in masks]
     if dropout_p == 0.0:
-        return ATTENTION(q, k, v, *masks, scale=factor, causal=bool(is_causal))
+        y, _ = ATTENTION(q, k, v, *masks, scale=factor, causal=bool(is_causal))
+        return y
     return _with_dropout(q, k, v, masks, scores, dropout_p, bool(is_causal), factor)
 
 

@@ -36,7 +36,7 @@ def _pair(name: str, input: Any, target: Any, kernel: str | None) -> tuple[Any, 
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=3,
+            stacklevel=4,
         )
     a, b = common_operands(name, input, target)
     if kernel is not None:
@@ -260,7 +260,7 @@ def kl_div(
             "'batchmean' divides only by the batch size, and aligns with the KL div math "
             "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
             "major release.",
-            stacklevel=2,
+            stacklevel=3,
         )
     a, b = _pair("kl_div", input, target, None)
     if target.dtype.kind != "f" or input.dtype.kind != "f":

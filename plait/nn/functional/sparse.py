@@ -15,6 +15,7 @@ from plait.core.lazy.modes import grad_mode
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, PUT_AT, SCATTER_REDUCE, TAKE
+from plait.core.ops.look_up import LOOK_UP
 from plait.core.ops.source import ARANGE, full
 from plait.core.ops.view import broadcast, reshape
 from plait.nn.functional._arguments import constant_array, require_tensor
@@ -69,13 +70,20 @@ def _scaled_gradient(taken: Any, factor: Any) -> Any:
     return fn.add(still, fn.mul(fn.sub(taken, still), factor))
 
 
-def _rows(weight: Tensor, index: Any, padding: int | None, scale_grad_by_freq: bool) -> Any:
+def _rows(
+    weight: Tensor, index: Any, padding: int | None, scale_grad_by_freq: bool, sparse: bool = False
+) -> Any:
     """The rows of the table; none of the gradient goes to the padding row."""
-    taken = TAKE(weight, index, axis=0)
+    taken = LOOK_UP(weight, index) if sparse else TAKE(weight, index, axis=0)
     if not weight.requires_grad:
         return taken
     column = (*index.shape, *[1] * (len(weight.shape) - 1))
     if scale_grad_by_freq:
+        if sparse:
+            raise error(
+                RuntimeError,
+                "embedding_backward: scale_grad_by_freq not supported with sparse gradients",
+            )
         flat = reshape(index, (index.numel(),))
         ones = full(1, (index.numel(),), weight.dtype)
         counts = ADD_AT(full(0, (weight.shape[0],), weight.dtype), flat, ones, axis=0)
@@ -99,8 +107,8 @@ def embedding(
     """The rows of weight (V, D) that input (*), int64 or int32, names: (*, D).
 
     padding_idx: a row that gets no gradient. max_norm: rows looked up are scaled down in place to
-    this `norm_type`-norm. sparse: accepted; the gradient is dense. Raises IndexError for a row
-    that is not there.
+    this `norm_type`-norm. sparse: the gradient of a leaf is a sparse tensor of the rows looked up
+    (those of padding_idx are zeros in it). Raises IndexError for a row that is not there.
     """
     require_tensor("embedding", "indices", input, 2)
     require_tensor("embedding", "weight", weight, 1)
@@ -113,7 +121,7 @@ def embedding(
     index = _indices("embedding", input, weight.shape[0])
     if max_norm is not None:
         _limit_norms(weight, index, max_norm, norm_type)
-    return _rows(weight, index, padding, scale_grad_by_freq)
+    return _rows(weight, index, padding, scale_grad_by_freq, sparse)
 
 
 # -- bags -------------------------------------------------------------------------------------
@@ -194,7 +202,7 @@ def embedding_bag(
     index = _indices("embedding_bag", flat, weight.shape[0])
     if max_norm is not None:
         _limit_norms(weight, index, max_norm, norm_type)
-    rows = _rows(weight, index, padding, scale_grad_by_freq)
+    rows = _rows(weight, index, padding, scale_grad_by_freq, sparse)
     if per_sample_weights is not None:
         rows = fn.mul(rows, reshape(per_sample_weights, (count, 1)))
     bags = np.searchsorted(starts, np.arange(count), side="right") - 1

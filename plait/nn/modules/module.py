@@ -125,6 +125,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         for hook in _hooks._global_buffer_registration_hooks.values():
             replaced = hook(self, name, tensor)
             tensor = tensor if replaced is None else replaced
+        watch.structure += 1
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -156,6 +157,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         for hook in _hooks._global_parameter_registration_hooks.values():
             replaced = hook(self, name, param)
             param = param if replaced is None else replaced
+        watch.structure += 1
         self._parameters[name] = param
 
     def add_module(self, name: str, module: Module | None) -> None:
@@ -163,6 +165,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
         if module is not None and not isinstance(module, Module):
             raise error(TypeError, f"{type_name(module)} is not a Module subclass")
         self._check_member_name(name, "module", self._modules)
+        watch.structure += 1
         self._modules[name] = self._seen_by_module_hooks(name, module)
 
     def register_module(self, name: str, module: Module | None) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import plait
 from plait import Tensor
 from plait._autocast import lower
+from plait._autocast import state as autocast
 from plait.core.ir.errors import error
 from plait.core.ops.elman import ELMAN_SEQUENCE
 from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
@@ -322,9 +323,6 @@ class RNNBase(Module):
 
     def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
         """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
-        if self.mode != "GRU":  # which keeps its state in full precision, as in PyTorch
-            data, *lowered = lower(data, *state)
-            state = tuple(lowered)
         last: list[State] = []
         for layer in range(self.num_layers):
             directions = []
@@ -344,10 +342,15 @@ class RNNBase(Module):
     ) -> tuple[Tensor, State]:
         """One layer in one direction over `data`, shaped as for `_run`: outputs, last state."""
         weights = self._weights_of(index)
+        if self.mode != "GRU":
+            (data,) = lower(data)
+            initial, weights = lower(*initial), list(lower(*weights))
         w_ih, w_hh, b_ih, b_hh, w_hr = weights
         packed = data.dim() == 2
         same = all(x is None or x.dtype is data.dtype for x in (*initial, *weights))
-        if not packed and w_hr is None and same and data.is_floating_point():
+        # In a region of autocast a GRU's state stays in full precision, as in PyTorch.
+        mixed = autocast.enabled and self.mode == "GRU"
+        if not packed and w_hr is None and same and not mixed and data.is_floating_point():
             return _SEQUENCES[self.mode](data, initial, weights, reverse)
         gates = F.linear(data, w_ih, b_ih)
         xs = gates.split(sizes) if packed else gates.unbind(0)

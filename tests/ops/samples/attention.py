@@ -35,16 +35,42 @@ def _attention(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     ]
 
 
-SAMPLES = {"attention": _attention}
+def _attention_grad(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    samples = []
+    for sample in _attention(rng, dtype):
+        q, k, v, *mask = sample.inputs
+        g = values(rng, dtype, (*q.shape[:-1], v.shape[-1]), -1.5, 1.5)
+        wide = dtypes.float32 if dtype.is_half else dtype
+        delta = values(rng, wide, (*q.shape[:-1], 1), -1.0, 1.0)
+        # Any number serves; one above the scores keeps the weights below 1.
+        lse = values(rng, wide, (*q.shape[:-1], 1), 5.0, 6.0)
+        samples.append(Sample((g, q, k, v, delta, lse, *mask), sample.attrs))
+    return samples
+
+
+SAMPLES = {"attention": _attention, "attention_grad": _attention_grad}
 
 
 def _torch_attention(
     torch: Any, q: Any, k: Any, v: Any, *mask: Any, scale: float, causal: bool
 ) -> Any:
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        return torch.nn.functional.scaled_dot_product_attention(
+        y = torch.nn.functional.scaled_dot_product_attention(
             q, k, v, *mask, is_causal=causal, scale=scale
         )
+    half = q.dtype in (torch.float16, torch.bfloat16)
+    q, k = (q.float(), k.float()) if half else (q, k)
+    scores = q @ k.mT * scale
+    for part in mask:
+        if part.dtype is torch.bool:
+            scores = scores.masked_fill(~part, -torch.inf)
+        else:
+            scores = scores + part
+    if causal:
+        scores = scores.masked_fill(~torch.ones_like(scores, dtype=torch.bool).tril(), -torch.inf)
+    blind = (scores == -torch.inf).all(-1, keepdim=True)
+    lse = scores.masked_fill(blind, 0.0).logsumexp(-1, keepdim=True)
+    return y, lse.masked_fill(blind, 0.0)
 
 
 TORCH = {"attention": _torch_attention}

@@ -6,7 +6,7 @@ copies here; the layout pass of a whole program does better. Three spatial axes 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.conv_pack import Image, image_kernel
@@ -14,6 +14,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.codegen.outlet import outlet_of
 from plait.core.compiler.lower.conv_taps import (
     Ints,
+    View,
     Weights,
     compute_dtype,
     forward_axis,
@@ -26,14 +27,6 @@ from plait.core.compiler.lower.conv_weight import weight_gradient
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.op import elements
 from plait.core.ops.geometry import window_extents
-
-
-class View(NamedTuple):
-    """A buffer seen as (N, H, W, C): its extents and element strides in that order."""
-
-    buffer: Buffer
-    shape: Ints
-    strides: Ints
 
 
 def channels_last(buffer: Buffer) -> View:
@@ -79,7 +72,7 @@ def convolve(
         for n, k, s, p, d in zip(extents, kernel, strides, padding, dilation)
     ]
     borders = (*down.reach(spatial[0]), *across.reach(spatial[1]))
-    image = padded_image(plan, *x, borders, compute_dtype(x.buffer.dtype))
+    image = padded_image(plan, x, borders, compute_dtype(x.buffer.dtype))
     taps = elements(kernel)
     weights = Weights(out // groups, depth, out // groups * depth * taps, taps, depth * taps)
     flops = 2 * samples * elements(extents) * elements(w.shape)
@@ -120,7 +113,7 @@ def convolve_back(
         return True
     reaches = [[a.reach(n) for a in axes] for axes, n in zip((downs, acrosses), g.shape[1:3])]
     borders = tuple(max(reach[side] for reach in axis) for axis in reaches for side in (0, 1))
-    image = padded_image(plan, *g, borders, compute_dtype(g.buffer.dtype))
+    image = padded_image(plan, g, borders, compute_dtype(g.buffer.dtype))
     taps = elements(kernel)
     weights = Weights(inner, depth, depth * inner * taps, inner * taps, taps)
     share = 2 * samples * elements(g.shape[1:3]) * elements(w.shape)

@@ -20,14 +20,24 @@ from plait.core.codegen.conv_pack import (
     pack_units,
     panels_kernel,
 )
+from plait.core.codegen.depthwise import Depthwise, depthwise_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.outlet import Outlet
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
+from plait.core.llvm.target import Target
 
 Ints = tuple[int, ...]
+
+
+class View(NamedTuple):
+    """A buffer seen as (N, H, W, C): its extents and element strides in that order."""
+
+    buffer: Buffer
+    shape: Ints
+    strides: Ints
 
 
 class Axis(NamedTuple):
@@ -70,6 +80,15 @@ def transposed_axes(extent: int, kernel: int, stride: int, low: int, dilation: i
     return axes
 
 
+#: Floating-point operations worth a thread of their own: some 20 microseconds.
+THREAD_FLOPS = 1 << 21
+
+
+def flops_grain(flops: int, units: int) -> int:
+    """How many of `units` that share some work are worth a thread."""
+    return max(1, THREAD_FLOPS * units // max(1, flops))
+
+
 def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     """Lanes of a vector: those of the target, or fewer where there are few outputs."""
     if outputs == 1:
@@ -84,13 +103,18 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
 FEW_STEPS = 32
 
 
-def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], steps: int) -> Tile:
+def choose_tile(
+    target: Target, vectors: int, extents: tuple[int, int, int], steps: int, place: Ints
+) -> Tile:
     """The tile of (images, rows, columns) pixels by vectors with the least estimated time.
 
     Accumulators, a row of weights and a broadcast element have to fit the registers; tiles that do
     not come out even overlap, which is waste. After few steps half the accumulators are better (the
     compiler keeps broadcasts that several pixels share), and all vectors of a pixel side by side.
+    place: bytes between neighbours along each axis; pixels that fall into the same set of the
+    first-level cache drive each other out.
     """
+    registers = target.registers
     images, rows, columns = extents
     best: tuple[float, Tile] | None = None
     for wide in range(1, min(4, vectors) + 1):
@@ -104,15 +128,33 @@ def choose_tile(registers: int, vectors: int, extents: tuple[int, int, int], ste
             for down in range(1, min(rows, most // across) + 1):
                 for deep in range(1, min(images, most // (across * down)) + 1):
                     pixels = across * down * deep
-                    tiles = -(-columns // across) * -(-rows // down) * -(-images // deep)
+                    tiles = -(-columns // across) * -(-rows // down)
+                    # Whatever the batch, large ones get the same tile.
+                    tiles *= images / deep if images >= 8 * deep else -(-images // deep)
                     # A step: its multiply-adds, or its loads at two per cycle; latency is four.
                     step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
                     cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
                     cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
+                    tile = Tile(deep, down, across, wide)
+                    if _crowded(target, tile, place):
+                        cost *= 1.5
                     if best is None or cost < best[0]:
-                        best = (cost, Tile(deep, down, across, wide))
+                        best = (cost, tile)
     assert best is not None
     return best[1]
+
+
+def _crowded(target: Target, tile: Tile, place: Ints) -> bool:
+    """Whether too many pixels of a tile share a set of the first-level cache (8 ways)."""
+    ways, line = 8, 64
+    sets = max(1, target.l1_bytes // (ways * line))
+    shared: dict[int, int] = {}
+    for i in range(tile.images):
+        for r in range(tile.rows):
+            for c in range(tile.columns):
+                at = (i * place[0] + r * place[1] + c * place[2]) // line % sets
+                shared[at] = shared.get(at, 0) + 1
+    return max(shared.values()) > ways
 
 
 # -- from axes to launches --------------------------------------------------------------------
@@ -132,29 +174,28 @@ def compute_dtype(dtype: DType) -> DType:
     return dtypes.float32 if dtype.is_half else dtype
 
 
-def padded_image(
-    plan: Plan, x: Buffer, shape: Ints, strides: Ints, borders: Ints, dtype: DType
-) -> tuple[Buffer, Ints]:
-    """A channels-last image (N, H, W, C) with borders (top, bottom, left, right), and its shape.
+def padded_image(plan: Plan, x: View, borders: Ints, dtype: DType) -> tuple[Buffer, Ints]:
+    """A channels-last image with borders (top, bottom, left, right), and its shape.
 
-    strides: of x in elements, by (image, row, column, channel). x itself where nothing changes.
+    The buffer of x itself where nothing changes.
     """
-    samples, rows, columns, channels = shape
-    plain = (rows * columns * channels, columns * channels, channels, 1)
-    same = all(s == p or n == 1 for s, p, n in zip(strides[1:], plain[1:], shape[1:]))
-    if not any(borders) and x.dtype is dtype and same:
-        return x, shape
-    what = Image(x.dtype.name, dtype.name, strides, rows, columns, channels, *borders)
+    samples, rows, columns, channels = shape = x.shape
+    plain = row_major(shape)
+    same = all(s == p or n == 1 for s, p, n in zip(x.strides[1:], plain[1:], shape[1:]))
+    if not any(borders) and x.buffer.dtype is dtype and same:
+        return x.buffer, shape
+    source = x.buffer
+    what = Image(source.dtype.name, dtype.name, x.strides, rows, columns, channels, *borders)
     whole = (samples, *what.shape)
     copy = plan.temporary(whole, dtype)
     plan.launch(
         Launch(
             image_kernel(what),
             (copy,),
-            (x,),
+            (source,),
             units=samples * whole[1],
             grain=max(1, (1 << 16) // max(1, whole[2] * channels)),
-            bytes=x.nbytes + copy.nbytes,
+            bytes=source.nbytes + copy.nbytes,
         )
     )
     return copy, whole
@@ -170,6 +211,8 @@ def packed(plan: Plan, w: Buffer, what: Panels, groups: int) -> Buffer:
             (panels,),
             (w,),
             units=pack_units(what, groups),
+            scratch=what.lanes * what.lanes * dtype.itemsize,
+            grain=max(1, (1 << 16) // max(1, len(what.segments) * 64 * what.width * what.lanes)),
             bytes=w.nbytes + panels.nbytes,
         )
     )
@@ -194,13 +237,20 @@ def tap_convolution(
     source, (samples, image_rows, width, channels) = image
     down, across = axes
     dtype = source.dtype
-    lanes = choose_lanes(plan, dtype, weights.outputs)
     offsets = [
         ((borders[0] + dy) * width + borders[2] + dx) * channels
         for _, dy in down.taps
         for _, dx in across.taps
     ]
     segments = tuple(a * kernel[1] + b for a, _ in down.taps for b, _ in across.taps)
+    place = (math.prod(image[1][1:]), down.step * width * channels, across.step * channels)
+    if is_depthwise(groups, weights.depth, weights.outputs):
+        _depthwise(
+            plan, image, weight, weights, elements(kernel), segments, offsets,
+            (down.count, across.count), place, outlet, results, read, flops,
+        )  # fmt: skip
+        return
+    lanes = choose_lanes(plan, dtype, weights.outputs)
     run = weights.depth
     beside = [b[1] - a[1] for a, b in itertools.pairwise(across.taps)]
     if groups == 1 and all(step == 1 for step in beside) and across.taps:
@@ -208,14 +258,18 @@ def tap_convolution(
         offsets = offsets[:: len(across.taps)]
     origin = offsets[0] if offsets else 0
     rows, columns = down.count, across.count
-    place = (math.prod(image[1][1:]), down.step * width * channels, across.step * channels)
-    flat = _flat(outlet, rows, columns, place)
+    clip = clip_of(down, image_rows - borders[0] - borders[1], len(offsets))
+    flat = _flat(outlet, rows, columns, place) if clip is None else None
     if flat is not None:
         outlet, place = flat
         samples, rows, columns = samples * rows * columns, 1, 1
     vectors = -(-weights.outputs // lanes)
     tile = choose_tile(
-        plan.target.registers, vectors, (samples, rows, columns), len(segments) * weights.depth
+        plan.target,
+        vectors,
+        (samples, rows, columns),
+        len(segments) * weights.depth,
+        tuple(step * dtype.itemsize for step in place),
     )
     blocks = -(-vectors // tile.vectors)
     weight_bytes = len(segments) * weights.depth * vectors * lanes * dtype.itemsize
@@ -224,27 +278,75 @@ def tap_convolution(
     )
     what = TapConv(
         dtype.name, lanes, tuple(o - origin for o in offsets), run, rows, columns, place, origin,
-        groups, channels // groups, weights.outputs, tile, split, unit_rows, unit_images,
-        _clip(down, image_rows - borders[0] - borders[1], len(offsets)),
+        groups, channels // groups, weights.outputs, tile, unit_rows,
+        clip,
     )  # fmt: skip
     panels = Panels(
         weight.dtype.name, dtype.name, lanes, tile.vectors, weights.outputs, weights.depth,
         elements(kernel), segments, weights.group, weights.deep, weights.wide,
     )  # fmt: skip
+    units = what.units(samples, unit_images, split)
     plan.launch(
         Launch(
             conv_kernel(what, outlet),
             tuple(results),
             (source, packed(plan, weight, panels, groups), *read),
-            units=what.units(samples),
-            numbers=(samples, weights.outputs),
+            units=units,
+            numbers=(samples, unit_images, split, weights.outputs),
+            grain=flops_grain(flops, units),
             flops=flops,
             bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
         )
     )
 
 
-def _clip(down: Axis, extent: int, taps: int) -> Clip | None:
+def is_depthwise(groups: int, depth: int, outputs: int) -> bool:
+    """One channel to one output per group."""
+    return groups > 1 and depth == outputs == 1
+
+
+def _depthwise(
+    plan: Plan,
+    image: tuple[Buffer, Ints],
+    weight: Buffer,
+    weights: Weights,
+    taps: int,
+    segments: Ints,
+    offsets: list[int],
+    extents: Ints,
+    place: Ints,
+    outlet: Outlet,
+    results: list[Buffer],
+    read: list[Buffer],
+    flops: int,
+) -> None:
+    source, (samples, _, _, channels) = image
+    dtype = source.dtype
+    lanes = choose_lanes(plan, dtype, channels)
+    origin = offsets[0] if offsets else 0
+    rows, columns = extents
+    what = Depthwise(
+        dtype.name, lanes, tuple(o - origin for o in offsets), rows, columns, place, origin,
+        channels, min(4, columns),
+    )  # fmt: skip
+    panels = Panels(
+        weight.dtype.name, dtype.name, lanes, 1, channels, 1, taps, segments, 0, 0, taps
+    )
+    plan.launch(
+        Launch(
+            depthwise_kernel(what, outlet),
+            tuple(results),
+            (source, packed(plan, weight, panels, 1), *read),
+            units=samples * rows,
+            numbers=(channels,),
+            grain=max(1, (1 << 14) // max(1, columns * channels)),
+            flops=flops,
+            bytes=source.nbytes + sum(b.nbytes for b in (*results, *read)),
+        )
+    )
+
+
+def clip_of(down: Axis, extent: int, taps: int) -> Clip | None:
     """The rows that meet the image, where the kernel's rows are evenly spaced and some do not."""
     if not any(down.reach(extent)):
         return None

@@ -12,11 +12,16 @@ from plait.core.codegen.conv_weight import (
     combine_kernel,
     weight_kernel,
 )
+from plait.core.codegen.depthwise import DepthwiseWeight, depthwise_weight_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.lower.conv_taps import (
+    View,
     choose_lanes,
+    clip_of,
     compute_dtype,
+    flops_grain,
     forward_axis,
+    is_depthwise,
     padded_image,
 )
 from plait.core.compiler.plan import Buffer, Plan
@@ -28,13 +33,13 @@ Ints = tuple[int, ...]
 MOST_PARTS = 16
 
 
-def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, attrs: Any) -> bool:
+def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, attrs: Any) -> bool:
     """Launches for the gradient of a weight (O, C / groups, kh, kw).
 
-    x: (buffer, shape as (N, H, W, C), its strides); g: the same for (N, H', W', O).
+    x: (N, H, W, C), g: (N, H', W', O).
     """
     groups = attrs["groups"]
-    shape, shape_g = x[1], g[1]
+    shape, shape_g = x.shape, g.shape
     samples, channels = shape[0], shape[3]
     extents = shape_g[1:3]
     depth, outputs = channels // groups, result.shape[0] // groups
@@ -48,14 +53,17 @@ def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, at
     ]
     (top, bottom), (left, right) = [a.reach(n) for a, n in zip(axes, shape[1:3])]
     dtype = compute_dtype(result.dtype)
-    source, whole = padded_image(plan, *x, (top, bottom, left, right), dtype)
-    grads, _ = padded_image(plan, *g, (0, 0, 0, 0), dtype)
+    source, whole = padded_image(plan, x, (top, bottom, left, right), dtype)
+    grads, _ = padded_image(plan, g, (0, 0, 0, 0), dtype)
     down, across = axes
     width = whole[2]
     offsets = [
         ((top + dy) * width + left + dx) * channels for _, dy in down.taps for _, dx in across.taps
     ]
     run = depth
+    place = (math.prod(whole[1:]), down.step * width * channels, across.step * channels)
+    if is_depthwise(groups, depth, outputs):
+        return _depthwise(plan, source, grads, shape_g, offsets, place, result)
     if groups == 1 and attrs["dilation"][1] == 1:
         run *= kernel[1]
         offsets = offsets[:: kernel[1]]
@@ -68,42 +76,105 @@ def weight_gradient(plan: Plan, x: Any, g: Any, result: Buffer, kernel: Ints, at
         rows_of = tuple(tap + step for tap in taps for step in range(run))
         taps, run = (0,), len(rows_of)
     tiles = WeightTiles(lanes, groups, len(taps), run, outputs, height, wide)
-    place = (math.prod(whole[1:]), down.step * width * channels, across.step * channels)
     rows, columns = extents
-    if place[1] == place[2] * columns:
+    clip = None if merged else clip_of(down, shape[1], len(taps))
+    if clip is None and place[1] == place[2] * columns:
         rows, columns = 1, rows * columns
     block = choose_block(plan, (samples, rows, columns), whole, shape_g, dtype.itemsize)
     parts, split = choose_parts(samples, rows, block, tiles, dtype.itemsize, source, grads)
     what = TapWeight(
-        dtype.name, tiles, taps, rows_of, rows, columns, place, origin, depth, block, split
+        dtype.name,
+        tiles,
+        taps,
+        rows_of,
+        rows,
+        columns,
+        place,
+        origin,
+        depth,
+        block[1],
+        clip,
     )
-    blocks = what.blocks(samples)
+    blocks = what.blocks(samples, block[0])
     per = -(-blocks // parts) if blocks else 0
     parts = -(-blocks // per) if blocks else 0
     partial = plan.temporary((parts, tiles.count, tiles.elements), dtype)
+    flops = 2 * elements(shape_g) * elements(result.shape) // result.shape[0]
     plan.launch(
         Launch(
             weight_kernel(what),
             (partial,),
             (source, grads),
             units=parts * split,
-            numbers=(samples, per, outputs),
-            flops=2 * elements(shape_g) * elements(result.shape) // result.shape[0],
+            numbers=(samples, block[0], per, split, outputs),
+            grain=flops_grain(flops, parts * split),
+            flops=flops,
             bytes=source.nbytes + grads.nbytes + partial.nbytes,
         )
     )
-    combine = Combine(dtype.name, result.dtype.name, tiles, depth, elements(kernel))
+    _combine(plan, tiles, depth, elements(kernel), parts, partial, result)
+    return True
+
+
+def _combine(
+    plan: Plan,
+    tiles: WeightTiles,
+    depth: int,
+    taps: int,
+    parts: int,
+    partial: Buffer,
+    result: Buffer,
+) -> None:
+    what = Combine(partial.dtype.name, result.dtype.name, tiles, depth, taps)
     plan.launch(
         Launch(
-            combine_kernel(combine),
+            combine_kernel(what),
             (result,),
             (partial,),
-            units=combine.units,
-            numbers=(parts, depth * elements(kernel)),
+            units=what.units,
+            numbers=(parts, depth * taps),
             grain=4,
+            scratch=tiles.lanes * tiles.lanes * partial.dtype.itemsize,
             bytes=partial.nbytes + result.nbytes,
         )
     )
+
+
+def _depthwise(
+    plan: Plan,
+    source: Buffer,
+    grads: Buffer,
+    shape_g: Ints,
+    offsets: list[int],
+    place: Ints,
+    result: Buffer,
+) -> bool:
+    samples, rows, columns, channels = shape_g
+    dtype = source.dtype
+    lanes = choose_lanes(plan, dtype, channels)
+    taps = tuple(offset - offsets[0] for offset in offsets)
+    together = min(len(taps), plan.target.registers - 4)
+    what = DepthwiseWeight(
+        dtype.name, lanes, taps, rows, columns, place, offsets[0], channels, together
+    )
+    lines = samples * rows
+    parts = max(1, min(lines, MOST_PARTS))
+    per = -(-lines // parts)
+    parts = -(-lines // per) if per else 0
+    partial = plan.temporary((parts, what.vectors, len(taps), lanes), dtype)
+    plan.launch(
+        Launch(
+            depthwise_weight_kernel(what),
+            (partial,),
+            (source, grads),
+            units=parts * what.vectors,
+            numbers=(lines, per, channels),
+            flops=2 * elements(shape_g) * len(taps),
+            bytes=source.nbytes + grads.nbytes,
+        )
+    )
+    tiles = WeightTiles(lanes, 1, 1, len(taps), channels, len(taps), 1)
+    _combine(plan, tiles, 1, len(taps), parts, partial, result)
     return True
 
 
@@ -130,12 +201,13 @@ def choose_tile(registers: int, taps: int, run: int, vectors: int) -> tuple[int,
 def choose_block(
     plan: Plan, extents: Ints, whole: Ints, shape_g: Ints, itemsize: int
 ) -> tuple[int, int]:
-    """(images, rows) whose elements of both operands take up a third of the second-level cache."""
+    """(images, rows) whose elements of both operands take up a third of the second-level cache at
+    most, and of which there are as many as there may be parts."""
     samples, rows, _ = extents
     image = (math.prod(whole[1:]) + math.prod(shape_g[1:])) * itemsize
     room = plan.target.l2_bytes // 3
     if image <= room or rows == 1:
-        return max(1, min(samples, room // max(1, image))), rows
+        return max(1, min(-(-samples // MOST_PARTS), room // max(1, image))), rows
     return 1, max(1, rows * room // image)
 
 

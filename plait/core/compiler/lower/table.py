@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plait.core.compiler.lower import contract, conv, recurrent, window
+from plait.core.compiler.lower import (
+    attention,
+    checks,
+    contract,
+    conv,
+    copies,
+    cumulative,
+    gather,
+    recurrent,
+    scatter,
+    sort,
+    window,
+)
 
 #: By op name. Elementwise ops, reductions, views and row-wise composites are not here: the fusion
 #: pass makes row kernels of them.
@@ -17,3 +29,14 @@ LOWERINGS.update(conv.LOWERINGS)
 LOWERINGS.update(window.LOWERINGS)
 # LSTM and GRU over a sequence.
 LOWERINGS.update(recurrent.LOWERINGS)
+# Movement by index, and checks of values.
+LOWERINGS.update(gather.LOWERINGS)
+LOWERINGS.update(scatter.LOWERINGS)
+LOWERINGS.update(checks.LOWERINGS)
+# Copies that no reader of the view can do without.
+LOWERINGS.update(copies.LOWERINGS)
+# Lines: sorting and scans.
+LOWERINGS.update(sort.LOWERINGS)
+LOWERINGS.update(cumulative.LOWERINGS)
+# Attention.
+LOWERINGS.update(attention.LOWERINGS)

@@ -12,7 +12,8 @@ from typing import Any
 
 from plait.core.codegen import vectors
 from plait.core.codegen.kernel import Launch
-from plait.core.codegen.pool import Planes, Pool, planes_kernel, pool_kernel
+from plait.core.codegen.planes import Planes, planes_kernel
+from plait.core.codegen.pool import Pool, pool_kernel
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.op import elements
 

@@ -1,0 +1,248 @@
+"""Copies: runs of bytes, strided boxes of elements, transposes in blocks.
+
+Elements are moved as bytes or integers of their size, so that every dtype has these kernels.
+"""
+
+from __future__ import annotations
+
+from plait.core.codegen.kernel import Kernel
+from plait.core.codegen.text import Function
+from plait.core.llvm.target import Target
+
+#: Bytes of a unit of a plain copy: several per thread in a large one, small enough for a cache.
+CHUNK = 1 << 18
+#: Rows and columns of a tile of a transpose: the lines that it touches fit a first-level cache.
+TILE = 32
+
+
+def copy_bytes(f: Function, target: Target, result: str, source: str, count: int) -> None:
+    """Copy `count` neighbouring bytes, a number that is known now, between distinct places."""
+    wide = target.vector_bytes
+    group = 4 * wide
+    start = 0
+    if count > 2 * group:
+        start = count - count % group
+        with f.loop("0", str(start), str(group)) as loop:
+            _copy_run(f, f.at(result, loop.index, "i8"), f.at(source, loop.index, "i8"), wide, 4)
+    while start < count:
+        size = wide
+        while size > count - start:
+            size //= 2
+        _copy_run(f, f.at(result, str(start), "i8"), f.at(source, str(start), "i8"), size, 1)
+        start += size
+
+
+def _copy_run(f: Function, result: str, source: str, size: int, times: int) -> None:
+    kind = "i8" if size == 1 else f"<{size} x i8>"
+    values = [f.load(kind, f.at(source, str(i * size), "i8"), 1) for i in range(times)]
+    for i, value in enumerate(values):
+        f.store(kind, value, f.at(result, str(i * size), "i8"), 1)
+
+
+def memory_copy(f: Function, result: str, source: str, count: str) -> None:
+    """Copy `count` (i64) bytes between places that do not overlap."""
+    f.declare("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+    f.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {result}, ptr {source}, i64 {count}, i1 false)")
+
+
+def memory_zero(f: Function, result: str, count: str) -> None:
+    """Set `count` (i64) bytes to zero."""
+    f.declare("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
+    f.line(f"call void @llvm.memset.p0.i64(ptr {result}, i8 0, i64 {count}, i1 false)")
+
+
+def copy_unless_same(f: Function, result: str, source: str, count: str) -> None:
+    """Copy `count` (i64) bytes, unless both are the same place."""
+    with f.when(f.let(f"icmp ne ptr {result}, {source}")):
+        memory_copy(f, result, source, count)
+
+
+def plain_copy() -> Kernel:
+    """result | source; numbers: bytes, and where in each it starts. A unit is `CHUNK` bytes.
+
+    The result may be the source itself, at the same place.
+    """
+    return Kernel("copy", (CHUNK,), _emit_plain)
+
+
+def _emit_plain(symbol: str, target: Target) -> Function:
+    f = Function(symbol)
+    size = f.argument(2, "i64")
+    result = f.at(f.argument(0), f.argument(3, "i64"), "i8")
+    source = f.at(f.argument(1), f.argument(4, "i64"), "i8")
+    with f.loop("%begin", "%end") as unit:
+        start = f.mul(unit.index, str(CHUNK))
+        count = f.least(str(CHUNK), f.sub(size, start))
+        copy_unless_same(f, f.at(result, start, "i8"), f.at(source, start, "i8"), count)
+    f.ret()
+    return f
+
+
+def zeros() -> Kernel:
+    """result, number: bytes. A unit is `CHUNK` bytes."""
+    return Kernel("zeros", (CHUNK,), _emit_zeros)
+
+
+def _emit_zeros(symbol: str, target: Target) -> Function:
+    f = Function(symbol)
+    result, size = f.argument(0), f.argument(1, "i64")
+    with f.loop("%begin", "%end") as unit:
+        start = f.mul(unit.index, str(CHUNK))
+        memory_zero(f, f.at(result, start, "i8"), f.least(str(CHUNK), f.sub(size, start)))
+    f.ret()
+    return f
+
+
+def box_copy(itemsize: int, rank: int) -> Kernel:
+    """result | source; a box of elements from strided places to strided places. rank: at least 2.
+
+    numbers: offset of the result and of the source; lines of a unit; extents; strides of the
+    result; strides of the source, all in elements. A unit is some lines along the last axis, next
+    to each other along the last but one.
+    """
+    return Kernel(
+        "box_copy",
+        (itemsize, rank),
+        lambda symbol, target: _emit_box(symbol, target, itemsize, rank),
+    )
+
+
+def _emit_box(symbol: str, target: Target, itemsize: int, rank: int) -> Function:
+    f = Function(symbol)
+    kind, align = _element(itemsize)
+    result = f.at(f.argument(0), f.argument(2, "i64"), kind)
+    source = f.at(f.argument(1), f.argument(3, "i64"), kind)
+    lines = f.argument(4, "i64")
+    extents, to_steps, of_steps = _strides(f, 5, rank)
+    packed = f.let(f"icmp eq i64 {to_steps[-1]}, 1")
+    packed = f.let(f"and i1 {packed}, {f.let(f'icmp eq i64 {of_steps[-1]}, 1')}")
+    apart = f.let(f"xor i1 {packed}, true")
+    blocks = f.div(f.sub(f.add(extents[-2], lines), "1"), lines)
+    wide = max(1, target.vector_bytes // itemsize)
+    even = f.sub(extents[-1], f.rem(extents[-1], str(wide)))
+    with f.loop("%begin", "%end") as unit:
+        first = f.mul(f.rem(unit.index, blocks), lines)
+        to, of = _corner(f, f.div(unit.index, blocks), extents[:-2], to_steps, of_steps)
+        with f.loop(first, f.least(f.add(first, lines), extents[-2])) as line:
+            to_line = f.at(result, f.add(to, f.mul(line.index, to_steps[-2])), kind)
+            of_line = f.at(source, f.add(of, f.mul(line.index, of_steps[-2])), kind)
+            with f.when(packed):
+                _copy_line(f, kind, align, wide, to_line, of_line, even, extents[-1])
+            with f.when(apart), f.loop("0", extents[-1]) as loop:
+                value = f.load(kind, f.at(of_line, f.mul(loop.index, of_steps[-1]), kind), align)
+                f.store(kind, value, f.at(to_line, f.mul(loop.index, to_steps[-1]), kind), align)
+    f.ret()
+    return f
+
+
+def _element(itemsize: int) -> tuple[str, int]:
+    """The type that moves an element, and its alignment."""
+    return f"i{8 * itemsize}", min(itemsize, 8)
+
+
+def _strides(f: Function, start: int, rank: int) -> tuple[list[str], list[str], list[str]]:
+    """(extents, strides of the result, strides of the source) from argument `start` on."""
+    words = [f.argument(start + i, "i64") for i in range(3 * rank)]
+    return words[:rank], words[rank : 2 * rank], words[2 * rank :]
+
+
+def _corner(
+    f: Function, number: str, extents: list[str], to_steps: list[str], of_steps: list[str]
+) -> tuple[str, str]:
+    """Where, in the result and in the source, number `number` of a grid of `extents` begins."""
+    to, of = "0", "0"
+    for d in reversed(range(len(extents))):
+        place = f.rem(number, extents[d]) if d else number
+        number = f.div(number, extents[d]) if d else number
+        to = f.add(to, f.mul(place, to_steps[d]))
+        of = f.add(of, f.mul(place, of_steps[d]))
+    return to, of
+
+
+def _copy_line(
+    f: Function, kind: str, align: int, wide: int, to: str, of: str, even: str, count: str
+) -> None:
+    """Copy `count` neighbours, the first `even` of them in vectors of `wide`."""
+    vector = f"<{wide} x {kind}>"
+    with f.loop("0", even, str(wide)) as loop:
+        value = f.load(vector, f.at(of, loop.index, kind), align)
+        f.store(vector, value, f.at(to, loop.index, kind), align)
+    with f.loop(even, count) as loop:
+        value = f.load(kind, f.at(of, loop.index, kind), align)
+        f.store(kind, value, f.at(to, loop.index, kind), align)
+
+
+def tile_copy(itemsize: int, rank: int) -> Kernel:
+    """result | source: transposes of the last two axes, result[..., i, j] = source[..., j, i].
+
+    numbers: offset of the result and of the source; extents (..., I, J); strides of the result and
+    of the source along them: the result's along j and the source's along i are 1. A unit is `TILE`
+    rows i of one matrix.
+    """
+    return Kernel(
+        "tile_copy",
+        (itemsize, rank, TILE),
+        lambda symbol, target: _emit_tiles(symbol, itemsize, rank),
+    )
+
+
+def _emit_tiles(symbol: str, itemsize: int, rank: int) -> Function:
+    f = Function(symbol)
+    kind, align = _element(itemsize)
+    result = f.at(f.argument(0), f.argument(2, "i64"), kind)
+    source = f.at(f.argument(1), f.argument(3, "i64"), kind)
+    extents, to_steps, of_steps = _strides(f, 4, rank)
+    rows, columns = extents[-2:]
+    strips = f.div(f.add(rows, str(TILE - 1)), str(TILE))
+    edge = 8 if itemsize <= 8 else 4
+    with f.loop("%begin", "%end") as unit:
+        to, of = _corner(f, f.div(unit.index, strips), extents[:-2], to_steps, of_steps)
+        to, of = f.at(result, to, kind), f.at(source, of, kind)
+        top = f.mul(f.rem(unit.index, strips), str(TILE))
+        bottom = f.least(f.add(top, str(TILE)), rows)
+        whole = f.let(f"icmp eq i64 {f.sub(bottom, top)}, {TILE}")
+        even = f.sub(columns, f.rem(columns, str(edge)))
+        even = f.let(f"select i1 {whole}, i64 {even}, i64 0")
+        with f.loop("0", even, str(edge)) as across, f.loop(top, bottom, str(edge)) as down:
+            at = f.add(f.mul(down.index, to_steps[-2]), across.index)
+            place = f.add(f.mul(across.index, of_steps[-1]), down.index)
+            _transpose_block(
+                f, itemsize, edge, f.at(to, at, kind), f.at(of, place, kind), to_steps, of_steps
+            )
+        with f.loop(top, bottom) as row, f.loop(even, columns) as column:
+            place = f.add(f.mul(column.index, of_steps[-1]), row.index)
+            value = f.load(kind, f.at(of, place, kind), align)
+            place = f.add(f.mul(row.index, to_steps[-2]), column.index)
+            f.store(kind, value, f.at(to, place, kind), align)
+    f.ret()
+    return f
+
+
+def _transpose_block(
+    f: Function,
+    itemsize: int,
+    edge: int,
+    result: str,
+    source: str,
+    to_steps: list[str],
+    of_steps: list[str],
+) -> None:
+    """An edge x edge block in registers: log2(edge) rounds that interleave pairs of vectors."""
+    kind, align = _element(itemsize)
+    vector = f"<{edge} x {kind}>"
+    lines = [
+        f.load(vector, f.at(source, f.mul(of_steps[-1], str(i)), kind), align) for i in range(edge)
+    ]
+    half = edge // 2
+    orders = [
+        ", ".join(f"i32 {start + i // 2 + edge * (i % 2)}" for i in range(edge))
+        for start in (0, half)
+    ]
+    for _ in range(edge.bit_length() - 1):
+        lines = [
+            f.let(f"shufflevector {vector} {a}, {vector} {b}, <{edge} x i32> <{order}>")
+            for a, b in zip(lines[:half], lines[half:])
+            for order in orders
+        ]
+    for i, line in enumerate(lines):
+        f.store(vector, line, f.at(result, f.mul(to_steps[-2], str(i)), kind), align)

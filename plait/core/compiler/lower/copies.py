@@ -1,0 +1,257 @@
+"""Copies between strided places, and the ops that are nothing else.
+
+Most views never become copies: their readers follow the strides. These are for those that must.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from plait.core.codegen import copies
+from plait.core.codegen.access import Access
+from plait.core.codegen.kernel import Launch
+from plait.core.compiler import views
+from plait.core.compiler.lower.gather import grain_of, row_major
+from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir.op import elements
+
+#: Bytes of a unit of a strided copy, about.
+_UNIT = 1 << 14
+
+Ints = tuple[int, ...]
+
+
+class _Loop(NamedTuple):
+    extent: int
+    to: int
+    of: int
+
+
+def plain_copy(
+    plan: Plan, source: Buffer, target: Buffer, size: int | None = None, to: int = 0, of: int = 0
+) -> None:
+    """Copy `size` (all) bytes, `to` and `of` bytes into the buffers; into itself at no cost."""
+    size = target.nbytes if size is None else size
+    whole = size == target.nbytes
+    plan.launch(
+        Launch(
+            copies.plain_copy(),
+            (target,),
+            (source,),
+            units=-(-size // copies.CHUNK),
+            numbers=(size, to, of),
+            bytes=2 * size,
+            also_reads=not whole,
+            in_place=((0, 0),) if whole and to == of else (),
+        )
+    )
+
+
+def fill_zero(plan: Plan, target: Buffer) -> None:
+    """Set all bytes of a buffer to zero."""
+    size = target.nbytes
+    units = -(-size // copies.CHUNK)
+    plan.launch(Launch(copies.zeros(), (target,), (), units=units, numbers=(size,), bytes=size))
+
+
+def lower_copy(
+    plan: Plan,
+    source: Buffer,
+    target: Buffer,
+    source_access: Access,
+    target_access: Access,
+    extents: Ints,
+) -> None:
+    """Copy elements of a box of loops: any dtype, both buffers of one.
+
+    Where a guard of the source does not hold, its fill is written. The target has no guards, and
+    its places are distinct. Elements of the target outside of the box keep their values.
+    """
+    if not elements(extents):
+        return
+    if source_access.guards:
+        _lower_guarded(plan, source, target, source_access, target_access, extents)
+        return
+    loops = _normal(extents, target_access.strides, source_access.strides)
+    to, of = target_access.offset, source_access.offset
+    width = target.dtype.itemsize
+    if len(loops) == 1 and loops[0].to == loops[0].of == 1:
+        plain_copy(plan, source, target, loops[0].extent * width, to * width, of * width)
+        return
+    turned = _turned(loops)
+    if turned is not None:
+        rows = turned[-2].extent
+        units = elements(tuple([loop.extent for loop in turned[:-2]])) * -(-rows // copies.TILE)
+        kernel, first = copies.tile_copy(width, len(turned)), (to, of)
+        loops, unit_bytes = turned, turned[-1].extent * copies.TILE * width
+    else:
+        loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
+        line = loops[-1].extent * width
+        lines = max(1, min(loops[-2].extent, _UNIT // line))
+        blocks = -(-loops[-2].extent // lines)
+        units = elements(tuple([loop.extent for loop in loops[:-2]])) * blocks
+        kernel, first = copies.box_copy(width, len(loops)), (to, of, lines)
+        unit_bytes = lines * line
+    moved = elements(extents) * width
+    plan.launch(
+        Launch(
+            kernel,
+            (target,),
+            (source,),
+            units=units,
+            numbers=(
+                *first,
+                *[loop.extent for loop in loops],
+                *[loop.to for loop in loops],
+                *[loop.of for loop in loops],
+            ),
+            grain=grain_of(unit_bytes),
+            bytes=2 * moved,
+            also_reads=moved != target.nbytes,
+        )
+    )
+
+
+def _normal(extents: Ints, to: Ints, of: Ints) -> list[_Loop]:
+    """The loops in the order of the target's memory, as few as can be; at least one."""
+    loops = [_Loop(*loop) for loop in zip(extents, to, of) if loop[0] != 1]
+    loops.sort(key=lambda loop: -abs(loop.to))
+    merged: list[_Loop] = []
+    for loop in loops:
+        if merged and merged[-1][1:] == (loop.extent * loop.to, loop.extent * loop.of):
+            loop = _Loop(merged.pop().extent * loop.extent, loop.to, loop.of)
+        merged.append(loop)
+    return merged or [_Loop(1, 1, 1)]
+
+
+def _turned(loops: list[_Loop]) -> list[_Loop] | None:
+    """The loops with the source's neighbours last but one, where the target's are last."""
+    if loops[-1].to != 1 or loops[-1].of == 1 or loops[-1].extent < 8:
+        return None
+    for place, loop in enumerate(loops[:-1]):
+        if loop.of == 1 and loop.extent >= 8:
+            return [*loops[:place], *loops[place + 1 : -1], loop, loops[-1]]
+    return None
+
+
+def _lower_guarded(
+    plan: Plan,
+    source: Buffer,
+    target: Buffer,
+    source_access: Access,
+    target_access: Access,
+    extents: Ints,
+) -> None:
+    """Fill the box, then copy what lies inside of the guards."""
+    lower_fill(plan, target, source_access.fill, target_access, extents)
+    of, to, inside = source_access.offset, target_access.offset, list(extents)
+    low = [0] * len(extents)
+    for guard in source_access.guards:
+        low[guard.loop] = max(low[guard.loop], guard.low)
+        inside[guard.loop] = min(inside[guard.loop], guard.high)
+    inside = [max(0, stop - start) for start, stop in zip(low, inside)]
+    of += sum(a * s for a, s in zip(low, source_access.strides))
+    to += sum(a * s for a, s in zip(low, target_access.strides))
+    lower_copy(
+        plan,
+        source,
+        target,
+        Access(source_access.strides, of),
+        Access(target_access.strides, to),
+        tuple(inside),
+    )
+
+
+def lower_fill(plan: Plan, target: Buffer, value: Any, access: Access, extents: Ints) -> None:
+    """Write one value to the elements of a box."""
+    one = np.full((1,), value, target.dtype.numpy)
+    if elements(extents) * target.dtype.itemsize == target.nbytes and not one.view("u1").any():
+        fill_zero(plan, target)
+        return
+    spread = Access((0,) * len(extents))
+    lower_copy(plan, plan.constant(one, target.dtype), target, spread, access, extents)
+
+
+# -- ops --------------------------------------------------------------------------------------
+
+
+def _lower_view(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    """One of the ops that are index arithmetic, as a copy."""
+    (source,), (target,) = inputs, outputs
+    if epilogue is not None:
+        return False
+    if not elements(target.shape):
+        return True
+    view = views.apply(views.whole(0, source.shape), made)
+    if view is None:
+        return False
+    here = Access(row_major(target.shape))
+    lower_copy(plan, source, target, view.access(), here, target.shape)
+    return True
+
+
+def _lower_pad(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    (source,), (target,) = inputs, outputs
+    if epilogue is not None:
+        return False
+    strides = row_major(target.shape)
+    low, interior = made.attrs["low"], made.attrs["interior"]
+    offset = sum(a * s for a, s in zip(low, strides))
+    if elements(target.shape) != elements(source.shape):
+        lower_fill(plan, target, made.attrs["value"], Access(strides), target.shape)
+    apart = tuple([s * (between + 1) for s, between in zip(strides, interior)])
+    lower_copy(
+        plan, source, target, Access(row_major(source.shape)), Access(apart, offset), source.shape
+    )
+    return True
+
+
+def _lower_update(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    (base, value), (target,) = inputs, outputs
+    if epilogue is not None:
+        return False
+    starts, steps = made.attrs["starts"], made.attrs["steps"]
+    strides = row_major(target.shape)
+    offset = sum(a * s for a, s in zip(starts, strides))
+    if elements(value.shape) != elements(base.shape):
+        plain_copy(plan, base, target)
+    apart = tuple([s * step for s, step in zip(strides, steps)])
+    lower_copy(
+        plan, value, target, Access(row_major(value.shape)), Access(apart, offset), value.shape
+    )
+    return True
+
+
+def _lower_concat(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    (target,) = outputs
+    if epilogue is not None:
+        return False
+    axis, start = made.attrs["axis"], 0
+    strides = row_major(target.shape)
+    for source in inputs:
+        here = Access(strides, start * strides[axis])
+        lower_copy(plan, source, target, Access(row_major(source.shape)), here, source.shape)
+        start += source.shape[axis]
+    return True
+
+
+def _lower_bitcast(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
+    if epilogue is not None:
+        return False
+    plain_copy(plan, inputs[0], outputs[0])
+    return True
+
+
+LOWERINGS = {
+    "bitcast": _lower_bitcast,
+    "broadcast": _lower_view,
+    "concat": _lower_concat,
+    "flip": _lower_view,
+    "pad": _lower_pad,
+    "reshape": _lower_view,
+    "slice": _lower_view,
+    "transpose": _lower_view,
+    "update_slice": _lower_update,
+}

@@ -1,0 +1,63 @@
+"""Reading at computed places: to the bit what the reference reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plait.core.compiler.lower.gather import LOWERINGS
+from plait.core.ir.dtypes import BY_NAME, dtype_of
+from plait.core.ir.op import op_by_name
+from plait.core.ops import index  # noqa: F401  # defines the records
+from tests.codegen.harness import run_op
+from tests.ops.one_op import samples_of
+
+ISAS = ("avx512", "avx2")
+
+
+def check(name: str, arrays: Any, attrs: dict[str, Any], isa: str) -> None:
+    op = op_by_name(name)
+    dtypes = [dtype_of(a.dtype) for a in arrays]
+    (result,) = run_op(LOWERINGS[name], op, arrays, dtypes, attrs, isa)
+    assert op.reference is not None
+    expected = op.reference(*arrays, **attrs)
+    assert result.shape == expected.shape
+    assert result.tobytes() == np.ascontiguousarray(expected).tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("dtype", ["bool", "bfloat16", "float32", "int64"])
+@pytest.mark.parametrize("name", LOWERINGS)
+def test_samples_of_the_record(name: str, dtype: str, isa: str) -> None:
+    for sample in samples_of(name, BY_NAME[dtype]):
+        if sample.inputs[1].shape or name == "take":
+            check(name, sample.inputs, sample.attrs, isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("width", [0, 1, 3, 16, 17, 63, 127, 1000])
+def test_rows(width: int, isa: str) -> None:
+    rng = np.random.default_rng(width)
+    table = rng.standard_normal((37, width)).astype("f4")
+    places = rng.integers(0, 37, (5, 9))
+    check("take", (table, places), {"axis": 0}, isa)
+    check(
+        "take",
+        (table[:, :, None], rng.integers(0, max(width, 1), 9 * bool(width))),
+        {"axis": 1},
+        isa,
+    )
+    check("take", (table.astype("c16"), places), {"axis": 0}, isa)
+
+
+@pytest.mark.parametrize("shape", [(1,), (3,), (17, 5), (4, 63, 3), (2, 3, 4, 5)])
+def test_elements_along_every_axis_of_a_smaller_index(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal(tuple([n + 1 for n in shape]))
+    for axis in range(len(shape)):
+        places = rng.integers(0, x.shape[axis], shape)
+        check("gather", (x, places), {"axis": axis}, "avx512")
+        whole = rng.integers(0, x.shape[axis], x.shape)
+        check("gather", (x, whole), {"axis": axis}, "avx2")
