@@ -9,10 +9,12 @@ import pytest
 
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.compiler.lower.contract import lower_dot
-from plait.core.compiler.plan import Buffer
+from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
+from plait.core.ir.graph import Instruction
 from plait.core.ir.node import Spec
+from plait.core.llvm.target import target
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ADD, LE
 from plait.core.ops.math import RELU
@@ -106,7 +108,9 @@ def test_half_operands_accumulate_in_float32(
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("sizes", ((3, 4, 5), (17, 63, 127), (64, 16, 128), (30, 8, 1)), ids=str)
+@pytest.mark.parametrize(
+    "sizes", ((3, 4, 5), (17, 63, 127), (64, 16, 128), (30, 8, 1), (6, 2048, 20)), ids=str
+)
 def test_epilogue_reads_and_writes_what_it_names(sizes: tuple[int, int, int], isa: str) -> None:
     """relu(x w + bias), and where that is not positive."""
     m, k, n = sizes
@@ -127,3 +131,23 @@ def test_epilogue_reads_and_writes_what_it_names(sizes: tuple[int, int, int], is
     wanted = np.maximum(a @ w.T + bias, 0)
     np.testing.assert_allclose(got, wanted, **tolerance(kind, k + 1))
     np.testing.assert_array_equal(where, got <= 0)
+
+
+@pytest.mark.parametrize("sizes", ((256, 64, 128), (64, 300, 784), (128, 784, 10)), ids=str)
+def test_a_new_batch_size_needs_no_new_code(sizes: tuple[int, int, int]) -> None:
+    """Forward products and weight gradients of two batch sizes that tiles divide alike."""
+    batch, inner, outer = sizes
+    symbols = []
+    for rows in (batch * 14, batch * 28):
+        plan = Plan(target())
+        x = Buffer((rows, inner), dtypes.float32, "input")
+        w = Buffer((outer, inner), dtypes.float32, "input")
+        y = Buffer((rows, outer), dtypes.float32, "output")
+        forward = {"contract": ((1,), (1,)), "batch": ((), ())}
+        backward = {"contract": ((0,), (0,)), "batch": ((), ())}
+        made = Instruction(DOT_GENERAL, (0, 1), forward, y.shape, y.dtype, None)
+        assert lower_dot(made, [x, w], [y], plan)
+        grad = Instruction(DOT_GENERAL, (0, 1), backward, w.shape, w.dtype, None)
+        assert lower_dot(grad, [y, x], [w], plan)
+        symbols.append([launch.kernel.symbol(plan.target) for launch in plan.steps])
+    assert symbols[0] == symbols[1]
