@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from plait.core.codegen import vectors
 from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 
@@ -168,36 +169,8 @@ def _transposed(
             every = f.splat(f"<{lanes} x i1>", there)
             both = f.let(f"and <{lanes} x i1> {mask}, {every}")
             rows.append(vectors.load(f, dtype, pointer, lanes, both))
-        turned = transpose(f, vectors.register_type(to, lanes), rows)
+        turned = transpose(f, vectors.register_type(to, 1), rows)
         out = f.at(target, f.add(f.mul(step.index, str(p.width)), block.index), wide)
         for number, row in enumerate(turned):
             with f.when(f.let(f"icmp slt i64 {number}, {inside}")):
                 vectors.store(f, to, row, f.at(out, str(number * p.width), wide), lanes)
-
-
-def transpose(f: Function, kind: str, rows: list[str]) -> list[str]:
-    """The transpose of a square of vectors, in as many rounds as its side is doubled."""
-    rows = list(rows)
-    side = len(rows)
-    block = 1
-    while block < side:
-        even = _interleaved(side, block, 0)
-        odd = _interleaved(side, block, 1)
-        for i in range(side):
-            if i & block:
-                continue
-            a, b = rows[i], rows[i + block]
-            rows[i] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{even}>")
-            rows[i + block] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{odd}>")
-        block *= 2
-    return rows
-
-
-def _interleaved(side: int, block: int, odd: int) -> str:
-    """Blocks of the one parity, of the first operand and of the second in turn."""
-    numbers = []
-    for lane in range(side):
-        pair, within = divmod(lane, 2 * block)
-        second, place = divmod(within, block)
-        numbers.append(second * side + pair * 2 * block + odd * block + place)
-    return ", ".join(f"i32 {n}" for n in numbers)
