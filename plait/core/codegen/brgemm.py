@@ -45,13 +45,15 @@ def accumulate(
     steps: str,
     tile: Tile,
     masks: Sequence[str | None] | None = None,
+    pairs: bool = False,
 ) -> Tile:
     """The tile after `steps` (i64) steps of the contracted axis.
 
     a_rows: the address of A[r, 0] for each row; A[r, k] lies `k * a_step` elements after it.
     b: the address of B[0, 0]; row k lies `k * b_step` elements after it, its vectors side by side.
     masks: for each column of vectors, which lanes of B may be read (None: all).
-    dtype: of A and B in memory; 16-bit floats accumulate in float32.
+    dtype: of A and B in memory; 16-bit floats accumulate in float32. pairs: what is read as one
+    float32 is two bfloat16 neighbours along the contracted axis (AVX512-BF16, 512-bit vectors).
     """
     columns = len(tile[0])
     kept = vectors.memory_type(dtype)
@@ -69,7 +71,8 @@ def accumulate(
         for start, held in zip(a_rows, old):
             one = vectors.load(f, dtype, f.at(start, place, kept), 1)
             spread = one if lanes == 1 else f.splat(kind, one)
-            new += [multiply_add(f, kind, spread, value, c) for value, c in zip(loaded, held)]
+            multiply = multiply_add_pairs if pairs else multiply_add
+            new += [multiply(f, kind, spread, value, c) for value, c in zip(loaded, held)]
         loop.next = new
     return unflatten(loop.results, columns)
 
@@ -79,3 +82,12 @@ def multiply_add(f: Function, kind: str, a: str, b: str, c: str) -> str:
     short = kind if kind[0] != "<" else "v" + kind[1:-1].replace(" x ", "")
     name = f"llvm.fma.{short.replace('float', 'f32').replace('double', 'f64')}"
     return f.call(kind, name, (kind, a), (kind, b), (kind, c))
+
+
+def multiply_add_pairs(f: Function, kind: str, a: str, b: str, c: str) -> str:
+    """c + the two products of bfloat16 that each lane of a and b holds. Denormals count as zero."""
+    assert kind == "<16 x float>"
+    halves = "<32 x bfloat>"
+    x, y = [f.let(f"bitcast {kind} {value} to {halves}") for value in (a, b)]
+    name = "llvm.x86.avx512bf16.dpbf16ps.512"
+    return f.call(kind, name, (kind, c), (halves, x), (halves, y))

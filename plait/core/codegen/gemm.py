@@ -1,43 +1,80 @@
 """Matrix products as loops around the register tile of BRGEMM.
 
-C[b, m, n] = sum_k A[b, m, k] B[b, k, n]. A unit is a run of rows of tiles times one panel of B,
-whose columns fit a tile; the panel stays in cache while the rows go by. Finished tiles go through
-scratch to the epilogue, row by row, so that its code is written once.
+C[b, m, n] = sum_k A[b, m, k] B[b, k, n]. A unit is a block of tiles of rows by some panels of B, a
+panel being the columns of a tile. K is walked in blocks, so that what a unit holds of A and B stays
+in the second cache; sums wait in scratch between blocks. Finished tiles go through scratch to the
+epilogue, row by row, so that its code is written once.
+
+The numbers of rows, steps and batches, and how they are blocked, are arguments: a new batch size
+runs the same code.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from plait.core.codegen import brgemm, vectors
+from plait.core.codegen import brgemm, pack, vectors
 from plait.core.codegen.outlet import Here, Outlet, Spot
+from plait.core.codegen.pack import Packing
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
 
-#: Steps of K after which a tile is put down, so that the panel of B stays in the second cache.
-K_BLOCK = 2048
+#: Most steps of K in one block: a panel of B of so many rows is a fraction of the second cache.
+K_BLOCK = 768
+#: Elements from one row to the next of a copy of A: no multiple of a page, and so of a cache set.
+STAGED_ROW = K_BLOCK + 16
+
+
+class Numbers(NamedTuple):
+    """The kernel's run-time numbers, in the order of its arguments; strides in elements. In a
+    launch they are ints, in the code that is written the names of values.
+
+    a_batch, b_batch: from one batch to the next. a_tile: from one tile of rows of a packed A to the
+    next; b_panel: from one panel of B to the next. k_block: steps of a block. block: tiles of rows
+    of a unit; row_blocks: units along the rows. spread: panels of a unit; column_blocks: units
+    along the columns.
+    """
+
+    rows: Any
+    steps: Any
+    a_batch: Any
+    b_batch: Any
+    a_tile: Any
+    b_panel: Any
+    k_block: Any
+    block: Any
+    row_blocks: Any
+    spread: Any
+    column_blocks: Any
 
 
 @dataclass(frozen=True)
 class Gemm:
     """What the code of a product depends on. Strides in elements.
 
-    a: (batch, row, step) strides; of a packed A, (batch, tile of rows, step), and rows lie side by
-    side. b: (batch, panel, step) strides. tile: (rows, columns). block: tiles of rows per unit.
-    masked: whether reads of B's last columns need a mask. dtype: of A and B as they are read.
+    a_row, a_step: strides of A; of a packed A rows lie side by side, tile by tile. a_staged: rows
+    of A are copied to scratch first (their own distance is bad for the cache). b_step: stride of B,
+    whose columns lie side by side, in memory or in panels; with `packing` a unit makes its own
+    panels from a B of any strides. masked: whether reads of B's last columns need a mask. rest:
+    whether the last tile has fewer rows. cut: whether K has several blocks. dtype: of A and B
+    as they are read. pairs: whether that is float32 standing for two bfloat16 (see `brgemm`).
     """
 
-    rows: int
     columns: int
-    steps: int
-    a: tuple[int, int, int]
+    a_row: int
+    a_step: int
     a_packed: bool
-    b: tuple[int, int, int]
+    a_staged: bool
+    b_step: int
+    packing: Packing | None
     masked: bool
+    rest: bool
+    cut: bool
     tile: tuple[int, int]
-    block: int
     lanes: int
     dtype: str
+    pairs: bool
     outlet: Outlet
 
     @property
@@ -45,152 +82,254 @@ class Gemm:
         return -(-self.columns // (self.tile[1] * self.lanes))
 
     @property
-    def row_tiles(self) -> int:
-        return -(-self.rows // self.tile[0])
+    def size(self) -> int:
+        """Elements of a tile."""
+        return self.tile[0] * self.tile[1] * self.lanes
 
     @property
-    def row_blocks(self) -> int:
-        return -(-self.row_tiles // self.block)
+    def vector_bytes(self) -> int:
+        """Bytes of a vector, to which lines of tiles in scratch are aligned."""
+        return self.lanes * BY_NAME[self.dtype].itemsize
 
-    @property
-    def scratch(self) -> int:
-        """Bytes: a tile, or where K is cut all tiles of a unit."""
-        one = self.tile[0] * self.tile[1] * self.lanes * 8
-        return one * (self.block if self.steps > K_BLOCK else 1)
+    def scratch(self, n: Numbers) -> int:
+        """Bytes of scratch: tiles of sums, then the copy of A, then the panels of B."""
+        held = self.size * (n.block * n.spread if self.cut else 1)
+        staged = n.block * self.tile[0] * STAGED_ROW if self.a_staged else 0
+        width = self.tile[1] * self.lanes
+        panels = n.spread * n.k_block * width if self.packing else 0
+        return BY_NAME[self.dtype].itemsize * (held + staged + panels)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a unit stands: addresses, and numbers as values of the function."""
+
+    bound: list[str]
+    n: Numbers
+    a: str
+    b: str
+    staged: str
+    batch: str
+    first: str
+    last: str
+    first_panel: str
+    last_panel: str
 
 
 def emit_gemm(symbol: str, g: Gemm) -> Function:
-    """Arguments: the outlet's writes, A, B, the outlet's reads."""
+    """Arguments: the outlet's writes, A, B, the outlet's reads; then `Numbers`."""
     f = Function(symbol)
     count = g.outlet.writes
     writes = [f.argument(i) for i in range(count)]
     a, b = f.argument(count), f.argument(count + 1)
     reads = [f.argument(count + 2 + i) for i in range(g.outlet.reads)]
+    start = count + 2 + g.outlet.reads
+    n = Numbers(*[f.argument(start + i, "i64") for i in range(len(Numbers._fields))])
     bound = g.outlet.bind(f, writes, reads)
     kept = vectors.memory_type(BY_NAME[g.dtype])
+    b_kept = vectors.memory_type(BY_NAME[g.packing.dtype]) if g.packing else kept
+    tiles = f.div(f.add(n.rows, str(g.tile[0] - 1)), str(g.tile[0]))
     with f.loop("%begin", "%end") as unit:
-        panel = f.rem(unit.index, str(g.panels))
-        rest = f.div(unit.index, str(g.panels))
-        block, batch = f.rem(rest, str(g.row_blocks)), f.div(rest, str(g.row_blocks))
-        a_base = f.at(a, f.mul(batch, str(g.a[0])), kept)
-        b_base = f.at(b, f.add(f.mul(batch, str(g.b[0])), f.mul(panel, str(g.b[1]))), kept)
-        column = f.mul(panel, str(g.tile[1] * g.lanes))
-        masks = [
-            f.tail_mask(g.lanes, f.sub(str(g.columns), f.add(column, str(j * g.lanes))))
-            for j in range(g.tile[1])
-        ]
-        first = f.mul(block, str(g.block))
-        last = f.least(f.add(first, str(g.block)), str(g.row_tiles))
-        place = _Place(bound, a_base, b_base, batch, column, masks, first)
-        if g.steps <= K_BLOCK:
-            with f.loop(first, last) as tile:
-                _each_shape(f, g, place, tile.index, "0", str(g.steps), True, True)
+        part, rest = f.rem(unit.index, n.column_blocks), f.div(unit.index, n.column_blocks)
+        block, batch = f.rem(rest, n.row_blocks), f.div(rest, n.row_blocks)
+        first, first_panel = f.mul(block, n.block), f.mul(part, n.spread)
+        place = _Place(
+            bound,
+            n,
+            f.at(a, f.mul(batch, n.a_batch), kept),
+            f.at(b, f.mul(batch, n.b_batch), b_kept),
+            _after_sums(f, g, n),
+            batch,
+            first,
+            f.least(f.add(first, n.block), tiles),
+            first_panel,
+            f.least(f.add(first_panel, n.spread), str(g.panels)),
+        )
+        if not g.cut:
+            _block(f, g, place, "0", n.steps, None)
         else:
-            _cut(f, g, place, first, last)
+            _clear(f, g, place)
+            with f.loop("0", n.steps, n.k_block) as k:
+                stop = f.least(f.add(k.index, n.k_block), n.steps)
+                closes = f.let(f"icmp eq i64 {stop}, {n.steps}")
+                _block(f, g, place, k.index, f.sub(stop, k.index), closes)
     f.ret()
     return f
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a unit stands."""
-
-    bound: list[str]
-    a: str
-    b: str
-    batch: str
-    column: str
-    masks: list[str]
-    first: str
+def _after_sums(f: Function, g: Gemm, n: Numbers) -> str:
+    """Where the copy of A begins in scratch."""
+    held = f.mul(str(g.size), f.mul(n.block, n.spread)) if g.cut else str(g.size)
+    return f.at("%scratch", held, vectors.register_type(BY_NAME[g.dtype], 1))
 
 
-def _cut(f: Function, g: Gemm, place: _Place, first: str, last: str) -> None:
-    """Blocks of K, each over all tiles of the unit, whose sums wait in scratch."""
-    blocks = -(-g.steps // K_BLOCK)
-    for number in range(blocks):
-        start, stop = number * K_BLOCK, min((number + 1) * K_BLOCK, g.steps)
-        opens, closes = number == 0, number == blocks - 1
-        with f.loop(first, last) as tile:
-            _each_shape(f, g, place, tile.index, str(start), str(stop - start), opens, closes)
+def _clear(f: Function, g: Gemm, place: _Place) -> None:
+    """Sums begin at zero."""
+    kind = vectors.register_type(BY_NAME[g.dtype], g.lanes)
+    count = f.mul(str(g.size // g.lanes), f.mul(place.n.block, place.n.spread))
+    with f.loop("0", count) as line:
+        f.store(kind, "zeroinitializer", f.at("%scratch", line.index, kind), g.vector_bytes)
 
 
-def _each_shape(
-    f: Function,
-    g: Gemm,
-    place: _Place,
-    tile: str,
-    start: str,
-    steps: str,
-    opens: bool,
-    closes: bool,
-) -> None:
-    """A full tile, or the one with the rows that are left."""
-    rest = g.rows % g.tile[0]
-    if not rest:
-        _tile(f, g, place, tile, g.tile[0], start, steps, opens, closes)
-        return
-    if g.rows > g.tile[0]:
-        with f.when(f.let(f"icmp slt i64 {tile}, {g.row_tiles - 1}")):
-            _tile(f, g, place, tile, g.tile[0], start, steps, opens, closes)
-    with f.when(f.let(f"icmp eq i64 {tile}, {g.row_tiles - 1}")):
-        _tile(f, g, place, tile, rest, start, steps, opens, closes)
-
-
-def _tile(
-    f: Function,
-    g: Gemm,
-    place: _Place,
-    tile: str,
-    rows: int,
-    start: str,
-    steps: str,
-    opens: bool,
-    closes: bool,
-) -> None:
+def _block(f: Function, g: Gemm, place: _Place, start: str, steps: str, closes: str | None) -> None:
+    """One block of K: every tile of every panel of the unit. closes: None where it is the only
+    one, else whether it is the last."""
     dtype = BY_NAME[g.dtype]
     kept = vectors.memory_type(dtype)
+    width = g.tile[1] * g.lanes
+    a = f.at(place.a, f.mul(start, str(g.a_step)), kept)
+    own = place.staged
+    if g.a_staged:
+        a = _staged(f, g, place, a, steps)
+        rows = f.mul(place.n.block, str(g.tile[0] * STAGED_ROW))
+        own = f.at(own, rows, kept)
+    if g.packing:
+        _own_panels(f, g, g.packing, place, own, start, steps)
+    with f.loop(place.first_panel, place.last_panel) as panel:
+        local = f.sub(panel.index, place.first_panel)
+        column = f.mul(panel.index, str(width))
+        if g.packing:
+            b = f.at(own, f.mul(local, f.mul(place.n.k_block, str(width))), kept)
+        else:
+            b = f.at(place.b, f.mul(panel.index, place.n.b_panel), kept)
+            b = f.at(b, f.mul(start, str(g.b_step)), kept)
+        masks = [
+            f.tail_mask(g.lanes, f.sub(str(g.columns), f.add(column, str(j * g.lanes))))
+            for j in range(g.tile[1])
+        ]
+        with f.loop(place.first, place.last) as tile:
+            held = "%scratch"
+            if g.cut:
+                number = f.add(f.mul(local, place.n.block), f.sub(tile.index, place.first))
+                held = f.at(held, f.mul(number, str(g.size)), vectors.register_type(dtype, 1))
+            spot = _Tile(place, a, b, masks, column, held, tile.index, steps, closes)
+            _each_shape(f, g, spot)
+
+
+def _staged(f: Function, g: Gemm, place: _Place, a: str, steps: str) -> str:
+    """The address of a copy in scratch of the unit's rows; those past the end repeat the last."""
+    dtype = BY_NAME[g.dtype]
+    kept = vectors.memory_type(dtype)
+    first = f.mul(place.first, str(g.tile[0]))
+    with f.loop(first, f.mul(place.last, str(g.tile[0]))) as row:
+        there = f.least(row.index, f.sub(place.n.rows, "1"))
+        source = f.at(a, f.mul(there, str(g.a_row)), kept)
+        to = f.at(place.staged, f.mul(f.sub(row.index, first), str(STAGED_ROW)), kept)
+        with f.loop("0", steps, str(g.lanes)) as step:
+            mask = f.tail_mask(g.lanes, f.sub(steps, step.index))
+            value = vectors.load(f, dtype, f.at(source, step.index, kept), g.lanes, mask)
+            vectors.store(f, dtype, value, f.at(to, step.index, kept), g.lanes)
+    return place.staged
+
+
+def _own_panels(
+    f: Function, g: Gemm, p: Packing, place: _Place, own: str, start: str, steps: str
+) -> None:
+    """This unit's panels of B for one block of K, in scratch."""
+    source_kept = vectors.memory_type(BY_NAME[p.dtype])
+    kept = vectors.memory_type(BY_NAME[g.dtype])
+    base = f.at(place.b, f.mul(start, str(p.step_stride)), source_kept)
+    with f.loop(place.first_panel, place.last_panel) as panel:
+        first = f.mul(panel.index, str(p.width))
+        local = f.sub(panel.index, place.first_panel)
+        to = f.at(own, f.mul(local, f.mul(place.n.k_block, str(p.width))), kept)
+        source = f.at(base, f.mul(first, str(p.lane_stride)), source_kept)
+        pack.emit_panel(f, p, source, to, "0", steps, f.sub(str(p.count), first))
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """One tile in one block of K. a, b: at the block's first step. held: its sums in scratch."""
+
+    place: _Place
+    a: str
+    b: str
+    masks: list[str]
+    column: str
+    held: str
+    number: str
+    steps: str
+    closes: str | None
+
+
+def _each_shape(f: Function, g: Gemm, tile: _Tile) -> None:
+    """Full tiles with rows at fixed distances; in the last, rows past the end repeat the last."""
+    row = f.mul(tile.number, str(g.tile[0]))
+    left = f.sub(tile.place.n.rows, row)
+    if not g.rest or g.a_packed or g.a_staged:
+        _tile(f, g, tile, row, left, False)
+        return
+    full = f.let(f"icmp sge i64 {left}, {g.tile[0]}")
+    with f.when(full):
+        _tile(f, g, tile, row, left, False)
+    with f.when(f.let(f"xor i1 {full}, true")):
+        _tile(f, g, tile, row, left, True)
+
+
+def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -> None:
+    dtype = BY_NAME[g.dtype]
     wide = vectors.register_type(dtype, 1)
-    row = f.mul(tile, str(g.tile[0]))
-    a = f.at(place.a, f.mul(start, str(g.a[2])), kept)
-    if g.a_packed:
-        a = f.at(a, f.mul(tile, str(g.a[1])), kept)
-        a_rows = [f.at(a, str(r), kept) for r in range(rows)]
-    else:
-        a = f.at(a, f.mul(row, str(g.a[1])), kept)
-        a_rows = [f.at(a, str(r * g.a[1]), kept) for r in range(rows)]
-    b = f.at(place.b, f.mul(start, str(g.b[2])), kept)
-    held = "%scratch"
-    if g.steps > K_BLOCK:
-        size = g.tile[0] * g.tile[1] * g.lanes
-        held = f.at(held, f.mul(f.sub(tile, place.first), str(size)), wide)
-    sums = brgemm.zero_tile(dtype, g.lanes, rows, g.tile[1])
-    if not opens:
-        sums = [[_held(f, g, held, wide, r, j) for j in range(g.tile[1])] for r in range(rows)]
-    masks = place.masks if g.masked else None
+    kind = vectors.register_type(dtype, g.lanes)
+    sums = brgemm.zero_tile(dtype, g.lanes, *g.tile)
+    if g.cut:
+        sums = [
+            [f.load(kind, _line(f, g, tile, wide, r, j), g.vector_bytes) for j in range(g.tile[1])]
+            for r in range(g.tile[0])
+        ]
     sums = brgemm.accumulate(
-        f, dtype, g.lanes, a_rows, str(g.a[2]), b, str(g.b[2]), steps, sums, masks
+        f,
+        dtype,
+        g.lanes,
+        _rows_of_a(f, g, tile, row, left, short),
+        str(g.a_step),
+        tile.b,
+        str(g.b_step),
+        tile.steps,
+        sums,
+        tile.masks if g.masked else None,
+        g.pairs,
     )
-    for r in range(rows):
+    for r in range(g.tile[0]):
         for j in range(g.tile[1]):
-            pointer = f.at(held, str((r * g.tile[1] + j) * g.lanes), wide)
-            f.store(vectors.vector(wide, g.lanes), sums[r][j], pointer, 8)
-    if closes:
-        _finish(f, g, place, held, row, rows)
+            f.store(kind, sums[r][j], _line(f, g, tile, wide, r, j), g.vector_bytes)
+    if tile.closes is None:
+        _finish(f, g, tile, row, left)
+    else:
+        with f.when(tile.closes):
+            _finish(f, g, tile, row, left)
 
 
-def _held(f: Function, g: Gemm, held: str, wide: str, row: int, column: int) -> str:
-    pointer = f.at(held, str((row * g.tile[1] + column) * g.lanes), wide)
-    return f.load(vectors.vector(wide, g.lanes), pointer, 8)
+def _line(f: Function, g: Gemm, tile: _Tile, wide: str, row: int, column: int) -> str:
+    return f.at(tile.held, str((row * g.tile[1] + column) * g.lanes), wide)
 
 
-def _finish(f: Function, g: Gemm, place: _Place, held: str, row: str, rows: int) -> None:
+def _rows_of_a(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -> list[str]:
+    """The addresses of the tile's rows at the block's first step."""
+    kept = vectors.memory_type(BY_NAME[g.dtype])
+    numbers = range(g.tile[0])
+    if g.a_packed:
+        start = f.at(tile.a, f.mul(tile.number, tile.place.n.a_tile), kept)
+        return [f.at(start, str(r), kept) for r in numbers]
+    if g.a_staged:
+        own = f.mul(f.sub(tile.number, tile.place.first), str(g.tile[0] * STAGED_ROW))
+        start = f.at(tile.a, own, kept)
+        return [f.at(start, str(r * STAGED_ROW), kept) for r in numbers]
+    start = f.at(tile.a, f.mul(row, str(g.a_row)), kept)
+    if not short:
+        return [f.at(start, str(r * g.a_row), kept) for r in numbers]
+    last = f.sub(left, "1")
+    return [f.at(start, f.mul(f.least(str(r), last), str(g.a_row)), kept) for r in numbers]
+
+
+def _finish(f: Function, g: Gemm, tile: _Tile, row: str, left: str) -> None:
     """Send the rows of a tile on."""
     wide = vectors.register_type(BY_NAME[g.dtype], 1)
+    kind = vectors.register_type(BY_NAME[g.dtype], g.lanes)
     width = g.tile[1] * g.lanes
-    with f.loop("0", str(rows)) as r:
-        index = (place.batch, f.add(row, r.index), place.column)
-        here: Here = g.outlet.here(f, place.bound, Spot(index, None))
-        line = f.at(held, f.mul(r.index, str(width)), wide)
+    with f.loop("0", f.least(left, str(g.tile[0]))) as r:
+        index = (tile.place.batch, f.add(row, r.index), tile.column)
+        here: Here = g.outlet.here(f, tile.place.bound, Spot(index, None))
+        line = f.at(tile.held, f.mul(r.index, str(width)), wide)
         for j in range(g.tile[1]):
-            value = f.load(vectors.vector(wide, g.lanes), f.at(line, str(j * g.lanes), wide), 8)
-            here.store(value, (0, 0, j * g.lanes), g.lanes, place.masks[j])
+            value = f.load(kind, f.at(line, str(j * g.lanes), wide), g.vector_bytes)
+            here.store(value, (0, 0, j * g.lanes), g.lanes, tile.masks[j])

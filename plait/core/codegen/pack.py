@@ -11,17 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plait.core.codegen import vectors
-from plait.core.codegen.text import Function
+from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 
 
 @dataclass(frozen=True)
 class Packing:
-    """What the code of a packing depends on.
+    """A packing; the code depends on `key` alone, the other numbers are arguments.
 
     count: lanes in all (N); steps: K. lane_stride, step_stride, batch_stride: of the source, in
     elements. width: lanes of a panel. dtype: of the source; the panels are of `packed_dtype`.
+    pairs: a step is two neighbouring rows of bfloat16, whose elements are packed side by side as if
+    they were one float32; `steps` counts them and `step_stride` is from one pair to the next.
     """
 
     count: int
@@ -32,6 +35,11 @@ class Packing:
     width: int
     dtype: str
     lanes: int
+    pairs: bool = False
+
+    @property
+    def key(self) -> tuple:
+        return (self.lane_stride, self.step_stride, self.width, self.dtype, self.lanes, self.pairs)
 
     @property
     def panels(self) -> int:
@@ -58,30 +66,63 @@ def units(packing: Packing, batch: int) -> int:
 
 
 def emit_pack(symbol: str, p: Packing) -> Function:
-    """Arguments: packed, source."""
+    """Arguments: packed, source; then the numbers count, steps, batch stride."""
     f = Function(symbol)
     packed, source = f.argument(0), f.argument(1)
-    runs = -(-p.steps // STEPS_PER_UNIT)
+    count, steps, batch_stride = [f.argument(2 + i, "i64") for i in range(3)]
+    runs = f.div(f.add(steps, str(STEPS_PER_UNIT - 1)), str(STEPS_PER_UNIT))
+    panel_count = f.div(f.add(count, str(p.width - 1)), str(p.width))
     kept = vectors.memory_type(BY_NAME[p.dtype])
     wide = vectors.memory_type(packed_dtype(BY_NAME[p.dtype]))
     with f.loop("%begin", "%end") as unit:
-        run = f.rem(unit.index, str(runs))
-        rest = f.div(unit.index, str(runs))
-        panel, batch = f.rem(rest, str(p.panels)), f.div(rest, str(p.panels))
+        run, rest = f.rem(unit.index, runs), f.div(unit.index, runs)
+        panel, batch = f.rem(rest, panel_count), f.div(rest, panel_count)
         first = f.mul(panel, str(p.width))
         start = f.mul(run, str(STEPS_PER_UNIT))
-        stop = f.least(f.add(start, str(STEPS_PER_UNIT)), str(p.steps))
-        base = f.at(source, f.mul(batch, str(p.batch_stride)), kept)
+        stop = f.least(f.add(start, str(STEPS_PER_UNIT)), steps)
+        base = f.at(source, f.mul(batch, batch_stride), kept)
         base = f.at(base, f.mul(first, str(p.lane_stride)), kept)
-        panels = f.add(f.mul(batch, str(p.panels)), panel)
-        target = f.at(packed, f.mul(panels, str(p.steps * p.width)), wide)
-        left = f.sub(str(p.count), first)
-        if p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
-            _transposed(f, p, base, target, start, stop, left)
-        else:
-            _copied(f, p, base, target, start, stop, left)
+        panels = f.add(f.mul(batch, panel_count), panel)
+        target = f.at(packed, f.mul(panels, f.mul(steps, str(p.width))), wide)
+        left = f.sub(count, first)
+        emit_panel(f, p, base, target, start, stop, left)
     f.ret()
     return f
+
+
+def emit_panel(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    """Steps `start` to `stop` of one panel. base, target: the addresses of the panel's step 0 in
+    the source and in the packed form. left: lanes that there are from the panel's first on."""
+    if p.pairs:
+        _paired(f, p, base, target, start, stop, left)
+    elif p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
+        _transposed(f, p, base, target, start, stop, left)
+    else:
+        _copied(f, p, base, target, start, stop, left)
+
+
+def _paired(
+    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+) -> None:
+    """Two rows at a time, lane by lane: the first in the low half of each word."""
+    with f.loop(start, stop) as step:
+        row = f.at(base, f.mul(step.index, str(p.step_stride)), "i16")
+        following = f.at(row, str(p.step_stride // 2), "i16")
+        out = f.at(target, f.mul(step.index, str(p.width)), "i32")
+        for lane in range(0, p.width, p.lanes):
+            lanes = min(p.lanes, p.width - lane)
+            halves, words = vectors.vector("i16", lanes), vectors.vector("i32", lanes)
+            mask = f.tail_mask(lanes, f.sub(left, str(lane)))
+            low, high = [
+                f.masked_load("i16", lanes, f.at(r, str(lane), "i16"), mask, 2)
+                for r in (row, following)
+            ]
+            low, high = [f.let(f"zext {halves} {x} to {words}") for x in (low, high)]
+            high = f.let(f"shl {words} {high}, {spread_constant(words, 16)}")
+            both = f.let(f"or {words} {low}, {high}")
+            f.store(words, both, f.at(out, str(lane), "i32"), 4)
 
 
 def _copied(
@@ -128,36 +169,8 @@ def _transposed(
             every = f.splat(f"<{lanes} x i1>", there)
             both = f.let(f"and <{lanes} x i1> {mask}, {every}")
             rows.append(vectors.load(f, dtype, pointer, lanes, both))
-        turned = transpose(f, vectors.register_type(to, lanes), rows)
+        turned = transpose(f, vectors.register_type(to, 1), rows)
         out = f.at(target, f.add(f.mul(step.index, str(p.width)), block.index), wide)
         for number, row in enumerate(turned):
             with f.when(f.let(f"icmp slt i64 {number}, {inside}")):
                 vectors.store(f, to, row, f.at(out, str(number * p.width), wide), lanes)
-
-
-def transpose(f: Function, kind: str, rows: list[str]) -> list[str]:
-    """The transpose of a square of vectors, in as many rounds as its side is doubled."""
-    rows = list(rows)
-    side = len(rows)
-    block = 1
-    while block < side:
-        even = _interleaved(side, block, 0)
-        odd = _interleaved(side, block, 1)
-        for i in range(side):
-            if i & block:
-                continue
-            a, b = rows[i], rows[i + block]
-            rows[i] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{even}>")
-            rows[i + block] = f.let(f"shufflevector {kind} {a}, {kind} {b}, <{side} x i32> <{odd}>")
-        block *= 2
-    return rows
-
-
-def _interleaved(side: int, block: int, odd: int) -> str:
-    """Blocks of the one parity, of the first operand and of the second in turn."""
-    numbers = []
-    for lane in range(side):
-        pair, within = divmod(lane, 2 * block)
-        second, place = divmod(within, block)
-        numbers.append(second * side + pair * 2 * block + odd * block + place)
-    return ", ".join(f"i32 {n}" for n in numbers)

@@ -1,52 +1,19 @@
-"""`dot_general` as matrix products: axes into (batch, row, column, step), packing by cost."""
+"""`dot_general` as matrix products: axes into (batch, row, column, step)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
 
-from plait.core.codegen import matvec, pack
 from plait.core.codegen.access import Access, Epilogue
-from plait.core.codegen.gemm import Gemm, emit_gemm
-from plait.core.codegen.kernel import Kernel, Launch
-from plait.core.codegen.matvec import Matvec, emit_matvec
 from plait.core.codegen.outlet import Outlet, outlet_of
-from plait.core.codegen.pack import Packing, emit_pack, packed_dtype
-from plait.core.codegen.tiles import tile_shape
 from plait.core.compiler import views
+from plait.core.compiler.lower.product import Operand, Sizes, add_product
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.graph import Instruction
 from plait.core.ir.op import elements
 from plait.core.ops.numeric.contract import free_axes
-
-#: Rows from which packing B pays: each element of a panel is then used so often that the copy is
-#: some percent of the work.
-_PACK_ROWS = 24
-#: A panel's rows of B further apart than this (bytes) fall on few sets of the first cache.
-_NEAR_ROW = 1024
-#: Bytes of A that a unit walks again for each panel: half of the second cache.
-_A_BLOCK = 1 << 18
-#: Units wanted at least, so that eight threads have work.
-_UNITS = 16
-
-
-class Operand(NamedTuple):
-    """A matrix per batch, by strides in elements: `free` along rows or columns, `step` along K."""
-
-    buffer: Buffer
-    batch: int
-    free: int
-    step: int
-
-
-class Sizes(NamedTuple):
-    batch: int
-    rows: int
-    columns: int
-    steps: int
 
 
 def lower_dot(
@@ -80,7 +47,7 @@ def lower_dot(
         left, right = right, left
         sizes = Sizes(sizes.batch, 1, sizes.rows, sizes.steps)
         outlet = _turned(outlet)
-    _product(sizes, left, right, outlet, outputs, inputs[2:], plan)
+    add_product(sizes, left, right, outlet, outputs, inputs[2:], plan)
     return True
 
 
@@ -96,7 +63,7 @@ def _operand(
     merged = [_merged(buffer.shape, strides, axes) for axes in (batch, free, steps)]
     if None not in merged:
         found = [stride or 0 for stride in merged]
-        return Operand(buffer, *found)
+        return Operand(buffer, *found, dtype=buffer.dtype)
     from plait.core.compiler.body import copy_kernel
     from plait.core.compiler.lower.rows import lower_rows
 
@@ -111,7 +78,7 @@ def _operand(
     lower_rows(copy_kernel(view, buffer.dtype), [copy], [buffer], plan)
     rows = math.prod([buffer.shape[i] for i in free])
     depth = math.prod([buffer.shape[i] for i in steps])
-    return Operand(copy, rows * depth, depth, 1)
+    return Operand(copy, rows * depth, depth, 1, buffer.dtype)
 
 
 def _merged(shape: tuple[int, ...], strides: tuple[int, ...], axes: tuple[int, ...]) -> int | None:
@@ -182,139 +149,6 @@ def _turned(outlet: Outlet) -> Outlet:
 
     return outlet._replace(
         read=tuple([turn(a) for a in outlet.read]), write=tuple([turn(a) for a in outlet.write])
-    )
-
-
-# -- the product ----------------------------------------------------------------------------------
-
-
-def _product(
-    sizes: Sizes,
-    a: Operand,
-    b: Operand,
-    outlet: Outlet,
-    outputs: Sequence[Buffer],
-    reads: Sequence[Buffer],
-    plan: Plan,
-) -> None:
-    dtype = a.buffer.dtype
-    lanes = plan.target.lanes(packed_dtype(dtype).itemsize)
-    near = a.step in (0, 1) and b.step in (0, 1)
-    if sizes.rows <= matvec.MOST_ROWS and near and sizes.steps > 1:
-        vec = Matvec(*sizes[1:], (a.batch, a.free), (b.batch, b.free), lanes, dtype.name, outlet)
-        kernel = Kernel(
-            "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
-        )
-        _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
-        return
-    tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
-    width = tile[1] * lanes
-    pack_b = dtype.is_half or _packs_b(sizes, b, dtype.itemsize)
-    pack_a = dtype.is_half or _packs_a(sizes, a, dtype.itemsize)
-    panel = width
-    if pack_b:
-        b = _packed(b, sizes.columns, sizes, width, lanes, plan)
-        panel = width * sizes.steps
-    if pack_a:
-        a = _packed(a, sizes.rows, sizes, tile[0], lanes, plan)
-    g = Gemm(
-        *sizes[1:],
-        (a.batch, a.free, a.step),
-        pack_a,
-        (b.batch, panel, b.step),
-        not pack_b and sizes.columns % width != 0,
-        tile,
-        1,
-        lanes,
-        a.buffer.dtype.name,
-        outlet,
-    )
-    g = _blocked(g, sizes, a.buffer.dtype.itemsize)
-    kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
-    units = sizes.batch * g.row_blocks * g.panels
-    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch)
-
-
-def _key(code: Gemm | Matvec, outlet: Outlet) -> tuple:
-    fields = [getattr(code, name) for name in code.__dataclass_fields__ if name != "outlet"]
-    return (*fields, outlet.key)
-
-
-def _packs_b(sizes: Sizes, b: Operand, itemsize: int) -> bool:
-    """B is packed where its columns are apart, or its rows far apart and used often."""
-    if b.free != 1 and sizes.columns > 1:
-        return True
-    return sizes.rows >= _PACK_ROWS and b.step * itemsize > _NEAR_ROW
-
-
-def _packs_a(sizes: Sizes, a: Operand, itemsize: int) -> bool:
-    """A is packed where its steps are far apart and it is walked for several panels."""
-    far = a.step * itemsize > _NEAR_ROW and sizes.steps > 16
-    return far and sizes.columns >= 48 and sizes.rows >= _PACK_ROWS
-
-
-def _packed(
-    operand: Operand, count: int, sizes: Sizes, width: int, lanes: int, plan: Plan
-) -> Operand:
-    """The operand in panels of `width`."""
-    dtype = operand.buffer.dtype
-    packing = Packing(
-        count,
-        sizes.steps,
-        operand.free,
-        operand.step,
-        operand.batch,
-        width,
-        dtype.name,
-        lanes,
-    )
-    batch = 1 if operand.batch == 0 else sizes.batch
-    target = plan.temporary((batch, packing.elements), packed_dtype(dtype))
-    key = tuple(getattr(packing, name) for name in packing.__dataclass_fields__)
-    plan.launch(
-        Launch(
-            Kernel("pack", key, lambda symbol, on: emit_pack(symbol, packing)),
-            (target,),
-            (operand.buffer,),
-            units=pack.units(packing, batch),
-            bytes=2 * target.nbytes,
-        )
-    )
-    whole = packing.elements if operand.batch else 0
-    return Operand(target, whole, width * sizes.steps, width)
-
-
-def _blocked(g: Gemm, sizes: Sizes, itemsize: int) -> Gemm:
-    """Tiles of rows per unit: as many as the cache holds of A, as few as threads want units."""
-    block = max(1, _A_BLOCK // (g.tile[0] * sizes.steps * itemsize))
-    block = min(block, g.row_tiles)
-    while block > 1 and sizes.batch * g.panels * -(-g.row_tiles // block) < _UNITS:
-        block = -(-block // 2)
-    return replace(g, block=block)
-
-
-def _launch(
-    kernel: Kernel,
-    sizes: Sizes,
-    a: Operand,
-    b: Operand,
-    outputs: Sequence[Buffer],
-    reads: Sequence[Buffer],
-    plan: Plan,
-    units: int,
-    scratch: int,
-) -> None:
-    buffers = (a.buffer, b.buffer, *reads)
-    plan.launch(
-        Launch(
-            kernel,
-            tuple(outputs),
-            buffers,
-            units=units,
-            scratch=scratch,
-            flops=2 * math.prod(sizes),
-            bytes=sum(x.nbytes for x in (*outputs, *buffers)),
-        )
     )
 
 

@@ -1,0 +1,335 @@
+"""A product of matrices given by strides, as launches: dot products or tiles, packing by cost.
+
+What is chosen depends on the sizes, the strides and the target alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from plait.core.codegen import matvec, pack
+from plait.core.codegen.access import Access
+from plait.core.codegen.gemm import K_BLOCK, Gemm, Numbers, emit_gemm
+from plait.core.codegen.kernel import Kernel, Launch
+from plait.core.codegen.matvec import Matvec, emit_matvec
+from plait.core.codegen.outlet import Outlet
+from plait.core.codegen.pack import Packing, emit_pack, packed_dtype
+from plait.core.codegen.partial import Partial, emit_partial
+from plait.core.codegen.tiles import tile_shape
+from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import BY_NAME, DType
+from plait.core.llvm.target import Target
+
+#: Rows from which packing B pays: each element of a panel is then used so often that the copy is
+#: some percent of the work.
+_PACK_ROWS = 24
+#: A panel's rows of B further apart than this (bytes) fall on few sets of the first cache.
+_NEAR_ROW = 1024
+#: Bytes of A that a unit walks again for each panel: half of the second cache.
+_A_BLOCK = 1 << 18
+#: Most tiles of rows for which units pack their own panels of B: others would pack them again.
+_OWN_PANELS = 10
+#: Most panels of B in a unit.
+_SPREAD = 8
+#: Where few rows meet a B that is read in its own order: steps that whole rows of B are walked by.
+_STREAM_BLOCK = 8
+#: Least steps of a part where K is cut for the sake of units; and of a B that streams by.
+_PART = 256
+_STREAM_PART = 32
+#: Units wanted at least, so that eight threads have work.
+_UNITS = 16
+
+
+class Operand(NamedTuple):
+    """A matrix per batch, by strides in elements: `free` along rows or columns, `step` along K.
+
+    dtype: of what is read as one element; float32 stands for two bfloat16 of a `paired` operand.
+    Of a paired operand of bfloat16, yet to be packed, `step` is from one pair to the next.
+    """
+
+    buffer: Buffer
+    batch: int
+    free: int
+    step: int
+    dtype: DType
+    paired: bool = False
+
+
+class Sizes(NamedTuple):
+    batch: int
+    rows: int
+    columns: int
+    steps: int
+
+
+def add_product(
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outlet: Outlet,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+) -> None:
+    """Add the launches of outlet(A B): `outputs` are what it writes, `reads` what it reads."""
+    dtype = a.dtype
+    lanes = plan.target.lanes(packed_dtype(dtype).itemsize)
+    near = a.step in (0, 1) and b.step in (0, 1)
+    if sizes.rows <= matvec.MOST_ROWS and near and sizes.steps > 1:
+        vec = Matvec(*sizes[1:], (a.batch, a.free), (b.batch, b.free), lanes, dtype.name, outlet)
+        kernel = Kernel(
+            "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
+        )
+        _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
+        return
+    pairs_a, pairs_b = _in_pairs(sizes, a, plan.target), _in_pairs(sizes, b, plan.target)
+    if pairs_a is not None and pairs_b is not None:
+        a, b, sizes = pairs_a, pairs_b, sizes._replace(steps=sizes.steps // 2)
+    parts = _parts(sizes, b, dtype.itemsize, lanes)
+    if parts > 1:
+        _in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes)
+    else:
+        _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
+
+
+def _in_pairs(sizes: Sizes, x: Operand, target: Target) -> Operand | None:
+    """The operand in pairs of bfloat16 along K, where the CPU multiplies those: read in place where
+    they are neighbours, else to be packed. None: widen."""
+    usable = target.bf16 and target.vector_bytes == 64 and sizes.steps % 2 == 0
+    if x.dtype is not dtypes.bfloat16 or not usable:
+        return None
+    if x.step == 1 and x.batch % 2 == 0 and x.free % 2 == 0:
+        return Operand(x.buffer, x.batch // 2, x.free // 2, 1, dtypes.float32, True)
+    if x.free == 1:
+        return x._replace(step=2 * x.step, paired=True)
+    return None
+
+
+def _streams(sizes: Sizes, b: Operand, itemsize: int) -> bool:
+    """Whether B is too large for a cache and read once in its own order, row after row."""
+    large = sizes.steps * sizes.columns * itemsize > 1 << 20
+    return large and b.free == 1 and sizes.rows <= matvec.MOST_ROWS
+
+
+def _parts(sizes: Sizes, b: Operand, itemsize: int, lanes: int) -> int:
+    """Into how many equal parts K is cut, so that a small result gives threads work."""
+    streams = _streams(sizes, b, itemsize)
+    least = _STREAM_PART if streams else _PART
+    tiles = -(-sizes.rows // 12) * -(-sizes.columns // (2 * lanes))
+    most = min(_UNITS if streams else _UNITS // tiles, sizes.steps // least)
+    if sizes.batch > 1 or most < 2:
+        return 1
+    return max(parts for parts in range(1, most + 1) if sizes.steps % parts == 0)
+
+
+def _in_parts(
+    parts: int,
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outlet: Outlet,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+    lanes: int,
+) -> None:
+    """The products of parts of K, as a batch, and their sum."""
+    dtype = packed_dtype(a.dtype)
+    steps = sizes.steps // parts
+    each = Sizes(parts, sizes.rows, sizes.columns, steps)
+    sums = plan.temporary((parts, sizes.rows, sizes.columns), dtype)
+    own = Outlet((), (), (Access((sizes.rows * sizes.columns, sizes.columns, 1)),), (dtype.name,))
+    a, b = a._replace(batch=a.step * steps), b._replace(batch=b.step * steps)
+    _tiled(each, a, b, own, [sums], (), plan, lanes)
+    add = Partial(sizes.columns, lanes, dtype.name, outlet)
+    plan.launch(
+        Launch(
+            Kernel("partial", _key(add, outlet), lambda symbol, _: emit_partial(symbol, add)),
+            tuple(outputs),
+            (sums, *reads),
+            units=sizes.rows,
+            numbers=(sizes.rows, parts),
+            flops=parts * sizes.rows * sizes.columns,
+            bytes=sums.nbytes + sum(x.nbytes for x in (*outputs, *reads)),
+        )
+    )
+
+
+def _tiled(
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outlet: Outlet,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+    lanes: int,
+) -> None:
+    """A product by register tiles."""
+    dtype = a.dtype
+    tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
+    width = tile[1] * lanes
+    pairs = a.paired
+    pack_b = b.dtype.is_half or _packs_b(sizes, b, b.dtype.itemsize)
+    pack_a = a.dtype.is_half or _packs_a(sizes, a, a.dtype.itemsize)
+    own = pack_b and sizes.rows <= _OWN_PANELS * tile[0] and sizes.columns > width
+    panel, b_step, packing = width, b.step, None
+    if own:
+        b_step = width
+        own_pairs = b.paired and b.dtype.is_half
+        packing = Packing(
+            sizes.columns, 0, b.free, b.step, 0, width, b.dtype.name, lanes, own_pairs
+        )
+    elif pack_b:
+        b = _packed(b, sizes.columns, sizes, width, lanes, plan)
+        panel, b_step = width * sizes.steps, width
+    if pack_a:
+        a = _packed(a, sizes.rows, sizes, tile[0], lanes, plan)
+    streams = _streams(sizes, b, dtype.itemsize) and not pack_b
+    g = Gemm(
+        columns=sizes.columns,
+        a_row=1 if pack_a else a.free,
+        a_step=a.step,
+        a_packed=pack_a,
+        a_staged=not pack_a and _stages_a(sizes, a, tile[0], width),
+        b_step=b_step,
+        packing=packing,
+        masked=not pack_b and sizes.columns % width != 0,
+        rest=sizes.rows % tile[0] != 0,
+        cut=sizes.steps > (_STREAM_BLOCK if streams else K_BLOCK),
+        tile=tile,
+        lanes=lanes,
+        dtype=packed_dtype(dtype).name,
+        pairs=pairs,
+        outlet=outlet,
+    )
+    n = _blocked(g, sizes, a, b, panel, streams)
+    kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
+    units = sizes.batch * n.row_blocks * n.column_blocks
+    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch(n), n)
+
+
+def _key(code: Gemm | Matvec | Partial, outlet: Outlet) -> tuple:
+    fields = [getattr(code, name) for name in code.__dataclass_fields__ if name != "outlet"]
+    return (*fields, outlet.key)
+
+
+def _packs_b(sizes: Sizes, b: Operand, itemsize: int) -> bool:
+    """B is packed where its columns are apart, or its rows far apart and used often."""
+    if b.free != 1 and sizes.columns > 1:
+        return True
+    return sizes.rows >= _PACK_ROWS and b.step * itemsize > _NEAR_ROW
+
+
+def _packs_a(sizes: Sizes, a: Operand, itemsize: int) -> bool:
+    """A is packed where its steps are far apart and it is walked for several panels."""
+    far = a.step * itemsize > _NEAR_ROW and sizes.steps > 16
+    return far and sizes.columns >= 48 and sizes.rows >= _PACK_ROWS
+
+
+def _packed(
+    operand: Operand, count: int, sizes: Sizes, width: int, lanes: int, plan: Plan
+) -> Operand:
+    """The operand in panels of `width`."""
+    dtype = operand.dtype
+    packing = Packing(
+        count,
+        sizes.steps,
+        operand.free,
+        operand.step,
+        operand.batch,
+        width,
+        dtype.name,
+        lanes,
+        operand.paired and dtype.is_half,
+    )
+    batch = 1 if operand.batch == 0 else sizes.batch
+    target = plan.temporary((batch, packing.elements), packed_dtype(dtype))
+    plan.launch(
+        Launch(
+            Kernel("pack", packing.key, lambda symbol, on: emit_pack(symbol, packing)),
+            (target,),
+            (operand.buffer,),
+            units=pack.units(packing, batch),
+            numbers=(count, sizes.steps, operand.batch),
+            bytes=2 * target.nbytes,
+        )
+    )
+    whole = packing.elements if operand.batch else 0
+    return Operand(target, whole, width * sizes.steps, width, target.dtype)
+
+
+def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
+    """Rows that share a cache set are copied out of each other's way, if read for some panels."""
+    itemsize = a.dtype.itemsize
+    shared = a.free * itemsize % 2048 == 0 and rows > 4 and sizes.steps > 64
+    return shared and a.step == 1 and sizes.columns >= 4 * width
+
+
+def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams: bool) -> Numbers:
+    """How the product is cut into units: as many tiles of rows and panels as keep A, B and the sums
+    in the second cache, as few as give eight threads work."""
+    itemsize = BY_NAME[g.dtype].itemsize
+    k_block = sizes.steps
+    if g.cut:
+        even = math.ceil(sizes.steps / math.ceil(sizes.steps / K_BLOCK))
+        k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
+    row_tiles = -(-sizes.rows // g.tile[0])
+    block = max(1, _A_BLOCK // (g.tile[0] * k_block * itemsize))
+    block = row_tiles if g.packing else min(block, row_tiles)
+    spread = min(g.panels, _SPREAD)
+    if not (g.cut or g.packing or g.a_staged):
+        spread = 1
+
+    def units() -> int:
+        return sizes.batch * -(-g.panels // spread) * -(-row_tiles // block)
+
+    while block > 1 and units() < _UNITS and not g.packing:
+        block = -(-block // 2)
+    if streams:
+        spread = g.panels
+    while spread > 1 and units() < _UNITS and not streams:
+        spread = -(-spread // 2)
+    return Numbers(
+        sizes.rows,
+        sizes.steps,
+        a.batch,
+        b.batch,
+        g.tile[0] * sizes.steps,
+        panel,
+        k_block,
+        block,
+        -(-row_tiles // block),
+        spread,
+        -(-g.panels // spread),
+    )
+
+
+def _launch(
+    kernel: Kernel,
+    sizes: Sizes,
+    a: Operand,
+    b: Operand,
+    outputs: Sequence[Buffer],
+    reads: Sequence[Buffer],
+    plan: Plan,
+    units: int,
+    scratch: int,
+    numbers: tuple[int, ...] = (),
+) -> None:
+    buffers = (a.buffer, b.buffer, *reads)
+    plan.launch(
+        Launch(
+            kernel,
+            tuple(outputs),
+            buffers,
+            units=units,
+            scratch=scratch,
+            numbers=tuple(numbers),
+            flops=2 * math.prod(sizes),
+            bytes=sum(x.nbytes for x in (*outputs, *buffers)),
+        )
+    )
