@@ -99,7 +99,8 @@ def _combine(kernel: RowKernel, number: int, partial: Buffer, output: Buffer, pl
 
 def _runs(kernel: RowKernel) -> tuple[int, int]:
     """(number of runs, rows of each): a function of the shape alone."""
-    rows, width = kernel.rows, kernel.width
+    # Without rows, one run that only clears its sums.
+    rows, width = max(1, kernel.rows), kernel.width
     wanted = max(1, min(_MOST_RUNS, rows * width // _RUN_ELEMENTS, rows))
     per_unit = -(-rows // wanted)
     return -(-rows // per_unit), per_unit
