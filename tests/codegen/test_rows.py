@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
+from plait.core.ir.op import Op
 from plait.core.llvm.target import target
 from plait.core.ops.elementwise import ADD, CAST, MUL, SUB
 from plait.core.ops.math import EXP, RECIPROCAL, RELU, RSQRT
@@ -174,11 +176,11 @@ _FOLDS = [
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize(("op", "dtype"), _FOLDS, ids=lambda x: x.name)
 @pytest.mark.parametrize("across", [False, True])
-def test_fold(op, dtype: DType, across: bool, isa: str) -> None:
-    attrs = {"axis": 0} if op in (ARGMAX, ARGMIN) else {"axes": (0,)}
+def test_fold(op: Op, dtype: DType, across: bool, isa: str) -> None:
+    attrs: dict[str, Any] = {"axis": 0} if op in (ARGMAX, ARGMIN) else {"axes": (0,)}
     for width in WIDTHS:
         rows = 19
-        g = graph([Spec((width,), dtype)], lambda b: [b.emit(op, 0, **attrs)])
+        g = graph([Spec((width,), dtype)], lambda b: [b.emit(op, 0, source=None, **attrs)])
         read = Access((1, rows)) if across else Access((width, 1))
         kernel = RowKernel(g, (rows,), (width,), (read,), (Write(Access((1, 0)), "store"),))
         array = values((rows * width,), dtype, width)
@@ -198,6 +200,31 @@ def test_softmax(width: int, across: bool, isa: str) -> None:
     access = Access((1, rows)) if across else Access((width, 1))
     kernel = RowKernel(g, (rows,), (width,), (access,), (Write(access, "store"),))
     check(kernel, [values((rows * width,), dtypes.float32)], [(rows * width,)], isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("width", [1 << 15, (1 << 16) + 1, (1 << 20) + 77])
+def test_long_sum_stays_accurate(width: int, isa: str) -> None:
+    """Equal terms, whose roundoffs all have one sign: each accumulator adds a few hundred."""
+    g = graph([float_row(width)], lambda b: [b.emit(SUM, 0, axes=(0,))])
+    kernel = RowKernel(g, (), (width,), (Access((1,)),), (Write(Access((0,)), "store"),))
+    check(kernel, [np.full(width, 0.1, np.float32)], [(1,)], isa, 2e-5, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [MAX, MIN, SUM], ids=lambda op: op.name)
+def test_long_row_with_what_goes_before_and_after(op: Op, isa: str) -> None:
+    width = 40001
+
+    def write(b: Builder) -> list[int]:
+        scaled = b.emit(MUL, 0, b.broadcast(1, (width,)))
+        folded = b.emit(op, b.emit(RELU, scaled), axes=(0,))
+        return [b.emit(ADD, folded, 1), folded]
+
+    g = graph([float_row(width), float_row(1)], write)
+    reads, writes = (Access((2,)), Access((0,))), (Write(Access((0,)), "store"),) * 2
+    arrays = [values((2 * width,), dtypes.float32), values((1,), dtypes.float32, 3)]
+    check(RowKernel(g, (), (width,), reads, writes), arrays, [(1,), (1,)], isa)
 
 
 # -- sums over rows ---------------------------------------------------------------------------
