@@ -14,8 +14,10 @@ import math
 from typing import NamedTuple
 
 from plait.core.codegen.access import Access
-from plait.core.ir.graph import Graph
+from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering
+from plait.core.ops.elementwise import CAST
+from plait.core.ops.source import FULL
 
 
 class Write(NamedTuple):
@@ -71,6 +73,7 @@ def canonical(kernel: RowKernel) -> RowKernel:
 
     Of a map, all loops but the last are rows: whatever was said to be a row.
     """
+    kernel = kernel._replace(graph=_without_trivial_folds(kernel.graph))
     outer, inner = list(kernel.outer), list(kernel.inner)
     keep = _useful(kernel.extents)
     split = len([i for i in keep if i < len(outer)])
@@ -94,6 +97,21 @@ def canonical(kernel: RowKernel) -> RowKernel:
     return RowKernel(
         graph, tuple(extents[:split]), tuple(extents[split:]), tuple(accesses[:count]), writes
     )
+
+
+def _without_trivial_folds(graph: Graph) -> Graph:
+    """Folds of a single element as what they are: the element itself, or the position 0."""
+
+    def plain(made: Instruction) -> Instruction:
+        if made.op.lowering is not Lowering.REDUCE or graph.type_of(made.args[0]).shape != (1,):
+            return made
+        if made.op.name in ("argmax", "argmin"):
+            attrs = {"value": 0, "shape": (1,), "dtype": made.dtype}
+            return made._replace(op=FULL, args=(), attrs=attrs)
+        return made._replace(op=CAST, attrs={"dtype": made.dtype})
+
+    instructions = tuple([plain(made) for made in graph.instructions])
+    return Graph(graph.inputs, instructions, graph.outputs)
 
 
 def _useful(extents: tuple[int, ...]) -> list[int]:

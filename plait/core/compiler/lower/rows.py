@@ -9,6 +9,7 @@ from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
 from plait.core.codegen.rows_emit import Lanes, RowEmitter, Style
 from plait.core.codegen.rows_units import emit_rows
+from plait.core.compiler.lower.long_rows import Cut, cut
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
@@ -35,6 +36,9 @@ def lower_rows(
 ) -> bool:
     """Add the launches of a row kernel; outputs and inputs as its writes and reads name them."""
     kernel = canonical(kernel)
+    pieces = cut(kernel)
+    if pieces is not None:
+        return _lower_pieces(pieces, outputs, inputs, plan)
     style = style_of(kernel, plan.target)
     if not kernel.accumulates:
         units, per_unit = _units(kernel, style)
@@ -55,6 +59,19 @@ def lower_rows(
     for number, partial in waiting:
         _combine(kernel, number, partial, outputs[number], plan)
     return True
+
+
+def _lower_pieces(
+    pieces: Cut, outputs: Sequence[Buffer], inputs: Sequence[Buffer], plan: Plan
+) -> bool:
+    """The launches of a long row: its pieces, then the fold of their results."""
+    parts = [plan.temporary(pieces.partial.shape, pieces.partial.dtype)]
+    lower_rows(pieces.main, parts, inputs, plan)
+    if pieces.rest is not None:
+        parts.append(plan.temporary((1,), pieces.partial.dtype))
+        lower_rows(pieces.rest, parts[1:], inputs, plan)
+    shared = [inputs[i] for i in pieces.shared]
+    return lower_rows(pieces.last, outputs, [*parts, *shared], plan)
 
 
 def _adds_in_place(kernel: RowKernel, number: int, runs: int, output: Buffer) -> bool:
@@ -99,7 +116,8 @@ def _combine(kernel: RowKernel, number: int, partial: Buffer, output: Buffer, pl
 
 def _runs(kernel: RowKernel) -> tuple[int, int]:
     """(number of runs, rows of each): a function of the shape alone."""
-    rows, width = kernel.rows, kernel.width
+    # Without rows, one run that only clears its sums.
+    rows, width = max(1, kernel.rows), kernel.width
     wanted = max(1, min(_MOST_RUNS, rows * width // _RUN_ELEMENTS, rows))
     per_unit = -(-rows // wanted)
     return -(-rows // per_unit), per_unit

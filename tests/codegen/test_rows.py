@@ -1,0 +1,274 @@
+"""Row kernels against their twin: the row graph on the reference, one row after another."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plait.core.codegen.access import Access, Guard
+from plait.core.codegen.rows import RowKernel, Write
+from plait.core.compiler.lower.rows import lower_rows
+from plait.core.compiler.plan import Buffer, Plan
+from plait.core.compiler.rewrite import Builder
+from plait.core.ir import dtypes
+from plait.core.ir.dtypes import DType, dtype_of
+from plait.core.ir.graph import Graph
+from plait.core.ir.node import Spec
+from plait.core.ir.op import Op
+from plait.core.llvm.target import target
+from plait.core.ops.elementwise import ADD, CAST, MUL, SUB
+from plait.core.ops.math import EXP, RECIPROCAL, RELU, RSQRT
+from plait.core.ops.reduce import ALL, ANY, ARGMAX, ARGMIN, MAX, MIN, PROD, SUM
+from plait.core.reference import executor
+from tests.codegen.harness import run_plan
+
+ISAS = ("avx512", "avx2")
+WIDTHS = (1, 3, 17, 63, 127, 300)
+
+
+def row_major(extents: Sequence[int]) -> tuple[int, ...]:
+    return tuple([math.prod(extents[i + 1 :]) for i in range(len(extents))])
+
+
+def places(access: Access, extents: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(the element that each turn of the loops reaches, whether the guards let it), in order."""
+    where = np.full(extents, access.offset, np.int64)
+    inside = np.ones(extents, bool)
+    for loop, stride in enumerate(access.strides):
+        index = np.arange(extents[loop]).reshape(
+            [-1 if i == loop else 1 for i in range(len(extents))]
+        )
+        where += index * stride
+        for guard in access.guards:
+            if guard.loop == loop:
+                inside &= (index >= guard.low) & (index < guard.high)
+    return where.ravel(), inside.ravel()
+
+
+def twin(kernel: RowKernel, arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    """What the kernel must leave in `outputs`, by one run of the reference for each row."""
+    width = kernel.width
+    rows: list[np.ndarray] = []
+    for access, array in zip(kernel.reads, arrays, strict=True):
+        where, inside = places(access, kernel.extents)
+        flat = array.reshape(-1)
+        values = np.where(inside, flat[np.where(inside, where, 0)], access.fill).astype(flat.dtype)
+        rows.append(values.reshape(kernel.rows, width))
+    targets = [places(w.access, kernel.extents)[0].reshape(-1, width) for w in kernel.writes]
+    for write, out in zip(kernel.writes, outputs):
+        if write.mode == "accumulate":
+            out[...] = 0
+    for row in range(kernel.rows):
+        shapes = [spec.shape for spec in kernel.graph.inputs]
+        given = [np.ascontiguousarray(r[row][: s[0]]) for r, s in zip(rows, shapes, strict=True)]
+        found = executor.run(kernel.graph, given)
+        for write, out, to, value in zip(kernel.writes, outputs, targets, found, strict=True):
+            place = to[row][: value.size]
+            if write.mode == "accumulate":
+                out.reshape(-1)[place] += value
+            else:
+                out.reshape(-1)[place] = value
+
+
+def check(
+    kernel: RowKernel,
+    arrays: Sequence[np.ndarray],
+    shapes: Sequence[tuple[int, ...]],
+    isa: str,
+    rtol: float = 2e-5,
+    atol: float = 2e-5,
+) -> None:
+    """The kernel's outputs, of these shapes, are those of its twin."""
+    plan = Plan(target(isa))
+    kinds = [kernel.graph.type_of(v).dtype for v in kernel.graph.outputs]
+    outputs = [Buffer(s, d, "output") for s, d in zip(shapes, kinds, strict=True)]
+    inputs = [Buffer(a.shape, dtype_of(a.dtype), "input") for a in arrays]
+    assert lower_rows(kernel, outputs, inputs, plan)
+    found = run_plan(plan, {id(b): a for b, a in zip(inputs, arrays)}, outputs)
+    expected = [np.zeros(b.shape, b.dtype.numpy) for b in outputs]
+    twin(kernel, arrays, expected)
+    for mine, theirs, kind in zip(found, expected, kinds):
+        if kind.kind == "f":
+            wide = np.float64
+            np.testing.assert_allclose(mine.astype(wide), theirs.astype(wide), rtol, atol)
+        else:
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def graph(inputs: Sequence[Spec], write: Callable[[Builder], list[int]]) -> Graph:
+    build = Builder(inputs)
+    return build.finish(write(build))
+
+
+def values(shape: tuple[int, ...], dtype: DType, seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        return rng.integers(0, 50, shape).astype(dtype.numpy)
+    return rng.standard_normal(shape).astype(np.float32).astype(dtype.numpy)
+
+
+def float_row(width: int, dtype: DType = dtypes.float32) -> Spec:
+    return Spec((width,), dtype)
+
+
+def softmax(build: Builder, x: int, width: int) -> int:
+    top = build.broadcast(build.emit(MAX, x, axes=(0,)), (width,))
+    e = build.emit(EXP, build.emit(SUB, x, top))
+    total = build.emit(RECIPROCAL, build.emit(SUM, e, axes=(0,)))
+    return build.emit(MUL, e, build.broadcast(total, (width,)))
+
+
+# -- maps -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("width", (*WIDTHS, 5000))
+def test_map(width: int, isa: str) -> None:
+    spec = float_row(width)
+    g = graph([spec, spec], lambda b: [b.emit(RELU, b.emit(ADD, 0, 1))])
+    whole, bias = Access((width, 1)), Access((0, 1))
+    kernel = RowKernel(g, (3,), (width,), (whole, bias), (Write(whole, "store"),))
+    arrays = [values((3, width), dtypes.float32), values((width,), dtypes.float32, 1)]
+    check(kernel, arrays, [(3, width)], isa, 0, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 17), (17, 63), (127, 3)])
+def test_transposed_read_and_write(shape: tuple[int, int], isa: str) -> None:
+    m, n = shape
+    g = graph([float_row(n)], lambda b: [b.emit(ADD, 0, 0)])
+    rows, columns = Access((n, 1)), Access((1, m))
+    for read, write in itertools.permutations((rows, columns)):
+        kernel = RowKernel(g, (m,), (n,), (read,), (Write(write, "store"),))
+        check(kernel, [values((m * n,), dtypes.float32)], [(m * n,)], isa, 0, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("fill", [0.0, -1.5])
+def test_padding(fill: float, isa: str) -> None:
+    """A 5 x 37 image within a border of 2; the buffer ends where the image does."""
+    h, w = 9, 41
+    guards = (Guard(0, 2, 7), Guard(1, 2, 39))
+    g = graph([float_row(w)], lambda b: [b.emit(ADD, 0, 0)])
+    read = Access((37, 1), -2 * 37 - 2, guards, fill)
+    kernel = RowKernel(g, (h,), (w,), (read,), (Write(Access((w, 1)), "store"),))
+    check(kernel, [values((5, 37), dtypes.float32)], [(h, w)], isa, 0, 0)
+
+
+# -- reductions -------------------------------------------------------------------------------
+
+_FOLDS = [
+    *[(op, d) for op in (SUM, MAX, MIN) for d in (dtypes.float32, dtypes.float64, dtypes.int64)],
+    *[(op, d) for op in (SUM, MAX) for d in (dtypes.float16, dtypes.bfloat16)],
+    (MAX, dtypes.uint8), (MIN, dtypes.uint8), (PROD, dtypes.float32), (SUM, dtypes.int32),
+    (ANY, dtypes.bool_), (ALL, dtypes.bool_), (ARGMAX, dtypes.float32), (ARGMIN, dtypes.float32),
+    (ARGMAX, dtypes.int32),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("op", "dtype"), _FOLDS, ids=lambda x: x.name)
+@pytest.mark.parametrize("across", [False, True])
+def test_fold(op: Op, dtype: DType, across: bool, isa: str) -> None:
+    attrs: dict[str, Any] = {"axis": 0} if op in (ARGMAX, ARGMIN) else {"axes": (0,)}
+    for width in WIDTHS:
+        rows = 19
+        g = graph([Spec((width,), dtype)], lambda b: [b.emit(op, 0, source=None, **attrs)])
+        read = Access((1, rows)) if across else Access((width, 1))
+        kernel = RowKernel(g, (rows,), (width,), (read,), (Write(Access((1, 0)), "store"),))
+        array = values((rows * width,), dtype, width)
+        if op is PROD:
+            array = (1 + array / 100).astype(dtype.numpy)
+        # A unit in the last place of a 16-bit float, which is rounded once here and there.
+        rtol = {"float16": 1e-3, "bfloat16": 8e-3}.get(dtype.name, 2e-5)
+        check(kernel, [array], [(rows,)], isa, rtol, max(rtol, 2e-5))
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("across", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_softmax(width: int, across: bool, isa: str) -> None:
+    rows = 21
+    g = graph([float_row(width)], lambda b: [softmax(b, 0, width)])
+    access = Access((1, rows)) if across else Access((width, 1))
+    kernel = RowKernel(g, (rows,), (width,), (access,), (Write(access, "store"),))
+    check(kernel, [values((rows * width,), dtypes.float32)], [(rows * width,)], isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("width", [1 << 15, (1 << 16) + 1, (1 << 20) + 77])
+def test_long_sum_stays_accurate(width: int, isa: str) -> None:
+    """Equal terms, whose roundoffs all have one sign: each accumulator adds a few hundred."""
+    g = graph([float_row(width)], lambda b: [b.emit(SUM, 0, axes=(0,))])
+    kernel = RowKernel(g, (), (width,), (Access((1,)),), (Write(Access((0,)), "store"),))
+    check(kernel, [np.full(width, 0.1, np.float32)], [(1,)], isa, 2e-5, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [MAX, MIN, SUM], ids=lambda op: op.name)
+def test_long_row_with_what_goes_before_and_after(op: Op, isa: str) -> None:
+    width = 40001
+
+    def write(b: Builder) -> list[int]:
+        scaled = b.emit(MUL, 0, b.broadcast(1, (width,)))
+        folded = b.emit(op, b.emit(RELU, scaled), axes=(0,))
+        return [b.emit(ADD, folded, 1), folded]
+
+    g = graph([float_row(width), float_row(1)], write)
+    reads, writes = (Access((2,)), Access((0,))), (Write(Access((0,)), "store"),) * 2
+    arrays = [values((2 * width,), dtypes.float32), values((1,), dtypes.float32, 3)]
+    check(RowKernel(g, (), (width,), reads, writes), arrays, [(1,), (1,)], isa)
+
+
+# -- sums over rows ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("rows", [0, 1, 7, 500])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_column_sums(rows: int, width: int, isa: str) -> None:
+    g = graph([float_row(width)], lambda b: [b.emit(MUL, 0, 0)])
+    kernel = RowKernel(
+        g, (rows,), (width,), (Access((width, 1)),), (Write(Access((0, 1)), "accumulate"),)
+    )
+    # Sums of `rows` terms: roundoff 2^-24 for each.
+    check(kernel, [values((rows, width), dtypes.float32)], [(width,)], isa, 5e-5, 5e-5)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_stores_and_sums_at_once(isa: str) -> None:
+    """The shape of layer norm's gradient: a row result and two sums over rows."""
+    for rows, width in [(5, 17), (300, 127)]:
+        spec = float_row(width)
+
+        def write(b: Builder, width: int = width) -> list[int]:
+            total = b.emit(SUM, b.emit(MUL, 0, 0), axes=(0,))
+            scale = b.broadcast(b.emit(RSQRT, total), (width,))
+            normal = b.emit(MUL, 0, scale)
+            return [normal, b.emit(MUL, normal, 1), b.emit(SUM, 1, axes=(0,))]
+
+        whole = Access((width, 1))
+        writes = (
+            Write(whole, "store"),
+            Write(Access((0, 1)), "accumulate"),
+            Write(Access((0, 0)), "accumulate"),
+        )
+        kernel = RowKernel(graph([spec, spec], write), (rows,), (width,), (whole, whole), writes)
+        arrays = [values((rows, width), dtypes.float32, s) for s in (1, 2)]
+        # The total adds rows * width terms of about 1: roundoff of their square root.
+        check(kernel, arrays, [(rows, width), (width,), (1,)], isa, 5e-5, 2e-3)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_small_integers_accumulate(isa: str) -> None:
+    g = graph([Spec((17,), dtypes.bool_)], lambda b: [b.emit(CAST, 0, dtype=dtypes.int64)])
+    read, write = Access((17, 1)), Write(Access((0, 1)), "accumulate")
+    kernel = RowKernel(g, (40,), (17,), (read,), (write,))
+    check(kernel, [values((40, 17), dtypes.bool_)], [(17,)], isa)
