@@ -1,7 +1,8 @@
 """Arguments of the `plait` command, and which function answers each.
 
-plait run script.py [args]    run a PyTorch program on Plait
-plait doctor                  what Plait finds on this machine
+plait run script.py [args]      run a PyTorch program on Plait
+plait explain script.py [args]  the same, and then what was compiled and how fast it ran
+plait doctor                    what Plait finds on this machine
 plait --version
 """
 
@@ -17,8 +18,8 @@ from plait.version import TORCH_INTERFACE, __version__
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (default: `sys.argv[1:]`) and return the exit status.
 
-    `plait run` does not return where the script ends in an exception or `SystemExit`: these pass
-    through.
+    `plait run` and `plait explain` do not return where the script ends in an exception or
+    `SystemExit`: these pass through.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     arguments, script_arguments = _split_at_script(arguments)
@@ -27,6 +28,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from plait.cli.run import run_script
 
         return run_script(options.script, script_arguments)
+    if options.command == "explain":
+        from plait.cli.explain import explain_script
+
+        return explain_script(options.script, script_arguments)
     if options.command == "doctor":
         from plait.cli.doctor import report
 
@@ -37,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _split_at_script(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Cut `run script.py ...` after the script: what follows is the script's, whatever it looks
+    """Cut `run script.py ...`, or explain, after the script: what follows is the script's, whatever it looks
     like."""
-    if not arguments or arguments[0] != "run":
+    if not arguments or arguments[0] not in ("run", "explain"):
         return arguments, []
     for position, argument in enumerate(arguments[1:], start=1):
         if not argument.startswith("-"):
@@ -66,5 +71,14 @@ def _parser() -> argparse.ArgumentParser:
         "Installed packages of these names stay untouched.",
     )
     run.add_argument("script", help="the script; everything after it is passed to it")
+    explain = commands.add_parser(
+        "explain",
+        usage="plait explain [-h] script.py [args ...]",
+        help="run a script compiled, then say what was compiled and how fast it ran",
+        description="Run a script as `plait run` does, with all of it compiled, and then print each "
+        "program (what the passes made of its graph, its kernels, its memory) and the time of each "
+        "kernel next to what the machine could do.",
+    )
+    explain.add_argument("script", help="the script; everything after it is passed to it")
     commands.add_parser("doctor", help="say what Plait finds on this machine")
     return parser

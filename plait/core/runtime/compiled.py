@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,22 @@ from plait.core.runtime.program import Program
 _MOST_PROGRAMS = 512
 
 _programs: dict[tuple, CompiledGraph] = {}
+
+
+class Watcher(Protocol):
+    """Who is told of each program that is made."""
+
+    def begin(self, graph: Graph) -> Observer:
+        """Before the passes, which the observer is then told of."""
+        ...
+
+    def end(self, made: CompiledGraph) -> None:
+        """When its kernels are linked."""
+        ...
+
+
+#: None: nobody asks.
+watcher: Watcher | None = None
 
 
 def host_target() -> Target:
@@ -43,11 +59,15 @@ class CompiledGraph:
         on: Target | None = None,
     ) -> None:
         on = on or host_target()
+        if observe is None and watcher is not None:
+            observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
         lowered = lower(run_passes(single, observe), on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, donations)
+        if watcher is not None:
+            watcher.end(self)
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
         """The outputs from the inputs' arrays; raises OpFailure where a check fails.
