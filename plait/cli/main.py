@@ -42,8 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _split_at_script(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Cut `run script.py ...`, or explain, after the script: what follows is the script's, whatever it looks
-    like."""
+    """Cut `run script.py ...`, or `explain`, after the script: what follows is the script's,
+    whatever it looks like."""
     if not arguments or arguments[0] not in ("run", "explain"):
         return arguments, []
     for position, argument in enumerate(arguments[1:], start=1):
@@ -75,9 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         "explain",
         usage="plait explain [-h] script.py [args ...]",
         help="run a script compiled, then say what was compiled and how fast it ran",
-        description="Run a script as `plait run` does, with all of it compiled, and then print each "
-        "program (what the passes made of its graph, its kernels, its memory) and the time of each "
-        "kernel next to what the machine could do.",
+        description="Run a script as `plait run` does, with all of it compiled, and then print "
+        "each program (what the passes made of its graph, its kernels, its memory) and the time of "
+        "each kernel next to what the machine could do.",
     )
     explain.add_argument("script", help="the script; everything after it is passed to it")
     commands.add_parser("doctor", help="say what Plait finds on this machine")
