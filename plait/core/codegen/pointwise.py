@@ -205,20 +205,15 @@ def _vector_math(name: str) -> Emitter:
     return emitter
 
 
-_LIBRARY = {
-    "tan": "tan",
-    "asin": "asin",
-    "acos": "acos",
-    "atan": "atan",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "asinh": "asinh",
-    "acosh": "acosh",
-    "atanh": "atanh",
-    "atan2": "atan2",
-    "pow": "pow",
-    "erfc": "erfc",
-}
+def _pow(v: Values, x: Sequence[str], kind: str) -> str:
+    return vecmath.power(v, x[0], x[1]) if v.element == "float" else v.per_lane("pow", x)
+
+
+#: Ops that are functions of the C library by the same name.
+_LIBRARY = (
+    *("tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh"),
+    "erfc",
+)
 
 _EMITTERS: dict[str, Emitter] = {
     "alias": lambda v, x, kind: x[0],
@@ -254,11 +249,12 @@ _EMITTERS: dict[str, Emitter] = {
     "isnan": _size_test("uno", None),
     "isinf": _size_test("oeq", math.inf),
     "isfinite": _size_test("one", math.inf),
-    **{op: _library(name) for op, name in _LIBRARY.items()},
+    **{name: _library(name) for name in _LIBRARY},
+    "pow": _pow,
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
 }
 
-_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "div", "reciprocal", "rsqrt", "sqrt")
+_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "pow", "div", "reciprocal", "rsqrt", "sqrt")
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")
 _BITS = ("and", "or", "xor", "not")
 

@@ -297,6 +297,32 @@ def cos(v: Values, x: str) -> str:
     return _beyond(v, x, _waves(v, x, 1), "cosf")
 
 
+# -- powers -----------------------------------------------------------------------------------
+
+
+def power(v: Values, x: str, y: str) -> str:
+    """|x|^y for float32 as 2^(y log2 |x|) in float64, and the rules of C (annex F) around it."""
+    one, zero = v.const(1), v.const(0)
+    size, high = v.call("fabs", x), v.call("fabs", y)
+    wide = v.of(v.like("double"))
+    exponent = wide.mul(
+        v.convert("fpext", y, wide.kind), log2(wide, v.convert("fpext", size, wide.kind))
+    )
+    result = wide.convert("fptrunc", exp2(wide, exponent), v.kind)
+    # Where the exponent is 0 times infinity, or nan does not matter.
+    unit = v.both(v.fcmp("oeq", size, one), v.fcmp("oeq", high, v.const(math.inf)))
+    unit = v.either(unit, v.either(v.fcmp("oeq", x, one), v.fcmp("oeq", y, zero)))
+    result = v.select(unit, one, result)
+    whole = v.fcmp("oeq", v.call("trunc", y), y)
+    half = v.mul(y, v.const(0.5))
+    odd = v.both(whole, v.fcmp("une", v.call("trunc", half), half))
+    result = v.call("copysign", result, v.select(odd, x, one))
+    # Finite negative numbers have no power that is not whole.
+    below = v.both(v.fcmp("olt", x, zero), v.fcmp("ogt", x, v.const(-math.inf)))
+    lost = v.both(below, v.fcmp("one", v.call("trunc", y), y))
+    return v.select(lost, v.const(math.nan), result)
+
+
 #: Functions of float32 by the op's name.
 FUNCTIONS = {
     "sin": sin,
