@@ -16,6 +16,7 @@ import numpy as np
 from plait.core.codegen import casts, division, vecmath, vectors
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.values import Values
+from plait.core.codegen.vecmath_power import power
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Op
@@ -206,7 +207,7 @@ def _vector_math(name: str) -> Emitter:
 
 
 def _pow(v: Values, x: Sequence[str], kind: str) -> str:
-    return vecmath.power(v, x[0], x[1]) if v.element == "float" else v.per_lane("pow", x)
+    return power(v, x[0], x[1]) if v.element == "float" else v.per_lane("pow", x)
 
 
 #: Ops that are functions of the C library by the same name.
