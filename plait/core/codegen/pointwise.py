@@ -210,6 +210,26 @@ def _pow(v: Values, x: Sequence[str], kind: str) -> str:
     return power(v, x[0], x[1]) if v.element == "float" else v.per_lane("pow", x)
 
 
+def _times_log(log: str) -> Emitter:
+    """x log(y), or x log1p(y); 0 where x is 0 and y is not nan."""
+    logarithm = _vector_math(log)
+
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        zero = v.const(0)
+        nothing = v.both(v.fcmp("oeq", x[0], zero), v.fcmp("ord", x[1], x[1]))
+        return v.select(nothing, zero, v.mul(x[0], logarithm(v, x[1:], kind)))
+
+    return emitter
+
+
+def _entropy(v: Values, x: Sequence[str], kind: str) -> str:
+    """-x log(x); 0 at 0, -inf below."""
+    zero = v.const(0)
+    y = v.mul(v.neg(x[0]), _vector_math("log")(v, x, kind))
+    y = v.select(v.fcmp("oeq", x[0], zero), zero, y)
+    return v.select(v.fcmp("olt", x[0], zero), v.const(-math.inf), y)
+
+
 #: Ops that are functions of the C library by the same name.
 _LIBRARY = (
     *("tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh"),
@@ -252,10 +272,16 @@ _EMITTERS: dict[str, Emitter] = {
     "isfinite": _size_test("one", math.inf),
     **{name: _library(name) for name in _LIBRARY},
     "pow": _pow,
+    "xlogy": _times_log("log"),
+    "xlog1py": _times_log("log1p"),
+    "entr": _entropy,
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
 }
 
-_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "pow", "div", "reciprocal", "rsqrt", "sqrt")
+_FLOATS_ONLY = (
+    *(*_LIBRARY, *vecmath.FUNCTIONS),
+    *("pow", "xlogy", "xlog1py", "entr", "div", "reciprocal", "rsqrt", "sqrt"),
+)
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")
 _BITS = ("and", "or", "xor", "not")
 
