@@ -22,7 +22,7 @@ DTYPES = (*dtypes.COMMON, BY_NAME["uint16"], BY_NAME["uint32"], BY_NAME["uint64"
 INEXACT = {
     *vecmath.FUNCTIONS,
     *("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh"),
-    *("atan2", "pow", "erfc"),
+    *("atan2", "pow", "erfc", "xlogy", "xlog1py", "entr"),
 }
 #: Ops whose check refuses a zero divisor.
 DIVIDES = ("floor_div", "trunc_div", "remainder", "fmod")

@@ -16,6 +16,7 @@ import numpy as np
 from plait.core.codegen import casts, division, vecmath, vectors
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.values import Values
+from plait.core.codegen.vecmath_power import power
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Op
@@ -205,20 +206,35 @@ def _vector_math(name: str) -> Emitter:
     return emitter
 
 
-_LIBRARY = {
-    "tan": "tan",
-    "asin": "asin",
-    "acos": "acos",
-    "atan": "atan",
-    "sinh": "sinh",
-    "cosh": "cosh",
-    "asinh": "asinh",
-    "acosh": "acosh",
-    "atanh": "atanh",
-    "atan2": "atan2",
-    "pow": "pow",
-    "erfc": "erfc",
-}
+def _pow(v: Values, x: Sequence[str], kind: str) -> str:
+    return power(v, x[0], x[1]) if v.element == "float" else v.per_lane("pow", x)
+
+
+def _times_log(log: str) -> Emitter:
+    """x log(y), or x log1p(y); 0 where x is 0 and y is not nan."""
+    logarithm = _vector_math(log)
+
+    def emitter(v: Values, x: Sequence[str], kind: str) -> str:
+        zero = v.const(0)
+        nothing = v.both(v.fcmp("oeq", x[0], zero), v.fcmp("ord", x[1], x[1]))
+        return v.select(nothing, zero, v.mul(x[0], logarithm(v, x[1:], kind)))
+
+    return emitter
+
+
+def _entropy(v: Values, x: Sequence[str], kind: str) -> str:
+    """-x log(x); 0 at 0, -inf below."""
+    zero = v.const(0)
+    y = v.mul(v.neg(x[0]), _vector_math("log")(v, x, kind))
+    y = v.select(v.fcmp("oeq", x[0], zero), zero, y)
+    return v.select(v.fcmp("olt", x[0], zero), v.const(-math.inf), y)
+
+
+#: Ops that are functions of the C library by the same name.
+_LIBRARY = (
+    *("tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "asinh", "acosh", "atanh"),
+    "erfc",
+)
 
 _EMITTERS: dict[str, Emitter] = {
     "alias": lambda v, x, kind: x[0],
@@ -254,11 +270,18 @@ _EMITTERS: dict[str, Emitter] = {
     "isnan": _size_test("uno", None),
     "isinf": _size_test("oeq", math.inf),
     "isfinite": _size_test("one", math.inf),
-    **{op: _library(name) for op, name in _LIBRARY.items()},
+    **{name: _library(name) for name in _LIBRARY},
+    "pow": _pow,
+    "xlogy": _times_log("log"),
+    "xlog1py": _times_log("log1p"),
+    "entr": _entropy,
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
 }
 
-_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "div", "reciprocal", "rsqrt", "sqrt")
+_FLOATS_ONLY = (
+    *(*_LIBRARY, *vecmath.FUNCTIONS),
+    *("pow", "xlogy", "xlog1py", "entr", "div", "reciprocal", "rsqrt", "sqrt"),
+)
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")
 _BITS = ("and", "or", "xor", "not")
 

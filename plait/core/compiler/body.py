@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.rows import RowKernel, Write
@@ -124,7 +125,7 @@ def row_kernel(
                 access = _permuted(views.row_major(made.shape), order)
                 stored.append((place, value, Write(access, "accumulate")))
                 continue
-            attrs = {"axis": 0} if "axis" in made.attrs else {"axes": (0,)}
+            attrs: dict[str, Any] = {"axis": 0} if "axis" in made.attrs else {"axes": (0,)}
             values[place] = build.emit(made.op, value, **attrs)
         else:
             wanted = shaped(made.shape)

@@ -220,7 +220,7 @@ class Fusion:
         """Whether an instruction has a place in a cluster: its shape, and how it reads others."""
         made = self.graph.instructions[place]
         reduces = made.op.lowering is Lowering.REDUCE
-        shape = self.graph.type_of(made.args[0]).shape if reduces else made.shape
+        shape: Shape = self.graph.type_of(made.args[0]).shape if reduces else made.shape
         if shape not in (space, rows):
             return False
         if reduces:

@@ -119,7 +119,9 @@ def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
     for spec, count in zip(graph.inputs, counts):
         if count:
             values.append(tuple(range(len(specs), len(specs) + count)))
-            specs += [Spec(shape, dtype) for shape, dtype in zip(spec.shape, spec.dtype)]
+            shapes: Any = spec.shape
+            kinds: Any = spec.dtype
+            specs += [Spec(shape, dtype) for shape, dtype in zip(shapes, kinds)]
         else:
             values.append(len(specs))
             specs.append(spec)

@@ -26,8 +26,10 @@ _OPS_PER_KERNEL = 6
 #: Structures whose work is counted; beyond it the oldest counts are forgotten.
 _MOST_COUNTED = 4096
 
-_done: dict[tuple, int] = {}
-_refused: set[tuple] = set()
+#: Work done, by the hash of a graph's key: the keys themselves would hold megabytes. Two graphs of
+#: one hash would be counted together, which only compiles them sooner.
+_done: dict[int, int] = {}
+_refused: set[int] = set()
 _lock = threading.Lock()
 
 
@@ -50,7 +52,7 @@ def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
 
 def _pays(graph: Graph) -> bool:
     """Count one more run of a graph; whether it has done enough to be compiled."""
-    key = graph.key
+    key = hash(graph.key)
     with _lock:
         done = _done.get(key, 0)
         bound = _WORK_PER_KERNEL * (1 + len(graph.instructions) // _OPS_PER_KERNEL)
@@ -84,7 +86,7 @@ def _compiled(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
         if flag("PLAIT_BACKEND") == "compiled":
             raise
         with _lock:
-            _refused.add(graph.key)
+            _refused.add(hash(graph.key))
         warnings.warn(
             f"plait: a graph of {len(graph.instructions)} ops could not be compiled and stays on "
             f"the reference executor: {type(fault).__name__}: {fault}",
