@@ -25,6 +25,10 @@ from plait.core.ops.source import FULL
 _ROW_ELEMENTS = 1 << 16
 #: Kernels with more ops than this take long to compile and run out of registers.
 _MOST_OPS = 160
+#: Values of the result's size that an epilogue reads. A residual or a mask is no burden; an update
+#: of parameters (gradient, parameter, two moments) walks many arrays tile by tile, which memory
+#: serves at a third of the speed of a walk along the rows.
+_MOST_STREAMS = 1
 
 Axes = frozenset[int]
 Shape = tuple[int, ...]
@@ -336,12 +340,27 @@ class Fusion:
                 if head is None:
                     continue
                 cluster = head
+            if self._streams(place, cluster) > _MOST_STREAMS:
+                continue
             if self.cluster_of[user] is cluster and not self.between(own, cluster):
                 own.epilogue = cluster
                 own.places = sorted({place, *cluster.places})
                 for taken in cluster.places:
                     self.cluster_of[taken] = own
                 return
+
+    def _streams(self, place: int, cluster: Cluster) -> int:
+        """How many values of the cluster's size it reads besides the result of `place`."""
+        mine = {place, *cluster.places}
+        read = set()
+        for here in cluster.places:
+            for arg in self.graph.instructions[here].args:
+                base = self.base(arg)
+                made = base - self.first
+                constant = made >= 0 and self.graph.instructions[made].op is FULL
+                if made not in mine and not constant:
+                    read.add(base)
+        return sum(self.graph.type_of(base).shape == cluster.space for base in read)
 
     def _reads_whole(self, place: int, cluster: Cluster) -> bool:
         for user in cluster.places:
