@@ -66,7 +66,20 @@ def store(
     if mask is None or lanes == 1:
         f.store(vector(kept, lanes), raw, pointer, dtype.itemsize)
     else:
+        if dtype.itemsize <= 2 and dtype.kind != "b":
+            mask = _unknown(f, mask, lanes)
         f.masked_store(kept, lanes, raw, pointer, mask, dtype.itemsize)
+
+
+def _unknown(f: Function, mask: str, lanes: int) -> str:
+    """A mask that LLVM cannot see through.
+
+    LLVM 22 joins a narrowing and a masked store whose mask is a constant with a single lane into a
+    store of twice the width, which writes past the buffer.
+    """
+    bits = f.let(f"bitcast <{lanes} x i1> {mask} to i{lanes}")
+    hidden = f.let(f'call i{lanes} asm "", "=r,0"(i{lanes} {bits})')
+    return f.let(f"bitcast i{lanes} {hidden} to <{lanes} x i1>")
 
 
 def to_register(f: Function, dtype: DType, raw: str, lanes: int) -> str:

@@ -19,6 +19,7 @@ from plait.core.ops.pool_nhwc import (
     MAX_POOL_NHWC_GRAD,
     WINDOW_SUM_NHWC,
     WINDOW_SUM_NHWC_GRAD,
+    windows_meet_image,
 )
 from plait.core.ops.window import MAX_POOL, POOL_SCATTER, WINDOW_SUM, WINDOW_SUM_GRAD
 
@@ -99,6 +100,8 @@ def _private_pools(graph: Graph) -> set[int] | None:
             or len(made.shape[0]) != 4
             or first + place in graph.outputs
         ):
+            return None
+        if not windows_meet_image(graph.type_of(made.args[0]).shape[2:], made.attrs):
             return None
         for item in readers[first + place]:
             if graph.instructions[item].attrs["index"] == 0:
