@@ -77,9 +77,12 @@ def _unknown(f: Function, mask: str, lanes: int) -> str:
     LLVM 22 joins a narrowing and a masked store whose mask is a constant with a single lane into a
     store of twice the width, which writes past the buffer.
     """
+    word = "i64" if lanes > 32 else "i32"
     bits = f.let(f"bitcast <{lanes} x i1> {mask} to i{lanes}")
-    hidden = f.let(f'call i{lanes} asm "", "=r,0"(i{lanes} {bits})')
-    return f.let(f"bitcast i{lanes} {hidden} to <{lanes} x i1>")
+    wide = bits if word == f"i{lanes}" else f.let(f"zext i{lanes} {bits} to {word}")
+    hidden = f.let(f'call {word} asm "", "=r,0"({word} {wide})')
+    narrow = hidden if word == f"i{lanes}" else f.let(f"trunc {word} {hidden} to i{lanes}")
+    return f.let(f"bitcast i{lanes} {narrow} to <{lanes} x i1>")
 
 
 def to_register(f: Function, dtype: DType, raw: str, lanes: int) -> str:
