@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.codegen import casts, division, vecmath, vectors
+from plait.core.codegen import casts, division, special, vecmath, vectors
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.values import Values
 from plait.core.ir.dtypes import DType
@@ -256,9 +256,18 @@ _EMITTERS: dict[str, Emitter] = {
     "isfinite": _size_test("one", math.inf),
     **{op: _library(name) for op, name in _LIBRARY.items()},
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
+    **special.EMITTERS,
 }
 
-_FLOATS_ONLY = (*_LIBRARY, *vecmath.FUNCTIONS, "div", "reciprocal", "rsqrt", "sqrt")
+_FLOATS_ONLY = (
+    *_LIBRARY,
+    *vecmath.FUNCTIONS,
+    *special.EMITTERS,
+    "div",
+    "reciprocal",
+    "rsqrt",
+    "sqrt",
+)
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")
 _BITS = ("and", "or", "xor", "not")
 
