@@ -13,6 +13,7 @@ import numpy as np
 
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
+from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ops.catalog import __all__ as _families
@@ -54,20 +55,23 @@ _EXTENTS = (1, 1, 2, 3, 4, 5, 7, 8, 16, 17, 33)
 class Maker:
     """A graph that grows by random steps."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, floats: tuple[DType, ...] = _FLOATS) -> None:
         self.random = np.random.RandomState(seed)
-        self.dtype = _FLOATS[self.random.randint(len(_FLOATS))]
-        specs, self.arrays = [], []
-        for _ in range(self.random.randint(2, 5)):
-            shape = self.shape()
-            specs.append(Spec(shape, self.dtype))
-            self.arrays.append(self.random.uniform(-1, 1, shape).astype(self.dtype.numpy))
-        specs.append(Spec((5,), dtypes.int64))
-        self.arrays.append(self.random.randint(0, 2, 5))
-        self.build = Builder(specs)
-        self.index = len(specs) - 1
+        self.dtype = floats[self.random.randint(len(floats))]
+        self.index = self.random.randint(2, 5)
         self.floats = list(range(self.index))
-        self.masks: list[int] = []
+        given = self.inputs()
+        self.arrays = [array for _, array in given]
+        self.build = Builder([spec for spec, _ in given])
+
+    def inputs(self) -> list[tuple[Spec, np.ndarray]]:
+        """Floats, then an index."""
+        made: list[tuple[Spec, np.ndarray]] = []
+        for _ in range(self.index):
+            shape = self.shape()
+            values = np.asarray(self.random.uniform(-1, 1, shape), self.dtype.numpy)
+            made.append((Spec(shape, self.dtype), values))
+        return [*made, (Spec((5,), dtypes.int64), self.random.randint(0, 2, 5))]
 
     def shape(self) -> tuple[int, ...]:
         return tuple(self.pick(_EXTENTS) for _ in range(self.random.randint(0, 4)))
@@ -95,8 +99,9 @@ class Maker:
                 return self.build.broadcast(int(v), shape)
         return self.build.full(float(self.random.randint(-2, 3)) / 2, shape, self.dtype)
 
-    def step(self) -> None:
-        made = self.pick(_STEPS)(self)
+    def step(self, steps: tuple[Callable[[Any], int | None], ...]) -> None:
+        """Add what one of these makes, unless it is large."""
+        made = self.pick(steps)(self)
         if made is not None and np.prod(self.shape_of(made)) <= 1 << 14:
             self.floats.append(made)
 
@@ -140,7 +145,7 @@ def _select(m: Maker) -> int:
     return m.build.emit(WHERE, mask, x, y)
 
 
-def _axes(m: Maker, x: int) -> tuple[int, ...]:
+def axes_of(m: Maker, x: int) -> tuple[int, ...]:
     rank = len(m.shape_of(x))
     count = m.random.randint(1, rank + 1)
     return tuple(sorted(m.random.choice(rank, count, replace=False).tolist()))
@@ -150,7 +155,7 @@ def _fold(m: Maker) -> int:
     x = m.value(1)
     if not m.shape_of(x):
         return x
-    folded = m.build.emit(m.pick((SUM, MEAN, MAX, MIN)), x, axes=_axes(m, x))
+    folded = m.build.emit(m.pick((SUM, MEAN, MAX, MIN)), x, axes=axes_of(m, x))
     if m.random.rand() < 0.6:
         return m.build.emit(SUB, x, m.build.broadcast(folded, m.shape_of(x)))
     return folded
@@ -221,7 +226,7 @@ def _flip(m: Maker) -> int:
     x = m.value(1)
     if not m.shape_of(x):
         return x
-    return m.build.emit(FLIP, x, axes=_axes(m, x))
+    return m.build.emit(FLIP, x, axes=axes_of(m, x))
 
 
 def _concat(m: Maker) -> int:
@@ -257,7 +262,7 @@ def _dot(m: Maker) -> int | None:
     return m.build.emit(DOT_GENERAL, a, b, contract=((i,), (j,)), batch=((), ()))
 
 
-_STEPS: tuple[Callable[[Maker], int | None], ...] = (
+STEPS: tuple[Callable[[Maker], int | None], ...] = (
     _unary, _bounded, _binary, _binary, _divide, _select, _fold, _fold, _argmax, _rowwise,
     _transpose, _reshape, _broadcast, _slice, _pad, _flip, _concat, _take, _dot, _dot,
 )  # fmt: skip
@@ -267,7 +272,7 @@ def random_graph(seed: int, steps: int = 12) -> tuple[Graph, list[np.ndarray]]:
     """(graph, input arrays) of a seed; one to four outputs."""
     maker = Maker(seed)
     for _ in range(steps):
-        maker.step()
+        maker.step(STEPS)
     made = [v for v in maker.floats if v > maker.index] or [0]
     count = maker.random.randint(1, 5)
     outputs = [made[-1], *[maker.pick(made) for _ in range(count - 1)]]

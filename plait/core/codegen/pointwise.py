@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.codegen import casts, division, vecmath, vectors
+from plait.core.codegen import casts, division, special, vecmath, vectors
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.values import Values
 from plait.core.codegen.vecmath_power import power
@@ -276,10 +276,11 @@ _EMITTERS: dict[str, Emitter] = {
     "xlog1py": _times_log("log1p"),
     "entr": _entropy,
     **{name: _vector_math(name) for name in vecmath.FUNCTIONS},
+    **special.EMITTERS,
 }
 
 _FLOATS_ONLY = (
-    *(*_LIBRARY, *vecmath.FUNCTIONS),
+    *(*_LIBRARY, *vecmath.FUNCTIONS, *special.EMITTERS),
     *("pow", "xlogy", "xlog1py", "entr", "div", "reciprocal", "rsqrt", "sqrt"),
 )
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")

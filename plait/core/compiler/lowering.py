@@ -55,7 +55,10 @@ def fuses(graph: Graph, made: Instruction) -> bool:
         return False
     if made.op.lowering is Lowering.REDUCE:
         return made.op.name in _FOLDS
-    if made.op.lowering is not Lowering.ELEMENTWISE or made.op.check is not None:
+    if made.op.lowering is not Lowering.ELEMENTWISE:
+        return False
+    # What is checked of divisors is that integers are not zero.
+    if made.op.check is not None and not made.dtype.is_floating_point:
         return False
     return pointwise.supports(made, [o.dtype for o in operands])
 

@@ -14,10 +14,10 @@ import numpy as np
 
 from plait.core.ops.numeric.widened import in_float64
 
-_SPLIT = 8.0
+SPLIT = 8.0
 # On [0, 8] the series is of the function times (x + 4)**(order + 1/2), which varies less: a series
 # is accurate relative to its largest value.
-_FLATTEN = 4.0
+FLATTEN = 4.0
 _TERMS = 32
 _NODES = 64  # twice the terms, to average the nodes' rounding
 _QUADRATURE = 4096  # enough for the peak of width 1/sqrt(x) at the largest node, x near 5e4
@@ -49,24 +49,24 @@ def i1e(x: np.ndarray) -> np.ndarray:
 
 def _scaled(x: np.ndarray, order: int) -> np.ndarray:
     """exp(-x) I_order(x) for x >= 0."""
-    near, far = _coefficients(order)
-    small = np.minimum(x, _SPLIT)
-    below = _clenshaw(near, small / (_SPLIT / 2) - 1.0) / np.sqrt(small + _FLATTEN)
+    near, far = coefficients(order)
+    small = np.minimum(x, SPLIT)
+    below = _clenshaw(near, small / (SPLIT / 2) - 1.0) / np.sqrt(small + FLATTEN)
     if order == 1:
-        below = below * small / (small + _FLATTEN)
-    large = np.maximum(x, _SPLIT)
-    above = _clenshaw(far, 2 * _SPLIT / large - 1.0) / np.sqrt(large)
-    return np.where(x <= _SPLIT, below, above)
+        below = below * small / (small + FLATTEN)
+    large = np.maximum(x, SPLIT)
+    above = _clenshaw(far, 2 * SPLIT / large - 1.0) / np.sqrt(large)
+    return np.where(x <= SPLIT, below, above)
 
 
 @functools.cache
-def _coefficients(order: int) -> tuple[np.ndarray, np.ndarray]:
+def coefficients(order: int) -> tuple[np.ndarray, np.ndarray]:
     """Chebyshev coefficients on [0, 8] in x, and on [8, inf) in 1/x."""
     angles = math.pi * (np.arange(_NODES) + 0.5) / _NODES
     nodes = np.cos(angles)
-    near_x = (nodes + 1.0) * (_SPLIT / 2)
-    far_x = 2 * _SPLIT / (nodes + 1.0)
-    near = _over_power(near_x, order) * (near_x + _FLATTEN) ** (order + 0.5)
+    near_x = (nodes + 1.0) * (SPLIT / 2)
+    far_x = 2 * SPLIT / (nodes + 1.0)
+    near = _over_power(near_x, order) * (near_x + FLATTEN) ** (order + 0.5)
     far = _over_power(far_x, order) * far_x ** (order + 0.5)
     # cos(k * angle), the multiple folded into the first quadrant while it is an integer.
     multiples = np.outer(np.arange(_TERMS), 2 * np.arange(_NODES) + 1) % (4 * _NODES)

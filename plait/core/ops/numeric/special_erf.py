@@ -13,45 +13,45 @@ import numpy as np
 
 from plait.core.ops.numeric.widened import in_float64, piecewise, polynomial
 
-_SMALL = 0.46875  # erf directly below, erfc above
-_LARGE = 4.0
-_UNDERFLOW = 28.0  # exp(-x*x) is zero in float64 from here on
+SMALL = 0.46875  # erf directly below, erfc above
+LARGE = 4.0
+UNDERFLOW = 28.0  # exp(-x*x) is zero in float64 from here on
 
-_ERF_P = (
+ERF_P = (
     1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2,
     3.77485237685302021e2, 3.20937758913846947e3,
 )  # fmt: skip
-_ERF_Q = (
+ERF_Q = (
     1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3,
     2.84423683343917062e3,
 )  # fmt: skip
-_MIDDLE_P = (
+MIDDLE_P = (
     2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0,
     6.61191906371416295e1, 2.98635138197400131e2, 8.81952221241769090e2,
     1.71204761263407058e3, 2.05107837782607147e3, 1.23033935479799725e3,
 )  # fmt: skip
-_MIDDLE_Q = (
+MIDDLE_Q = (
     1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
     1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3,
     3.43936767414372164e3, 1.23033935480374942e3,
 )  # fmt: skip
-_LARGE_P = (
+LARGE_P = (
     1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1,
     1.25781726111229246e-1, 1.60837851487422766e-2, 6.58749161529837803e-4,
 )  # fmt: skip
-_LARGE_Q = (
+LARGE_Q = (
     1.0, 2.56852019228982242e0, 1.87295284992346725e0, 5.27905102951428412e-1,
     6.05183413124413191e-2, 2.33520497626869185e-3,
 )  # fmt: skip
 
 # Giles' central polynomial in w - 5/2, w = -log(1 - x*x) < 5.
-_GILES = (
+GILES = (
     2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087,
     -0.00125372503, -0.00417768164, 0.246640727, 1.50140941,
 )  # fmt: skip
 # Abramowitz & Stegun 26.2.23: the normal quantile from t = sqrt(-2 log p).
-_TAIL_P = (0.010328, 0.802853, 2.515517)
-_TAIL_Q = (0.001308, 0.189269, 1.432788, 1.0)
+TAIL_P = (0.010328, 0.802853, 2.515517)
+TAIL_Q = (0.001308, 0.189269, 1.432788, 1.0)
 
 
 @in_float64
@@ -60,8 +60,8 @@ def erf(x: np.ndarray) -> np.ndarray:
     y = np.abs(x)
     return piecewise(
         x,
-        (y <= _SMALL, _erf_small),
-        (y > _SMALL, lambda x: np.copysign(1.0 - _erfc_positive(np.abs(x)), x)),
+        (y <= SMALL, _erf_small),
+        (y > SMALL, lambda x: np.copysign(1.0 - _erfc_positive(np.abs(x)), x)),
     )
 
 
@@ -119,24 +119,24 @@ def ndtri(p: np.ndarray) -> np.ndarray:
 
 def _erf_small(x: np.ndarray) -> np.ndarray:
     square = x * x
-    return x * (polynomial(_ERF_P, square) / polynomial(_ERF_Q, square))
+    return x * (polynomial(ERF_P, square) / polynomial(ERF_Q, square))
 
 
 def _erfc(x: np.ndarray) -> np.ndarray:
     return piecewise(
         x,
-        (np.abs(x) <= _SMALL, lambda x: 1.0 - _erf_small(x)),
-        (x > _SMALL, _erfc_positive),
-        (x < -_SMALL, lambda x: 2.0 - _erfc_positive(-x)),
+        (np.abs(x) <= SMALL, lambda x: 1.0 - _erf_small(x)),
+        (x > SMALL, _erfc_positive),
+        (x < -SMALL, lambda x: 2.0 - _erfc_positive(-x)),
     )
 
 
 def _erfcx(x: np.ndarray) -> np.ndarray:
     return piecewise(
         x,
-        (np.abs(x) <= _SMALL, lambda x: np.exp(x * x) * (1.0 - _erf_small(x))),
-        (x > _SMALL, _erfcx_positive),
-        (x < -_SMALL, lambda x: 2.0 / _exp_minus_square(-x) - _erfcx_positive(-x)),
+        (np.abs(x) <= SMALL, lambda x: np.exp(x * x) * (1.0 - _erf_small(x))),
+        (x > SMALL, _erfcx_positive),
+        (x < -SMALL, lambda x: 2.0 / _exp_minus_square(-x) - _erfcx_positive(-x)),
     )
 
 
@@ -157,20 +157,20 @@ def _erfcx_positive(x: np.ndarray) -> np.ndarray:
     """erfcx for x > 0.46875."""
     return piecewise(
         x,
-        (x <= _LARGE, lambda x: polynomial(_MIDDLE_P, x) / polynomial(_MIDDLE_Q, x)),
-        (x > _LARGE, _erfcx_large),
+        (x <= LARGE, lambda x: polynomial(MIDDLE_P, x) / polynomial(MIDDLE_Q, x)),
+        (x > LARGE, _erfcx_large),
     )
 
 
 def _erfcx_large(x: np.ndarray) -> np.ndarray:
     z = 1.0 / (x * x)
-    correction = z * polynomial(_LARGE_P, z) / polynomial(_LARGE_Q, z)
+    correction = z * polynomial(LARGE_P, z) / polynomial(LARGE_Q, z)
     return (1.0 / math.sqrt(math.pi) - correction) / x
 
 
 def _exp_minus_square(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
     """exp(-scale*x*x) for x >= 0, split so that the square's rounding misses the exponent."""
-    x = np.minimum(x, _UNDERFLOW / math.sqrt(scale))
+    x = np.minimum(x, UNDERFLOW / math.sqrt(scale))
     coarse = np.trunc(x * 16.0) / 16.0  # few bits: its square is exact
     return np.exp(-scale * coarse * coarse) * np.exp(-scale * (x - coarse) * (x + coarse))
 
@@ -178,10 +178,10 @@ def _exp_minus_square(x: np.ndarray, scale: float = 1.0) -> np.ndarray:
 def _erfinv_central(x: np.ndarray) -> np.ndarray:
     """erfinv for |x| <= 1/2."""
     w = -np.log1p(-x * x)
-    y = x * polynomial(_GILES, w - 2.5)
+    y = x * polynomial(GILES, w - 2.5)
     for _ in range(2):
-        value = np.where(np.abs(y) <= _SMALL, _erf_small(y), 0.0)
-        far = np.abs(y) > _SMALL
+        value = np.where(np.abs(y) <= SMALL, _erf_small(y), 0.0)
+        far = np.abs(y) > SMALL
         value[far] = np.copysign(1.0 - _erfc_positive(np.abs(y[far])), y[far])
         step = (value - x) * (0.5 * math.sqrt(math.pi)) * np.exp(y * y)
         y = y - step / (1.0 + y * step)
@@ -191,7 +191,7 @@ def _erfinv_central(x: np.ndarray) -> np.ndarray:
 def _erfc_inverse(q: np.ndarray) -> np.ndarray:
     """The y with erfc(y) = q, for 0 <= q <= 1/2."""
     t = np.sqrt(-2.0 * np.log(0.5 * q))
-    y = (t - polynomial(_TAIL_P, t) / polynomial(_TAIL_Q, t)) / math.sqrt(2)
+    y = (t - polynomial(TAIL_P, t) / polynomial(TAIL_Q, t)) / math.sqrt(2)
     for _ in range(3):
         # Newton's step in units of q: erfc and its derivative share the factor exp(-y*y).
         step = (q / _exp_minus_square(y) - _erfcx_positive(y)) * (0.5 * math.sqrt(math.pi))

@@ -24,11 +24,11 @@ _BERNOULLI = (
     1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510, 43867 / 798,
     -174611 / 330, 854513 / 138, -236364091 / 2730,
 )  # fmt: skip
-_ASYMPTOTIC = 10.0  # from here on eight terms of Stirling's series reach float64's accuracy
+ASYMPTOTIC = 10.0  # from here on eight terms of Stirling's series reach float64's accuracy
 _STIRLING = tuple(b / ((2 * k + 2) * (2 * k + 1)) for k, b in enumerate(_BERNOULLI[:8]))
-_DIGAMMA = tuple(b / (2 * k + 2) for k, b in enumerate(_BERNOULLI[:8]))
-_EULER_MACLAURIN = tuple(b / math.factorial(2 * k + 2) for k, b in enumerate(_BERNOULLI))
-_ZETA_STEPS = 10  # terms summed before the Euler-Maclaurin tail
+DIGAMMA = tuple(b / (2 * k + 2) for k, b in enumerate(_BERNOULLI[:8]))
+EULER_MACLAURIN = tuple(b / math.factorial(2 * k + 2) for k, b in enumerate(_BERNOULLI))
+ZETA_STEPS = 10  # terms summed before the Euler-Maclaurin tail
 _TAYLOR_TERMS = 30  # about 2, radius of convergence 2, used up to 1/2: 4**-30 < 2**-53
 _EULER_GAMMA = 0.57721566490153286061
 _HALF_LOG_TWO_PI = 0.91893853320467274178
@@ -89,8 +89,8 @@ def log_gamma64(x: np.ndarray) -> np.ndarray:
         (x <= -0.5, _lgamma_reflected),
         ((x > -0.5) & (x < 0.5), lambda x: _lgamma_near_two(x, 1) - np.log(np.abs(x))),
         ((x >= 0.5) & (x < 1.5), lambda x: _lgamma_near_two(x - 1.0, 1)),
-        ((x >= 1.5) & (x < _ASYMPTOTIC), _lgamma_middle),
-        (x >= _ASYMPTOTIC, _lgamma_large),
+        ((x >= 1.5) & (x < ASYMPTOTIC), _lgamma_middle),
+        (x >= ASYMPTOTIC, _lgamma_large),
     )
     pole = ((x <= 0) & (x == np.floor(x))) | np.isinf(x)
     return np.where(pole, np.inf, result)
@@ -109,7 +109,7 @@ def _lgamma_near_two(z: np.ndarray, steps_down: int) -> np.ndarray:
 def _lgamma_middle(x: np.ndarray) -> np.ndarray:
     """Down to [3/2, 5/2) by gamma(x) = (x - 1) gamma(x - 1)."""
     product = np.ones_like(x)
-    for _ in range(int(_ASYMPTOTIC) - 2):
+    for _ in range(int(ASYMPTOTIC) - 2):
         high = x >= 2.5
         x = np.where(high, x - 1.0, x)
         product = np.where(high, product * x, product)
@@ -148,13 +148,13 @@ def _digamma_reflected(x: np.ndarray) -> np.ndarray:
 
 def _digamma_positive(x: np.ndarray) -> np.ndarray:
     shift = np.zeros_like(x)
-    for _ in range(int(_ASYMPTOTIC)):
-        low = x < _ASYMPTOTIC
+    for _ in range(int(ASYMPTOTIC)):
+        low = x < ASYMPTOTIC
         shift = np.where(low, shift + 1.0 / x, shift)
         x = np.where(low, x + 1.0, x)
     inverse = 1.0 / x
     square = inverse * inverse
-    return np.log(x) - 0.5 * inverse - square * polynomial(_DIGAMMA[::-1], square) - shift
+    return np.log(x) - 0.5 * inverse - square * polynomial(DIGAMMA[::-1], square) - shift
 
 
 @in_float64
@@ -198,17 +198,17 @@ def _zeta_negative(s: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 def _zeta_positive(s: np.ndarray, q: np.ndarray) -> np.ndarray:
     total = np.zeros_like(q)
-    end = q + _ZETA_STEPS
+    end = q + ZETA_STEPS
     power = end**-s
     inverse = 1.0 / end
     # Smallest terms first: the tail, then the sum from its far end.
     tail = np.zeros_like(q)
     term = s * inverse
-    for k, coefficient in enumerate(_EULER_MACLAURIN):
+    for k, coefficient in enumerate(EULER_MACLAURIN):
         tail += coefficient * term
         term = term * (s + (2 * k + 1)) * (s + (2 * k + 2)) * inverse * inverse
     total += power * (tail + 0.5 + end / (s - 1.0))
-    for k in reversed(range(_ZETA_STEPS)):
+    for k in reversed(range(ZETA_STEPS)):
         total += (q + k) ** -s
     return total
 

@@ -1,0 +1,98 @@
+"""Which ops a native program leaves to the reference executor: a list that must not grow."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from plait.core.compiler.lowering import lower
+from plait.core.compiler.pipeline import run_passes
+from plait.core.compiler.steps import HostStep
+from plait.core.ir import dtypes
+from plait.core.ir.graph import Graph
+from plait.core.ir.op import Op, all_ops
+from plait.core.llvm.target import target
+from plait.core.ops.catalog import __all__ as _families
+from tests.ops.one_op import MAKERS, dtypes_under_test, forward_graph, samples_of
+
+assert _families  # importing the catalog defines every record
+
+#: Differentiable ops with a host step, in the order of their names.
+ON_REFERENCE: tuple[str, ...] = (
+    "cholesky",
+    "cond",
+    "det",
+    "digamma",
+    "eigh",
+    "entr",
+    "erfcx",
+    "erfinv",
+    "fold",
+    "i0",
+    "i0e",
+    "i1",
+    "i1e",
+    "igamma",
+    "igammac",
+    "inv",
+    "lgamma",
+    "log_ndtr",
+    "logit",
+    "ndtr",
+    "ndtri",
+    "polygamma",
+    "qr",
+    "scan",
+    "sinc",
+    "slogdet",
+    "solve",
+    "svd",
+    "triangular_solve",
+    "unfold",
+    "while",
+    "xlog1py",
+    "xlogy",
+    "zeta",
+)
+
+#: Of all differentiable ops.
+MOST = 0.25
+
+
+def _has_gradient(op: Op) -> bool:
+    return op.has_vjp and op.differentiable != () and op.name in MAKERS
+
+
+def _sample_graph(op: Op) -> Graph | None:
+    """The op on its largest float32 sample; None without one."""
+    kinds = dtypes_under_test(op)
+    dtype = dtypes.float32 if dtypes.float32 in kinds else kinds[0]
+    samples = [s for s in samples_of(op.name, dtype) if all(x.size for x in s.inputs)]
+    if not samples:
+        return None
+    return forward_graph(op, max(samples, key=lambda s: sum(x.size for x in s.inputs)))
+
+
+@functools.cache
+def on_reference(isa: str) -> tuple[set[str], int]:
+    """(names of the differentiable ops with a host step, how many differentiable ops there are)."""
+    found: set[str] = set()
+    ops = [op for op in all_ops() if _has_gradient(op)]
+    for op in ops:
+        graph = _sample_graph(op)
+        if graph is None:
+            continue
+        lowered = lower(run_passes(graph), target(isa))
+        if any(isinstance(step, HostStep) for step in lowered.steps):
+            found.add(op.name)
+    return found, len(ops)
+
+
+def test_the_list() -> None:
+    try:
+        found, count = on_reference("avx2")
+    except ValueError:
+        pytest.skip("this machine has no AVX2")
+    assert sorted(found) == list(ON_REFERENCE)
+    assert len(found) <= MOST * count
