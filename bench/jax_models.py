@@ -24,8 +24,10 @@ Params = dict[str, Any]
 
 
 def linear(p: Params, name: str, x: Any) -> Any:
-    y = x @ p[f"{name}.weight"].T
-    return y + p[f"{name}.bias"] if f"{name}.bias" in p else y
+    """In the type of the weights, as under PyTorch's autocast."""
+    weight = p[f"{name}.weight"]
+    y = x.astype(weight.dtype) @ weight.T
+    return y + p[f"{name}.bias"].astype(y.dtype) if f"{name}.bias" in p else y
 
 
 def dense(p: Params, prefix: str, widths: Sequence[int], x: Any) -> Any:
@@ -52,12 +54,16 @@ def layer_norm(p: Params, name: str, x: Any) -> Any:
 
 
 class Statistics:
-    """Batch norm in training, and the running statistics that it leaves."""
+    """Batch norm, and the running statistics: that training leaves, that inference reads."""
 
-    def __init__(self, held: Params) -> None:
+    def __init__(self, held: Params, trains: bool = True) -> None:
         self.held = dict(held)
+        self.trains = trains
 
     def norm(self, p: Params, name: str, x: Any) -> Any:
+        if not self.trains:
+            scale = p[f"{name}.weight"] * lax.rsqrt(self.held[f"{name}.running_var"] + 1e-5)
+            return (x - self.held[f"{name}.running_mean"]) * scale + p[f"{name}.bias"]
         axes = tuple(range(x.ndim - 1))
         mean, variance = x.mean(axes), x.var(axes)
         count = x.size // x.shape[-1]
@@ -122,18 +128,66 @@ def resnet18(sizes: Any, p: Params, stats: Statistics, x: Any) -> Any:
     return linear(p, "head", x.mean((1, 2)))
 
 
-def gpt(sizes: Any, p: Params, stats: Statistics, ids: Any) -> Any:
-    x = p["tokens.weight"][ids] + p["positions.weight"][: ids.shape[1]]
+def resnet50(sizes: Any, p: Params, stats: Statistics, x: Any) -> Any:
+    x = jax.nn.relu(stats.norm(p, "stem.1", conv(p, "stem.0", x, 2, 3)))
+    window, strides = (1, 3, 3, 1), (1, 2, 2, 1)
+    edges = ((0, 0), (1, 1), (1, 1), (0, 0))
+    x = lax.reduce_window(x, -jnp.inf, lax.max, window, strides, edges)
+    block = 0
+    for stage, depth in enumerate((3, 4, 6, 3)):
+        for place in range(depth):
+            name, stride = f"blocks.{block}", 2 if stage and not place else 1
+            y = jax.nn.relu(stats.norm(p, f"{name}.body.1", conv(p, f"{name}.body.0", x)))
+            y = conv(p, f"{name}.body.3", y, stride, 1)
+            y = jax.nn.relu(stats.norm(p, f"{name}.body.4", y))
+            y = stats.norm(p, f"{name}.body.7", conv(p, f"{name}.body.6", y))
+            if place == 0:
+                x = conv(p, f"{name}.shortcut.0", x, stride)
+                x = stats.norm(p, f"{name}.shortcut.1", x)
+            x = jax.nn.relu(y + x)
+            block += 1
+    return linear(p, "head", x.mean((1, 2)))
+
+
+def attend(sizes: Any, p: Params, name: str, x: Any, causal: bool) -> Any:
     n, t, d = x.shape
+    qkv = linear(p, f"{name}.qkv", x)
+    q, k, v = jnp.moveaxis(qkv.reshape(n, t, 3, sizes["heads"], -1), 2, 0)
+    y = jax.nn.dot_product_attention(q, k, v, is_causal=causal)
+    return linear(p, f"{name}.out", y.reshape(n, t, d))
+
+
+def mlp(p: Params, name: str, x: Any, approximate: bool = False) -> Any:
+    hidden = jax.nn.gelu(linear(p, f"{name}.mlp.0", x), approximate=approximate)
+    return linear(p, f"{name}.mlp.2", hidden)
+
+
+def decoded(sizes: Any, p: Params, ids: Any, approximate: bool) -> Any:
+    """What the blocks of a GPT make of tokens."""
+    x = p["tokens.weight"][ids] + p["positions.weight"][: ids.shape[1]]
     for layer in range(sizes["layers"]):
         name = f"blocks.{layer}"
-        qkv = linear(p, f"{name}.qkv", layer_norm(p, f"{name}.norm1", x))
-        q, k, v = jnp.moveaxis(qkv.reshape(n, t, 3, sizes["heads"], -1), 2, 0)
-        y = jax.nn.dot_product_attention(q, k, v, is_causal=True)
-        x = x + linear(p, f"{name}.out", y.reshape(n, t, d))
-        hidden = linear(p, f"{name}.mlp.0", layer_norm(p, f"{name}.norm2", x))
-        x = x + linear(p, f"{name}.mlp.2", jax.nn.gelu(hidden, approximate=False))
-    return linear(p, "head", layer_norm(p, "norm", x))
+        x = x + attend(sizes, p, name, layer_norm(p, f"{name}.norm1", x), True)
+        x = x + mlp(p, name, layer_norm(p, f"{name}.norm2", x), approximate)
+    return x
+
+
+def gpt(sizes: Any, p: Params, stats: Statistics, ids: Any) -> Any:
+    return linear(p, "head", layer_norm(p, "norm", decoded(sizes, p, ids, False)))
+
+
+def gpt2(sizes: Any, p: Params, stats: Statistics, ids: Any) -> Any:
+    return linear(p, "tokens", layer_norm(p, "norm", decoded(sizes, p, ids, True)[:, -1]))
+
+
+def encoder(sizes: Any, p: Params, stats: Statistics, ids: Any) -> Any:
+    x = p["tokens.weight"][ids] + p["positions.weight"][: ids.shape[1]]
+    x = layer_norm(p, "norm", x)
+    for layer in range(sizes["layers"]):
+        name = f"blocks.{layer}"
+        x = layer_norm(p, f"{name}.norm1", x + attend(sizes, p, name, x, False))
+        x = layer_norm(p, f"{name}.norm2", x + mlp(p, name, x))
+    return x.mean(1)
 
 
 def generator(p: Params, stats: Statistics, noise: Any) -> Any:
@@ -152,7 +206,10 @@ MODELS: dict[str, Callable[..., Any]] = {
     "sequence": sequence,
     "recommender": recommender,
     "resnet18": resnet18,
+    "resnet50": resnet50,
     "gpt": gpt,
+    "gpt2": gpt2,
+    "encoder": encoder,
 }
 
 # -- losses and steps -----------------------------------------------------------------------------
@@ -194,7 +251,7 @@ def build(
     kept = {name: jnp.asarray(value) for name, value in statistics.items()}
     tensors = [tuple([jnp.asarray(_layout(array, True)) for array in b]) for b in batches]
     if workload.loss is None:
-        return jax.jit(partial(_infer, workload, held)), tensors
+        return jax.jit(partial(_infer, workload, held, kept)), tensors
     if workload.loss == "gan":
         return _adversarial(workload, held, kept), tensors
     return _training(workload, held, kept), tensors
@@ -207,8 +264,17 @@ def _layout(value: np.ndarray, image: bool = False) -> np.ndarray:
     return value.transpose(0, 2, 3, 1) if image else value.transpose(2, 3, 1, 0)
 
 
-def _infer(workload: Workload, p: Params, *inputs: Any) -> Any:
-    return MODELS[workload.model](workload.sizes, p, Statistics({}), *inputs)
+def _infer(workload: Workload, p: Params, kept: Params, *inputs: Any) -> Any:
+    return MODELS[workload.model](workload.sizes, p, Statistics(kept, False), *inputs)
+
+
+def _halved(p: Params) -> Params:
+    """The weights of linear layers as bfloat16; tables of embeddings as they are."""
+    tables = ("tokens.weight", "positions.weight")
+    return {
+        name: value.astype(jnp.bfloat16) if value.ndim == 2 and name not in tables else value
+        for name, value in p.items()
+    }
 
 
 def _training(workload: Workload, held: Params, kept: Params) -> Callable[..., Any]:
@@ -219,7 +285,9 @@ def _training(workload: Workload, held: Params, kept: Params) -> Callable[..., A
     def objective(p: Params, kept: Params, *batch: Any) -> Any:
         *inputs, wanted = batch
         stats = Statistics(kept)
-        return loss(model(workload.sizes, p, stats, *inputs), wanted), stats.held
+        p = _halved(p) if workload.bfloat16 else p
+        outputs = model(workload.sizes, p, stats, *inputs)
+        return loss(outputs.astype(jnp.float32), wanted), stats.held
 
     @partial(jax.jit, donate_argnums=(0, 1, 2))
     def step(p: Params, state: Any, kept: Params, *batch: Any) -> Any:

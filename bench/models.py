@@ -7,6 +7,8 @@ here knows which.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -117,30 +119,88 @@ class ResNet18(nn.Module):
         return self.head(self.blocks(self.stem(x)).mean((2, 3)))
 
 
-class TransformerBlock(nn.Module):
-    """Causal attention and a two-layer network, each after a layer norm, each added back."""
+class Bottleneck(nn.Module):
+    """The block of the deeper residual networks: 1x1, 3x3 (with the stride), 1x1, four times wider.
 
-    def __init__(self, width: int, heads: int) -> None:
+    The same as torchvision's, which moved the stride to the 3x3 convolution.
+    """
+
+    def __init__(self, given: int, width: int, stride: int) -> None:
         super().__init__()
-        self.heads = heads
+        made = 4 * width
+        self.body = nn.Sequential(
+            nn.Conv2d(given, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, made, 1, bias=False),
+            nn.BatchNorm2d(made),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or given != made:
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(given, made, 1, stride, bias=False), nn.BatchNorm2d(made)
+            )
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(self.body(x) + self.shortcut(x))
+
+
+class ResNet50(nn.Module):
+    """ResNet-50 for images of 224x224: a 7x7 stem with pooling, stages of 3, 4, 6, 3 blocks."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 64, 7, 2, padding=3, bias=False),
+            nn.BatchNorm2d(64),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, padding=1),
+        )
+        blocks: list[nn.Module] = []
+        given = 64
+        for stage, depth in enumerate((3, 4, 6, 3)):
+            width = 64 << stage
+            for block in range(depth):
+                blocks.append(Bottleneck(given, width, 2 if stage and not block else 1))
+                given = 4 * width
+        self.blocks = nn.Sequential(*blocks)
+        self.head = nn.Linear(given, classes)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.blocks(self.stem(x)).mean((2, 3)))
+
+
+class TransformerBlock(nn.Module):
+    """Attention and a two-layer network, each added back: causal with the layer norms before them
+    (GPT), or of all to all with the norms after the sums (BERT)."""
+
+    def __init__(self, width: int, heads: int, causal: bool = True, gelu: str = "none") -> None:
+        super().__init__()
+        self.heads, self.causal = heads, causal
         self.norm1 = nn.LayerNorm(width)
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
         self.mlp = nn.Sequential(
-            nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            nn.Linear(width, 4 * width), nn.GELU(gelu), nn.Linear(4 * width, width)
         )
 
     def attend(self, x: Any) -> Any:
         batch, length, width = x.shape
         heads = self.qkv(x).view(batch, length, 3, self.heads, width // self.heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (batch, heads, length, width / heads)
-        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
         return self.out(y.transpose(1, 2).reshape(batch, length, width))
 
     def forward(self, x: Any) -> Any:
-        x = x + self.attend(self.norm1(x))
-        return x + self.mlp(self.norm2(x))
+        if self.causal:
+            x = x + self.attend(self.norm1(x))
+            return x + self.mlp(self.norm2(x))
+        x = self.norm1(x + self.attend(x))
+        return self.norm2(x + self.mlp(x))
 
 
 class GPT(nn.Module):
@@ -161,6 +221,45 @@ class GPT(nn.Module):
         return self.head(self.norm(x)).transpose(1, 2)
 
 
+class GPT2(nn.Module):
+    """GPT-2 reading a prompt: the logits (batch, vocabulary) of what follows it. The table of
+    tokens is also the last layer."""
+
+    def __init__(self, layers: int, heads: int, width: int, context: int, vocabulary: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
+        self.blocks = nn.ModuleList(
+            [TransformerBlock(width, heads, gelu="tanh") for _ in range(layers)]
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, ids: Any) -> Any:
+        x = self.tokens(ids) + self.positions.weight[: ids.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return F.linear(self.norm(x[:, -1]), self.tokens.weight)
+
+
+class Encoder(nn.Module):
+    """A BERT-like encoder of sentences (MiniLM's sizes): the mean of what it makes of tokens."""
+
+    def __init__(self, layers: int, heads: int, width: int, context: int, vocabulary: int) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, width)
+        self.positions = nn.Embedding(context, width)
+        self.norm = nn.LayerNorm(width)
+        self.blocks = nn.ModuleList(
+            [TransformerBlock(width, heads, causal=False) for _ in range(layers)]
+        )
+
+    def forward(self, ids: Any) -> Any:
+        x = self.norm(self.tokens(ids) + self.positions.weight[: ids.shape[1]])
+        for block in self.blocks:
+            x = block(x)
+        return x.mean(1)
+
+
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "dense": dense,
     "convnet": convnet,
@@ -168,7 +267,10 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
     "gan": gan,
     "recommender": Recommender,
     "resnet18": ResNet18,
+    "resnet50": ResNet50,
     "gpt": GPT,
+    "gpt2": GPT2,
+    "encoder": Encoder,
 }
 
 # -- steps --------------------------------------------------------------------------------------
@@ -233,12 +335,15 @@ def _training(workload: Workload, model: nn.Module) -> Callable[..., Any]:
     assert workload.loss is not None
     loss_function = LOSSES[workload.loss]
     optimizers = _optimizers(workload, model)
+    autocast = partial(torch.autocast, "cpu", torch.bfloat16) if workload.bfloat16 else nullcontext
 
     def step(*batch: Any) -> Any:
         *inputs, targets = batch
         for optimizer in optimizers:
             optimizer.zero_grad()
-        loss = loss_function(model(*inputs), targets)
+        with autocast():
+            outputs = model(*inputs)
+        loss = loss_function(outputs.float(), targets)
         loss.backward()
         for optimizer in optimizers:
             optimizer.step()

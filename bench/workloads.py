@@ -22,6 +22,7 @@ class Workload:
     inputs: the kind and the extents of each array of a batch, without the batch axis; a `classes:n`
         or `ids:n` kind draws integers below n, `bits` draws 0.0 or 1.0.
     loss: "cross_entropy", "mse", "bce" (with logits), "gan"; None: inference.
+    bfloat16: the model runs under autocast: float32 parameters, products of bfloat16.
     tolerance: largest difference of the losses (outputs) of two frameworks, relative to the largest
         of them. Room for float32 sums of some 10^4 terms in another order (unit roundoff 6e-8),
         magnified by five updates; a learning rate that is 2 % off moves every workload by more.
@@ -35,6 +36,7 @@ class Workload:
     sizes: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "SGD"
     options: Mapping[str, Any] = field(default_factory=dict)
+    bfloat16: bool = False
     seed: int = 0
     tolerance: float = 5e-4
 
@@ -44,6 +46,13 @@ class Workload:
 
 
 _MNIST = ("normal", (1, 28, 28))
+_IMAGENET = ("normal", (3, 224, 224))
+_GPT_MINI = {"layers": 6, "heads": 6, "width": 384, "context": 256, "vocabulary": 65}
+_GPT_MINI_INPUTS = (("ids:65", (256,)), ("classes:65", (256,)))
+_GPT_MINI_OPTIONS = {"lr": 3e-4, "weight_decay": 0.1}
+#: Losses after five updates with products of bfloat16 (unit roundoff 4e-3, sums in float32): the
+#: roundings of some thousands of products average out, and the order of sums moves some of them.
+_BFLOAT16_TOLERANCE = 2e-3
 
 WORKLOADS: dict[str, Workload] = {
     w.name: w
@@ -140,15 +149,57 @@ WORKLOADS: dict[str, Workload] = {
             "gpt_mini",
             "gpt",
             4,
-            (("ids:65", (256,)), ("classes:65", (256,))),
+            _GPT_MINI_INPUTS,
             "cross_entropy",
-            {"layers": 6, "heads": 6, "width": 384, "context": 256, "vocabulary": 65},
+            _GPT_MINI,
             optimizer="AdamW",
-            options={"lr": 3e-4, "weight_decay": 0.1},
+            options=_GPT_MINI_OPTIONS,
+        ),
+        # The same under autocast.
+        Workload(
+            "mlp1024_bf16",
+            "dense",
+            512,
+            (("normal", (1024,)), ("classes:1024", ())),
+            "cross_entropy",
+            {"widths": (1024, 1024, 1024, 1024)},
+            options={"lr": 0.1},
+            bfloat16=True,
+            tolerance=_BFLOAT16_TOLERANCE,
+        ),
+        Workload(
+            "gpt_mini_bf16",
+            "gpt",
+            4,
+            _GPT_MINI_INPUTS,
+            "cross_entropy",
+            _GPT_MINI,
+            optimizer="AdamW",
+            options=_GPT_MINI_OPTIONS,
+            bfloat16=True,
+            tolerance=_BFLOAT16_TOLERANCE,
         ),
         # One step of inference: one forward pass whose output has been read.
         Workload(
             "mlp_infer", "dense", 1, (("normal", (784,)),), None, {"widths": (784, 128, 64, 10)}
+        ),
+        Workload("resnet50_infer_b1", "resnet50", 1, (_IMAGENET,), None, {"classes": 1000}),
+        Workload("resnet50_infer_b8", "resnet50", 8, (_IMAGENET,), None, {"classes": 1000}),
+        Workload(
+            "gpt2_prefill",
+            "gpt2",
+            1,
+            (("ids:50257", (128,)),),
+            None,
+            {"layers": 12, "heads": 12, "width": 768, "context": 1024, "vocabulary": 50257},
+        ),
+        Workload(
+            "minilm_infer",
+            "encoder",
+            8,
+            (("ids:30522", (128,)),),
+            None,
+            {"layers": 6, "heads": 12, "width": 384, "context": 512, "vocabulary": 30522},
         ),
     )
 }
