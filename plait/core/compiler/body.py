@@ -155,18 +155,6 @@ def _read_access(view: View, order: tuple[int, ...]) -> Access:
     return Access(tuple([view.strides[axis] for axis in order]), view.offset, guards, view.fill)
 
 
-def copy_kernel(view: View, dtype: DType) -> RowKernel:
-    """A kernel that writes a view's elements in row-major order."""
-    build = Builder([Spec((view.shape[-1] if view.shape else 1,), dtype)])
-    return RowKernel(
-        build.finish([0]),
-        view.shape[:-1],
-        view.shape[-1:],
-        (view.access(),),
-        (Write(Access(views.row_major(view.shape)), "store"),),
-    )
-
-
 def epilogue_of(
     fusion: Fusion, anchor: int, tail: Cluster, escapes: Escapes
 ) -> tuple[Epilogue, list[int], list[int]]:

@@ -7,15 +7,16 @@ their own (`lower/table.py`). What has none becomes a host step on the reference
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from plait.core.codegen import pointwise, vectors
+from plait.core.codegen.access import Access
 from plait.core.compiler import views
-from plait.core.compiler.body import copy_kernel, epilogue_of, row_kernel
+from plait.core.compiler.body import epilogue_of, row_kernel
 from plait.core.compiler.fuse import Cluster, Fusion
+from plait.core.compiler.lower.copies import lower_copy
 from plait.core.compiler.lower.rows import lower_rows
 from plait.core.compiler.lower.table import LOWERINGS
 from plait.core.compiler.plan import Buffer, Plan
@@ -90,7 +91,7 @@ class Lowerer:
                 self._lower_rows(tail)
         outputs = [self._output(v) for v in self.graph.outputs]
         shapes = [self.graph.type_of(v).shape for v in self.graph.outputs]
-        return Lowered([_resolved(s) for s in self.plan.steps], self.inputs, outputs, shapes)
+        return Lowered(self.plan.steps, self.inputs, outputs, shapes)
 
     # -- buffers ----------------------------------------------------------------------------------
 
@@ -152,11 +153,9 @@ class Lowerer:
         return self._copies[view]
 
     def _copy(self, view: View, target: Buffer) -> None:
-        kernel = copy_kernel(view, target.dtype)
-        if elements(target.shape) and not lower_rows(
-            kernel, [target], [self.buffer(view.base)], self.plan
-        ):
-            raise AssertionError(f"a copy of {view} has no kernel")
+        source = self.buffer(view.base)
+        whole = Access(views.row_major(view.shape))
+        lower_copy(self.plan, source, target, view.access(), whole, view.shape)
 
     def _output(self, value: int) -> Buffer:
         buffer = self.contiguous(value)
@@ -199,18 +198,7 @@ class Lowerer:
             array = evaluate(made.op, [], made.attrs, made.dtype)
             self.buffers[self.fusion.first + place] = self.plan.constant(array, made.dtype)
             return
-        named = tuple([self._named(b) for b in inputs])
-        self.plan.steps.append(HostStep(made, tuple(outputs), named))
-
-    def _named(self, buffer: Buffer) -> Buffer:
-        """A buffer of its own for an operand of a host step, which goes by the buffer's shape."""
-        if buffer.root is None:
-            return buffer
-        copy = self.plan.temporary(buffer.shape, buffer.dtype)
-        if elements(copy.shape):
-            whole = views.whole(0, buffer.shape)
-            lower_rows(copy_kernel(whole, copy.dtype), [copy], [buffer], self.plan)
-        return copy
+        self.plan.steps.append(HostStep(made, tuple(outputs), tuple(inputs)))
 
     def _lower_view(self, place: int, made: Instruction) -> bool:
         """A reshape that strides cannot say: a copy in the operand's own shape."""
@@ -248,21 +236,6 @@ def alias(buffer: Buffer, shape: tuple[int, ...]) -> Buffer:
     twin = Buffer(shape, buffer.dtype, buffer.kind, buffer.value)
     twin.root = buffer.root or buffer
     return twin
-
-
-def _resolved(step: Any) -> Any:
-    """A step on the memory itself, where it names it under another shape."""
-    if isinstance(step, HostStep):
-        return step
-    fault = step.fault
-    if fault is not None:
-        fault = (fault[0], tuple([b.root or b for b in fault[1]]))
-    return replace(
-        step,
-        outputs=tuple([b.root or b for b in step.outputs]),
-        inputs=tuple([b.root or b for b in step.inputs]),
-        fault=fault,
-    )
 
 
 def lower(graph: Graph, target: Target) -> Lowered:

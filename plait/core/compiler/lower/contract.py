@@ -9,10 +9,10 @@ from itertools import pairwise
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.outlet import Outlet, outlet_of
 from plait.core.compiler import views
+from plait.core.compiler.lower.copies import lower_copy
 from plait.core.compiler.lower.product import Operand, Sizes, add_product
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.graph import Instruction
-from plait.core.ir.op import elements
 from plait.core.ops.numeric.contract import free_axes
 
 
@@ -64,18 +64,11 @@ def _operand(
     if None not in merged:
         found = [stride or 0 for stride in merged]
         return Operand(buffer, *found, dtype=buffer.dtype)
-    from plait.core.compiler.body import copy_kernel
-    from plait.core.compiler.lower.rows import lower_rows
-
     order = (*batch, *free, *steps)
-    view = views.View(
-        0,
-        elements(buffer.shape),
-        tuple([buffer.shape[i] for i in order]),
-        tuple([strides[i] for i in order]),
-    )
-    copy = plan.temporary(view.shape, buffer.dtype)
-    lower_rows(copy_kernel(view, buffer.dtype), [copy], [buffer], plan)
+    shape = tuple([buffer.shape[i] for i in order])
+    copy = plan.temporary(shape, buffer.dtype)
+    moved = Access(tuple([strides[i] for i in order]))
+    lower_copy(plan, buffer, copy, moved, Access(views.row_major(shape)), shape)
     rows = math.prod([buffer.shape[i] for i in free])
     depth = math.prod([buffer.shape[i] for i in steps])
     return Operand(copy, rows * depth, depth, 1, buffer.dtype)
