@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import plait.core.ops.catalog  # noqa: F401  # defines the records
-from plait.core.codegen import vecmath
+from plait.core.codegen import special, vecmath
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.errors import DTypeError
@@ -80,6 +80,9 @@ def cases() -> list[tuple[str, str]]:
     """(op, dtype) for all that is supported, save casts."""
     found = []
     for op, dtype in itertools.product(all_ops(), DTYPES):
+        # Special functions run the reference's own steps; the record tests hold them to it.
+        if op.name in special.EMITTERS:
+            continue
         if op.lowering is Lowering.ELEMENTWISE and op.name not in ("cast", "check_index"):
             arrays = operands_of(op, dtype)
             if arrays is not None:
@@ -169,7 +172,7 @@ def test_zero_divisors_do_not_trap() -> None:
 
 def test_what_is_refused() -> None:
     f32, c64, i32 = dtypes.float32, dtypes.complex64, dtypes.int32
-    assert not is_supported(op_by_name("lgamma"), [f32], {})
+    assert not is_supported(op_by_name("zeta"), [c64, c64], {})
     assert not is_supported(op_by_name("exp"), [c64], {})
     assert not is_supported(op_by_name("pow"), [i32, i32], {})
     assert not is_supported(op_by_name("cast"), [c64], {"dtype": f32})

@@ -175,7 +175,9 @@ def _rowwise(m: Maker) -> int:
         return x
     axis = int(m.random.randint(len(m.shape_of(x))))
     op = m.pick((SOFTMAX, LOG_SOFTMAX, CUMSUM))
-    attrs = {"reverse": bool(m.random.rand() < 0.5)} if op is CUMSUM else {}
+    attrs: dict[str, Any] = {}
+    if op is CUMSUM:
+        attrs["reverse"] = bool(m.random.rand() < 0.5)
     return m.build.emit(op, x, axis=axis, **attrs)
 
 

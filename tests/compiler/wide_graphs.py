@@ -7,6 +7,7 @@ movement, sorting, convolution, pooling and large products.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -128,7 +129,7 @@ def _whole_fold(m: WideMaker) -> int | None:
     axis = int(m.random.randint(len(spec.shape)))
     if op is CUMSUM:
         return m.build.emit(op, x, axis=axis, reverse=bool(m.random.rand() < 0.5))
-    attrs = {"axis": axis} if op in (ARGMAX, ARGMIN) else {"axes": axes_of(m, x)}
+    attrs: dict[str, Any] = {"axis": axis} if op in (ARGMAX, ARGMIN) else {"axes": axes_of(m, x)}
     return m.build.emit(op, x, **attrs)
 
 

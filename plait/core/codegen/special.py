@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from plait.core.codegen import vecmath
 from plait.core.codegen.values import Values
@@ -323,28 +322,24 @@ def _emitter(rule: Callable[..., Real]) -> Callable[[Values, Sequence[str], str]
     return emitter
 
 
-#: Emitters of `pointwise`, by op name.
-EMITTERS: dict[str, Any] = {
-    **{
-        name: _emitter(rule)
-        for name, rule in {
-            "erfcx": _erfcx,
-            "erfinv": _erfinv,
-            "ndtr": _ndtr,
-            "log_ndtr": _log_ndtr,
-            "ndtri": _ndtri,
-            "i0": _bessel(0, scaled=False),
-            "i0e": _bessel(0, scaled=True),
-            "i1": _bessel(1, scaled=False),
-            "i1e": _bessel(1, scaled=True),
-            "digamma": _digamma,
-            "lgamma": lambda x: x.function("lgamma"),
-            "sinc": _sinc,
-            "entr": _entr,
-            "logit": _logit,
-            "zeta": _zeta,
-            "xlogy": _times_log("log"),
-            "xlog1py": _times_log("log1p"),
-        }.items()
-    },
+_RULES: dict[str, Callable[..., Real]] = {
+    "erfcx": _erfcx,
+    "erfinv": _erfinv,
+    "ndtr": _ndtr,
+    "log_ndtr": _log_ndtr,
+    "ndtri": _ndtri,
+    "i0": _bessel(0, scaled=False),
+    "i0e": _bessel(0, scaled=True),
+    "i1": _bessel(1, scaled=False),
+    "i1e": _bessel(1, scaled=True),
+    "digamma": _digamma,
+    "lgamma": lambda x: x.function("lgamma"),
+    "zeta": _zeta,
+    "sinc": _sinc,
+    "entr": _entr,
+    "logit": _logit,
+    "xlogy": _times_log("log"),
+    "xlog1py": _times_log("log1p"),
 }
+#: Emitters of `pointwise`, by op name.
+EMITTERS = {name: _emitter(rule) for name, rule in _RULES.items()}

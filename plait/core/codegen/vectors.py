@@ -66,23 +66,23 @@ def store(
     if mask is None or lanes == 1:
         f.store(vector(kept, lanes), raw, pointer, dtype.itemsize)
     else:
-        if dtype.itemsize <= 2 and dtype.kind != "b":
-            mask = _unknown(f, mask, lanes)
+        if dtype.itemsize < 4:
+            mask = _hidden(f, mask, lanes)
         f.masked_store(kept, lanes, raw, pointer, mask, dtype.itemsize)
 
 
-def _unknown(f: Function, mask: str, lanes: int) -> str:
-    """A mask that LLVM cannot see through.
+def _hidden(f: Function, mask: str, lanes: int) -> str:
+    """The same mask, of which LLVM cannot find out that it is a constant.
 
-    LLVM 22 joins a narrowing and a masked store whose mask is a constant with a single lane into a
-    store of twice the width, which writes past the buffer.
+    With AVX-512 it makes one store of a conversion to 8 or 16 bits and the masked store of its
+    result. Where it finds that the mask has a single lane, it stores the element as a scalar then,
+    but with the 32 bits it had before the conversion, past the end of the buffer.
     """
-    word = "i64" if lanes > 32 else "i32"
     bits = f.let(f"bitcast <{lanes} x i1> {mask} to i{lanes}")
-    wide = bits if word == f"i{lanes}" else f.let(f"zext i{lanes} {bits} to {word}")
-    hidden = f.let(f'call {word} asm "", "=r,0"({word} {wide})')
-    narrow = hidden if word == f"i{lanes}" else f.let(f"trunc {word} {hidden} to i{lanes}")
-    return f.let(f"bitcast i{lanes} {narrow} to <{lanes} x i1>")
+    wide = f.let(f"zext i{lanes} {bits} to i64") if lanes < 64 else bits
+    wide = f.let(f'call i64 asm "", "=r,0"(i64 {wide})')
+    bits = f.let(f"trunc i64 {wide} to i{lanes}") if lanes < 64 else wide
+    return f.let(f"bitcast i{lanes} {bits} to <{lanes} x i1>")
 
 
 def to_register(f: Function, dtype: DType, raw: str, lanes: int) -> str:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir import dtypes
 from plait.core.ir.op import Lowering, Op, elements
 from plait.core.ops.elementwise import (
     ADD,
@@ -27,6 +28,7 @@ from plait.core.ops.elementwise import (
     SIGN,
     SUB,
     WHERE,
+    cast,
 )
 from plait.core.ops.families import (
     REAL,
@@ -120,9 +122,34 @@ NDTRI = unary(
 
 # -- gamma ------------------------------------------------------------------------------------
 
+
+def _trigamma_body(x: Any) -> Any:
+    """zeta(2, x), below 1/2 by reflection: (pi / sin(pi x))^2 - zeta(2, 1 - x)."""
+    half, one, two = constant(0.5, x), constant(1, x), constant(2, x)
+    low = LT(x, half)
+    above = ZETA(two, WHERE(low, SUB(one, x), x))
+    sine = MUL(x, SINC(x))  # over pi
+    y = WHERE(low, SUB(DIV(one, MUL(sine, sine)), above), above)
+    return WHERE(EQ(x, constant(math.inf, x)), constant(0, x), y)
+
+
+def _polygamma_body(x: Any, *, n: int) -> Any:
+    """(-1)^(n+1) n! zeta(n + 1, x), Abramowitz and Stegun 6.4.10; in float64, where n! is large."""
+    if n == 0:
+        return DIGAMMA(x)
+    wide = x if x.dtype is dtypes.float64 else cast(x, dtypes.float64)
+    if n == 1:
+        y = _trigamma_body(wide)
+    else:
+        factorial = float(math.factorial(n)) if n <= 170 else math.inf
+        y = scaled(ZETA(constant(n + 1, wide), wide), factorial if n % 2 else -factorial)
+    return y if x.dtype is dtypes.float64 else cast(y, x.dtype)
+
+
 POLYGAMMA = unary(
     "polygamma",
     lambda x, *, n: special.polygamma(n, x),
+    body=_polygamma_body,
     vjp=lambda g, y, x, *, n: MUL(g, POLYGAMMA(x, n=n + 1)),
     saves=(0,),
     kinds=REAL,

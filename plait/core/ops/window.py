@@ -14,10 +14,14 @@ import numpy as np
 from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.op import Lowering, Op, elements
+from plait.core.ops.elementwise import ADD
 from plait.core.ops.families import ANY, NUMBER, require_kind
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
 from plait.core.ops.geometry import Padding, split_spatial, window_extents
+from plait.core.ops.index import ADD_AT, TAKE
 from plait.core.ops.numeric import patches, pool
+from plait.core.ops.source import ARANGE, full
+from plait.core.ops.view import BROADCAST, PAD, RESHAPE, SLICE
 
 Ints = tuple[int, ...]
 
@@ -283,11 +287,55 @@ def _fold(x: np.ndarray, *, spatial: Ints, kernel: Ints, **window: Any) -> np.nd
     return patches.fold(columns, extents, spatial=spatial, kernel=kernel, **window)
 
 
+def _patch_index(
+    spatial: Ints, kernel: Ints, strides: Ints, padding: Padding, dilation: Ints
+) -> tuple[Any, Ints]:
+    """Where the columns' elements lie in the flattened padded space; its extents.
+
+    int64[prod(kernel) * number of places]
+    """
+    extents = window_extents("unfold", spatial, kernel, strides, padding, dilation)
+    padded = tuple([n + low + high for n, (low, high) in zip(spatial, padding)])
+    grid = (*kernel, *extents)
+    flat: Any = None
+    for axis in range(len(kernel)):
+        row = math.prod(padded[axis + 1 :])
+        for place, step in ((axis, dilation[axis]), (len(kernel) + axis, strides[axis])):
+            line = ARANGE(start=0, step=step * row, size=grid[place], dtype=dtypes.int64)
+            ones = [1] * len(grid)
+            ones[place] = grid[place]
+            part = BROADCAST(RESHAPE(line, shape=tuple(ones)), shape=grid)
+            flat = part if flat is None else ADD(flat, part)
+    return RESHAPE(flat, shape=(elements(grid),)), padded
+
+
+def _unfold_body(x: Any, *, kernel: Ints, padding: Padding, **window: Any) -> Any:
+    rank, lead = len(kernel), x.shape[:2]
+    index, padded = _patch_index(x.shape[2:], kernel, padding=padding, **window)
+    low, high = zip((0, 0), (0, 0), *padding)
+    wide = PAD(x, low=low, high=high, interior=(0,) * (rank + 2), value=0)
+    columns = TAKE(RESHAPE(wide, shape=(*lead, elements(padded))), index, axis=2)
+    taken = math.prod(kernel)
+    return RESHAPE(columns, shape=(lead[0], lead[1] * taken, index.shape[0] // taken))
+
+
+def _fold_body(x: Any, *, spatial: Ints, kernel: Ints, padding: Padding, **window: Any) -> Any:
+    index, padded = _patch_index(spatial, kernel, padding=padding, **window)
+    lead = (x.shape[0], x.shape[1] // math.prod(kernel))
+    columns = RESHAPE(x, shape=(*lead, index.shape[0]))
+    total = ADD_AT(full(0, (*lead, elements(padded)), x.dtype), index, columns, axis=2)
+    starts = (0, 0, *[low for low, _ in padding])
+    stops = (*lead, *[low + n for n, (low, _) in zip(spatial, padding)])
+    wide = RESHAPE(total, shape=(*lead, *padded))
+    return SLICE(wide, starts=starts, stops=stops, steps=(1,) * len(stops))
+
+
 UNFOLD = Op(
     "unfold",
     infer=_infer_unfold,
     lowering=Lowering.WINDOW,
     reference=_unfold,
+    body=_unfold_body,
     vjp=lambda g, y, x, **attrs: FOLD(g, spatial=x.shape[2:], **attrs),
     flops=lambda x, **attrs: 0,
     moves_only=True,
@@ -298,6 +346,7 @@ FOLD = Op(
     infer=_infer_fold,
     lowering=Lowering.WINDOW,
     reference=_fold,
+    body=_fold_body,
     vjp=lambda t, y, x, *, spatial, **attrs: UNFOLD(t, **attrs),
     flops=lambda x, **attrs: elements(x.shape),
     dtypes=dtypes_of_kinds("iuf"),

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from plait.core.compiler.lowering import lower
+from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
 from plait.core.compiler.rewrite import Builder
+from plait.core.compiler.steps import memory
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
@@ -65,7 +66,14 @@ class CompiledGraph:
         lowered = lower(run_passes(single, observe), on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
-        self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, donations)
+        fitting = _fitting(lowered, donations or {})
+        self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
+        #: Outputs that the passes found to be inputs; they are to have memory of their own.
+        self._copied = [
+            number
+            for number, value in enumerate(single.outputs)
+            if value >= len(single.inputs) and memory(lowered.outputs[number]) in lowered.inputs
+        ]
         if watcher is not None:
             watcher.end(self)
 
@@ -77,11 +85,24 @@ class CompiledGraph:
         if self._groups is not None:
             arrays = self._groups.flat(arrays)
         results = self.program.run(arrays)
+        for number in self._copied:
+            results[number] = results[number].copy()
         shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)
         ]
         return shaped if self._groups is None else self._groups.grouped(shaped)
+
+
+def _fitting(lowered: Lowered, donations: Mapping[int, int]) -> dict[int, int]:
+    """The donations that the program can do: the passes may have made another output the input."""
+    outputs = [memory(buffer) for buffer in lowered.outputs]
+    fitting: dict[int, int] = {}
+    for number, source in donations.items():
+        output, given = outputs[number], lowered.inputs[source]
+        if given not in outputs and (output.shape, output.dtype) == (given.shape, given.dtype):
+            fitting[number] = source
+    return fitting
 
 
 class _Groups(NamedTuple):
