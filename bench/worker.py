@@ -7,8 +7,10 @@ step, share of the time spent waiting) for each ("block", seconds, realtime) rec
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -48,7 +50,7 @@ def build_on_torch(
     from bench.models import build
 
     torch.set_num_threads(threads)
-    return *build(workload, batches, compiles), torch.__version__
+    return *build(workload, batches, compiles), str(torch.__version__)
 
 
 def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
@@ -91,10 +93,13 @@ class Session:
         steps = CHECK_STEPS if self.workload.trains else 1
         values: list[float] = []
         for _ in range(steps):
-            result = np.asarray(self.step(*self.batches[0]))
-            values += [float(v) for v in result.reshape(-1)[:CHECK_VALUES]]
+            values += [float(v) for v in self.first().reshape(-1)[:CHECK_VALUES]]
         self.pace = self._run(1)
         return values
+
+    def first(self) -> np.ndarray:
+        """The result of a step on the first batch."""
+        return np.asarray(self.step(*self.batches[0]))
 
     def block(self, seconds: float, realtime: bool) -> tuple[float, float]:
         """(seconds a step, share of the time ready but kept waiting by others) of one block."""
@@ -151,3 +156,8 @@ def count_step(step: Callable[[], Any]) -> dict[str, int]:
         "graphs": len(graphs),
         "instructions": sum(len(graph.instructions) for graph in graphs),
     }
+
+
+if __name__ == "__main__":
+    descriptor, *named, threads_text = sys.argv[1:]
+    serve(Connection(int(descriptor)), *named, int(threads_text))
