@@ -15,7 +15,7 @@ from bench.interpreters import parse_interpreters
 from bench.report import failures, table
 from bench.workloads import WORKLOADS
 
-FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax")
+FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax", "tf_function")
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:

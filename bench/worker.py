@@ -53,21 +53,41 @@ def build_on_torch(
     return *build(workload, batches, compiles), str(torch.__version__)
 
 
-def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
-    """(step, batches, version) on JAX; names and shapes are those of the PyTorch model."""
-    import jax
-
+def parameters_and_statistics(
+    workload: Workload,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Initial parameters and running statistics, by their names in the PyTorch model."""
     import plait
 
     plait.install_as("torch")
-    from bench.jax_models import build
     from bench.models import MODELS
 
     model = MODELS[workload.model](**workload.sizes)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     statistics = {name: b.numpy() for name, b in model.named_buffers() if "running" in name}
-    step, tensors = build(workload, batches, initial_weights(workload, shapes), statistics)
-    return step, tensors, jax.__version__
+    return initial_weights(workload, shapes), statistics
+
+
+def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on JAX."""
+    import jax
+
+    numbers = parameters_and_statistics(workload)
+    from bench.jax_models import build
+
+    return *build(workload, batches, *numbers), jax.__version__
+
+
+def build_on_tensorflow(
+    workload: Workload, batches: Any, threads: int
+) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on TensorFlow."""
+    numbers = parameters_and_statistics(workload)
+    import tensorflow as tf
+
+    from bench.tf_models import build
+
+    return *build(workload, batches, *numbers, threads), tf.__version__
 
 
 class Session:
@@ -81,6 +101,10 @@ class Session:
         batches = make_batches(self.workload)
         if kind == "jax":
             self.step, self.batches, self.version = build_on_jax(self.workload, batches)
+        elif kind == "tf":
+            self.step, self.batches, self.version = build_on_tensorflow(
+                self.workload, batches, threads
+            )
         else:
             compiles = {"": "", "compile": "step" if self.is_plait else "model"}[mode]
             self.step, self.batches, self.version = build_on_torch(
@@ -159,5 +183,5 @@ def count_step(step: Callable[[], Any]) -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    descriptor, *named, threads_text = sys.argv[1:]
-    serve(Connection(int(descriptor)), *named, int(threads_text))
+    descriptor, framework, workload, threads = sys.argv[1:]
+    serve(Connection(int(descriptor)), framework, workload, int(threads))
