@@ -23,15 +23,18 @@ CHECK_VALUES = 32
 
 
 def serve(pipe: Any, framework: str, name: str, threads: int) -> None:
-    """Build the workload on the framework, then answer commands until "quit"."""
+    """Build the workload on the framework, then answer commands until nobody asks any more."""
     try:
         session = Session(framework, name, threads)
         pipe.send(("ready", session.check(), session.version))
-        while (command := pipe.recv())[0] != "quit":
+        while True:
+            command = pipe.recv()
             if command[0] == "block":
                 pipe.send(("block", *session.block(*command[1:])))
             else:
                 pipe.send(("counts", session.counts()))
+    except (EOFError, BrokenPipeError):
+        return  # whoever asked has ended
     except Exception as fault:
         text = " ".join(str(fault).split())
         pipe.send(("failed", f"{type(fault).__name__}: {text}"[:160]))
