@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from bench import machine
 from bench.compare import Result, compare
+from bench.interpreters import parse_interpreters
 from bench.report import failures, table
 from bench.workloads import WORKLOADS
 
-FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax")
+FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax", "tf_function")
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:
@@ -41,6 +42,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--block-seconds", type=float, default=0.4)
     parser.add_argument("--threads", type=int, default=machine.default_threads())
     parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="the Python that runs a framework (tf=venv/bin/python), if not this one",
+    )
+    parser.add_argument(
         "--realtime",
         action="store_true",
         help="run timed blocks before all other processes (SCHED_RR; needs the privilege)",
@@ -51,6 +59,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Print the table; 1 where a framework failed or the losses differ."""
     arguments = _arguments()
+    pythons = parse_interpreters(arguments.python)
     # Read by the pools of the workers, which inherit it, when they are loaded.
     for pool in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{pool}_NUM_THREADS"] = str(arguments.threads)
@@ -63,6 +72,7 @@ def main() -> int:
             arguments.rounds,
             arguments.block_seconds,
             arguments.realtime,
+            pythons,
         )
         print(f"{name} done", file=sys.stderr, flush=True)
     text = table(rows, arguments.frameworks)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
-import multiprocessing
+import os
+import socket
 import statistics
-from collections.abc import Sequence
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
 
-from bench.worker import serve
+from bench.interpreters import interpreter
 from bench.workloads import Workload
 
 _START_SECONDS = 600  # for building a model and its first steps
@@ -42,15 +46,17 @@ class _Failed(Exception):
 
 
 class _Worker:
-    """A process that runs one framework on one workload."""
+    """A process that runs one framework on one workload, under the Python at a path."""
 
-    def __init__(self, framework: str, workload: Workload, threads: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        arguments = (theirs, framework, workload.name, threads)
-        self.process = context.Process(target=serve, args=arguments, daemon=True)
-        self.process.start()
-        theirs.close()
+    def __init__(self, framework: str, workload: Workload, threads: int, python: str) -> None:
+        ours, theirs = socket.socketpair()
+        self.pipe = Connection(ours.detach())
+        command = [python, "-m", "bench.worker", str(theirs.fileno()), framework]
+        command += [workload.name, str(threads)]
+        root = str(Path(__file__).parents[1])
+        environment = {**os.environ, "PYTHONPATH": root}
+        with theirs:
+            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
 
     def ask(self, *command: object) -> tuple:
         self.pipe.send(command)
@@ -68,9 +74,8 @@ class _Worker:
         return tuple(values)
 
     def close(self) -> None:
-        if self.process.is_alive():
-            self.process.terminate()
-        self.process.join()
+        self.process.terminate()
+        self.process.wait()
         self.pipe.close()
 
 
@@ -81,14 +86,23 @@ def compare(
     rounds: int,
     block_seconds: float,
     realtime: bool,
+    pythons: Mapping[str, str] | None = None,
 ) -> list[Result]:
-    """Run a workload on every framework; blocks alternate, in reverse order every other round."""
+    """Run a workload on every framework; blocks alternate, in reverse order every other round.
+
+    pythons: interpreters other than this one, by framework (`bench.interpreters`).
+    """
     results = {name: Result(name) for name in frameworks}
     workers: dict[str, _Worker] = {}
     try:
         for name in frameworks:
             # One after the other, so that no start disturbs another's first steps.
-            workers[name] = _Worker(name, workload, threads)
+            python = interpreter(pythons or {}, name)
+            try:
+                workers[name] = _Worker(name, workload, threads, python)
+            except OSError as fault:
+                results[name].failure = str(fault)
+                continue
             _guard(results[name], workers, lambda name=name: _begin(results[name], workers[name]))
         _judge(list(results.values()))
         for turn in range(rounds):

@@ -7,8 +7,10 @@ step, share of the time spent waiting) for each ("block", seconds, realtime) rec
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -21,15 +23,18 @@ CHECK_VALUES = 32
 
 
 def serve(pipe: Any, framework: str, name: str, threads: int) -> None:
-    """Build the workload on the framework, then answer commands until "quit"."""
+    """Build the workload on the framework, then answer commands until nobody asks any more."""
     try:
         session = Session(framework, name, threads)
         pipe.send(("ready", session.check(), session.version))
-        while (command := pipe.recv())[0] != "quit":
+        while True:
+            command = pipe.recv()
             if command[0] == "block":
                 pipe.send(("block", *session.block(*command[1:])))
             else:
                 pipe.send(("counts", session.counts()))
+    except (EOFError, BrokenPipeError):
+        return  # whoever asked has ended
     except Exception as fault:
         text = " ".join(str(fault).split())
         pipe.send(("failed", f"{type(fault).__name__}: {text}"[:160]))
@@ -48,24 +53,44 @@ def build_on_torch(
     from bench.models import build
 
     torch.set_num_threads(threads)
-    return *build(workload, batches, compiles), torch.__version__
+    return *build(workload, batches, compiles), str(torch.__version__)
 
 
-def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
-    """(step, batches, version) on JAX; names and shapes are those of the PyTorch model."""
-    import jax
-
+def parameters_and_statistics(
+    workload: Workload,
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Initial parameters and running statistics, by their names in the PyTorch model."""
     import plait
 
     plait.install_as("torch")
-    from bench.jax_models import build
     from bench.models import MODELS
 
     model = MODELS[workload.model](**workload.sizes)
     shapes = {name: tuple(p.shape) for name, p in model.named_parameters()}
     statistics = {name: b.numpy() for name, b in model.named_buffers() if "running" in name}
-    step, tensors = build(workload, batches, initial_weights(workload, shapes), statistics)
-    return step, tensors, jax.__version__
+    return initial_weights(workload, shapes), statistics
+
+
+def build_on_jax(workload: Workload, batches: Any) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on JAX."""
+    import jax
+
+    numbers = parameters_and_statistics(workload)
+    from bench.jax_models import build
+
+    return *build(workload, batches, *numbers), jax.__version__
+
+
+def build_on_tensorflow(
+    workload: Workload, batches: Any, threads: int
+) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on TensorFlow."""
+    numbers = parameters_and_statistics(workload)
+    import tensorflow as tf
+
+    from bench.tf_models import build
+
+    return *build(workload, batches, *numbers, threads), tf.__version__
 
 
 class Session:
@@ -79,6 +104,10 @@ class Session:
         batches = make_batches(self.workload)
         if kind == "jax":
             self.step, self.batches, self.version = build_on_jax(self.workload, batches)
+        elif kind == "tf":
+            self.step, self.batches, self.version = build_on_tensorflow(
+                self.workload, batches, threads
+            )
         else:
             compiles = {"": "", "compile": "step" if self.is_plait else "model"}[mode]
             self.step, self.batches, self.version = build_on_torch(
@@ -91,10 +120,13 @@ class Session:
         steps = CHECK_STEPS if self.workload.trains else 1
         values: list[float] = []
         for _ in range(steps):
-            result = np.asarray(self.step(*self.batches[0]))
-            values += [float(v) for v in result.reshape(-1)[:CHECK_VALUES]]
+            values += [float(v) for v in self.first().reshape(-1)[:CHECK_VALUES]]
         self.pace = self._run(1)
         return values
+
+    def first(self) -> np.ndarray:
+        """The result of a step on the first batch."""
+        return np.asarray(self.step(*self.batches[0]))
 
     def block(self, seconds: float, realtime: bool) -> tuple[float, float]:
         """(seconds a step, share of the time ready but kept waiting by others) of one block."""
@@ -151,3 +183,8 @@ def count_step(step: Callable[[], Any]) -> dict[str, int]:
         "graphs": len(graphs),
         "instructions": sum(len(graph.instructions) for graph in graphs),
     }
+
+
+if __name__ == "__main__":
+    descriptor, framework, workload, threads = sys.argv[1:]
+    serve(Connection(int(descriptor)), framework, workload, int(threads))

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bench import footprint
 from bench.compare import Result, compare
+from bench.interpreters import interpreter, parse_interpreters
+from bench.kernel_cases import GROUPS, Case
+from bench.kernels import Row, geometric_mean, program_of
+from bench.kernels import table as kernels_table
 from bench.report import failures, table
 from bench.worker import count_step
 from bench.workloads import WORKLOADS, initial_weights, make_batches
@@ -64,3 +71,81 @@ def test_table_marks_losses_that_differ_and_failures() -> None:
     assert lines[2] == "| mlp | 2 (3) | 1 (2) | 2.00 | DIFFER by 0.1 |"
     assert lines[3] == "| lstm | failed | 3142 (3142) |  |  |"
     assert failures(rows) == ["lstm, plait: ValueError: no"]
+
+
+def test_a_framework_may_have_a_python_of_its_own(tmp_path) -> None:
+    missing = {"plait": str(tmp_path / "python")}
+    (result,) = compare(WORKLOADS["linreg"], ["plait"], 1, 1, 0.01, False, missing)
+    assert "No such file" in result.failure
+    assert interpreter({"torch": "a"}, "torch_compile") == "a"
+    assert interpreter({"torch": "a", "torch_compile": "b"}, "torch_compile") == "b"
+    assert interpreter({"torch": "a"}, "jax") == sys.executable
+    with pytest.raises(SystemExit, match="expected NAME=PATH"):
+        parse_interpreters(["torch"])
+
+
+_SMALL_MODELS = """
+import plait
+plait.install_as("torch")
+from dataclasses import replace
+from bench.models import build
+from bench.workloads import WORKLOADS, make_batches
+
+sizes = {"layers": 1, "heads": 2, "width": 8, "context": 4, "vocabulary": 5}
+ids = (("ids:5", (4,)),)
+for model, shape in (("gpt2", (2, 5)), ("encoder", (2, 8))):
+    small = replace(WORKLOADS["minilm_infer"], model=model, batch=2, sizes=sizes, inputs=ids)
+    step, batches = build(small, make_batches(small, 1))
+    assert tuple(step(*batches[0]).shape) == shape
+inputs = (("normal", (8,)), ("classes:8", ()))
+small = replace(WORKLOADS["mlp1024_bf16"], batch=4, sizes={"widths": (8, 8)}, inputs=inputs)
+step, batches = build(small, make_batches(small, 1))
+losses = [float(step(*batches[0])) for _ in range(3)]
+assert losses[2] < losses[0]
+"""
+
+
+def test_models_under_autocast_and_for_inference_run() -> None:
+    # In a process of its own: there `torch` means Plait.
+    subprocess.run([sys.executable, "-c", _SMALL_MODELS], check=True)
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_cases_of_kernels_are_well_formed(group: str) -> None:
+    cases = list(GROUPS[group](False))
+    assert len({case.name for case in cases}) == len(cases) > 1
+    assert all((case.apply is None) != (case.prepare is None) for case in cases)
+
+
+@pytest.mark.parametrize("mode", ["forward", "gradient", "step"])
+def test_a_case_of_kernels_gives_what_the_operation_gives(mode: str) -> None:
+    case = Case("square", ((3, 4),), lambda lib, x: x * x, mode)
+    (x,) = case.arrays()
+    results = program_of(case, [x])()
+    upstream = np.random.RandomState(1).standard_normal((3, 4)).astype(np.float32)
+    expected = {"forward": [x * x], "gradient": [2 * x * upstream]}
+    expected["step"] = expected["forward"] + expected["gradient"]
+    assert len(results) == len(expected[mode])
+    for made, wanted in zip(results, expected[mode]):
+        np.testing.assert_allclose(made, wanted, rtol=1e-6)
+
+
+def test_geometric_means_leave_out_what_was_not_measured() -> None:
+    rows = [
+        Row("a", {"plait": [2.0, 3.0], "torch": [1.0]}),
+        Row("b", {"plait": [1.0], "torch": [8.0]}),
+        Row("c", {"torch": [8.0]}),
+    ]
+    assert geometric_mean(rows, "torch") == pytest.approx(0.5)
+    assert np.isnan(geometric_mean(rows, "numpy"))
+    assert kernels_table("g", rows).splitlines()[-1] == "| geometric mean |  |  |  | 0.50 |  |"
+
+
+def test_footprint_tells_kernels_and_times(tmp_path) -> None:
+    measured = footprint.measure("plait_compile", "linreg", 1, {}, str(tmp_path))
+    assert measured["compiled"] > 0 and measured["loaded"] == 0
+    again = footprint.measure("plait_compile", "linreg", 1, {}, str(tmp_path))
+    assert again["compiled"] == 0 and again["loaded"] == measured["compiled"]
+    assert 0 < again["import_s"] < again["total_s"]
+    with pytest.raises(RuntimeError, match="KeyError"):
+        footprint.measure("plait", "unknown", 1, {}, str(tmp_path))
