@@ -26,7 +26,8 @@ def test_random_graphs(isa: str, first: int) -> None:
 @pytest.mark.parametrize(
     "seed",
     [
-        20006,  # an output that is an input after the passes, which was given away to another; a broadcast of padding
+        # An output that is an input after the passes, given away to another; repeated padding.
+        20006,
         21025,  # a product in bfloat16 with a last panel of one column
     ],
 )
