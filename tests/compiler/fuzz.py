@@ -99,6 +99,8 @@ def difference(seed: int, isa: str) -> str:
         step = EPSILON.get(wanted.dtype.name, 0.0)
         scale = max(1.0, np.abs(b[np.isfinite(b)]).max(initial=0.0))
         near = (a == b) | (np.abs(a - b) <= 8 * step * scale) | (np.isnan(a) & np.isnan(b))
+        if wanted.dtype == np.float16:
+            near |= ~np.isfinite(b)  # where float32 between fused ops does not overflow
         if near.all():
             continue
         if not runs:

@@ -113,7 +113,7 @@ def _paired(
         out = f.at(target, f.mul(step.index, str(p.width)), "i32")
         for lane in range(0, p.width, p.lanes):
             lanes = min(p.lanes, p.width - lane)
-            halves, words = vectors.vector("i16", lanes), vectors.vector("i32", lanes)
+            halves, words = f"<{lanes} x i16>", f"<{lanes} x i32>"
             mask = f.tail_mask(lanes, f.sub(left, str(lane)))
             low, high = [
                 f.masked_load("i16", lanes, f.at(r, str(lane), "i16"), mask, 2)

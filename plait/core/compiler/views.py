@@ -71,15 +71,17 @@ def _transpose(view: View, made: Instruction) -> View:
     )
 
 
-def _broadcast(view: View, made: Instruction) -> View:
+def _broadcast(view: View, made: Instruction) -> View | None:
     lead = len(made.shape) - len(view.shape)
     stretched = [n == 1 and m != 1 for n, m in zip(view.shape, made.shape[lead:])]
     strides = [0 if wide else s for wide, s in zip(stretched, view.strides)]
-    return view._replace(
-        shape=made.shape,
-        strides=(*[0] * lead, *strides),
-        guards=tuple([g._replace(loop=g.loop + lead) for g in view.guards]),
-    )
+    guards = []
+    for guard in view.guards:
+        if not stretched[guard.loop]:
+            guards.append(guard._replace(loop=guard.loop + lead))
+        elif not guard.low <= 0 < guard.high:
+            return None  # the one element that is repeated is padding
+    return view._replace(shape=made.shape, strides=(*[0] * lead, *strides), guards=tuple(guards))
 
 
 def _slice(view: View, made: Instruction) -> View | None:
