@@ -12,6 +12,7 @@ from plait.core.compiler.lower import (
     copies,
     cumulative,
     gather,
+    random,
     recurrent,
     scatter,
     sort,
@@ -40,3 +41,5 @@ LOWERINGS.update(sort.LOWERINGS)
 LOWERINGS.update(cumulative.LOWERINGS)
 # Attention.
 LOWERINGS.update(attention.LOWERINGS)
+# Random bits.
+LOWERINGS.update(random.LOWERINGS)
