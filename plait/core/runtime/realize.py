@@ -9,6 +9,7 @@ region itself accounts for. An over-count only keeps a value longer; it never lo
 from __future__ import annotations
 
 import sys
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -83,13 +84,24 @@ def compile_graph(
     check raises; then no input has been written.
     """
 
+    def on_reference(inputs: list[np.ndarray]) -> list[np.ndarray]:
+        return [_apart(result) for result in _run(graph, inputs)]
+
     if flag("PLAIT_BACKEND") == "reference":
-        return lambda inputs: [_apart(result) for result in _run(graph, inputs)]
+        return on_reference
     if flag("PLAIT_VERIFY"):
         verify(graph)
     from plait.core.runtime.compiled import CompiledGraph
+    from plait.core.runtime.kernels import KernelRefused
 
-    compiled = CompiledGraph(graph, donations)
+    try:
+        compiled = CompiledGraph(graph, donations)
+    except KernelRefused as refusal:
+        # LLVM has ended a process over one of its kernels: the step runs all the same, and says so.
+        if flag("PLAIT_BACKEND") == "compiled":
+            raise
+        warnings.warn(f"plait: a step stays uncompiled: {refusal}", RuntimeWarning, stacklevel=2)
+        return on_reference
 
     def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
         for observe in observers:
