@@ -21,6 +21,9 @@ BACKENDS = ("auto", "reference", "compiled")
 #: Work on the reference, in flops plus bytes moved, that compiling a kernel is worth: some 10 ms
 #: of NumPy, which is what LLVM takes for one.
 _WORK_PER_KERNEL = 20_000_000
+#: What an op costs on the reference whatever its size, in the same unit: some 5 us of Python and
+#: of NumPy's own dispatch. Small graphs that repeat for long are compiled for it.
+_WORK_PER_OP = 10_000
 #: Ops that a kernel holds on average; what is not known before fusion.
 _OPS_PER_KERNEL = 6
 #: Structures whose work is counted; beyond it the oldest counts are forgotten.
@@ -65,8 +68,8 @@ def _pays(graph: Graph) -> bool:
 
 
 def work(graph: Graph) -> int:
-    """Flops plus bytes of one run, by the records of the ops."""
-    total = 0
+    """Flops plus bytes of one run, by the records of the ops, and what calling them costs."""
+    total = _WORK_PER_OP * len(graph.instructions)
     for made in graph.instructions:
         operands = [graph.type_of(arg) for arg in made.args]
         if any(isinstance(operand.dtype, tuple) for operand in operands):

@@ -1,0 +1,70 @@
+"""Which executor runs a graph: counted work decides, and a refused kernel is no dead end."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from plait.core.ir.dtypes import float32
+from plait.core.ir.graph import Graph, trace
+from plait.core.ir.node import Spec
+from plait.core.ops.elementwise import ADD, MUL
+from plait.core.reference import executor
+from plait.core.runtime import compiled, kernels, realize, tiers
+
+
+def small_graph(terms: int) -> Graph:
+    """x * y + y + y ..., of `terms` additions."""
+
+    def body(x, y):
+        total = MUL(x, y)
+        for _ in range(terms):
+            total = ADD(total, y)
+        return total
+
+    return trace(body, [Spec((2,), float32)] * 2)
+
+
+@pytest.fixture
+def auto(monkeypatch):
+    """The tier that counts, with nothing counted yet."""
+    monkeypatch.setenv("PLAIT_BACKEND", "auto")
+    monkeypatch.setattr(tiers, "_done", {})
+    monkeypatch.setattr(tiers, "_refused", set())
+
+
+def test_calls_alone_make_a_small_graph_worth_compiling(auto):
+    graph = small_graph(5)
+    bound = tiers._WORK_PER_KERNEL * (1 + 6 // tiers._OPS_PER_KERNEL)
+    runs = -(-bound // tiers.work(graph))
+    assert tiers.work(graph) >= 6 * tiers._WORK_PER_OP
+    for _ in range(runs):
+        assert tiers.executor_of(graph) is executor.run
+    assert tiers.executor_of(graph) is tiers._compiled
+
+
+def test_a_graph_that_runs_once_stays_on_the_reference(auto):
+    assert tiers.executor_of(small_graph(7)) is executor.run
+
+
+def test_a_refused_kernel_leaves_the_step_on_the_reference_with_a_warning(auto, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise kernels.KernelRefused([SimpleNamespace(kind="row")])
+
+    monkeypatch.setattr(compiled, "CompiledGraph", refuse)
+    with pytest.warns(RuntimeWarning, match="stays uncompiled"):
+        program = realize.compile_graph(small_graph(1), {})
+    x, y = np.float32([1, 2]), np.float32([3, 4])
+    np.testing.assert_array_equal(program([x, y])[0], x * y + y)
+
+
+def test_a_refused_kernel_is_an_error_where_the_native_tier_is_asked_for(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise kernels.KernelRefused([SimpleNamespace(kind="row")])
+
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    monkeypatch.setattr(compiled, "CompiledGraph", refuse)
+    with pytest.raises(kernels.KernelRefused):
+        realize.compile_graph(small_graph(1), {})
