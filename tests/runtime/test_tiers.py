@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,11 @@ def small_graph(terms: int) -> Graph:
         return total
 
     return trace(body, [Spec((2,), float32)] * 2)
+
+
+def refuse(*args: Any, **kwargs: Any) -> Any:
+    kernel: Any = SimpleNamespace(kind="row")
+    raise kernels.KernelRefused([kernel])
 
 
 @pytest.fixture
@@ -50,20 +56,14 @@ def test_a_graph_that_runs_once_stays_on_the_reference(auto):
 
 
 def test_a_refused_kernel_leaves_the_step_on_the_reference_with_a_warning(auto, monkeypatch):
-    def refuse(*args, **kwargs):
-        raise kernels.KernelRefused([SimpleNamespace(kind="row")])
-
     monkeypatch.setattr(compiled, "CompiledGraph", refuse)
     with pytest.warns(RuntimeWarning, match="stays uncompiled"):
         program = realize.compile_graph(small_graph(1), {})
-    x, y = np.float32([1, 2]), np.float32([3, 4])
+    x, y = np.array([1, 2], np.float32), np.array([3, 4], np.float32)
     np.testing.assert_array_equal(program([x, y])[0], x * y + y)
 
 
 def test_a_refused_kernel_is_an_error_where_the_native_tier_is_asked_for(monkeypatch):
-    def refuse(*args, **kwargs):
-        raise kernels.KernelRefused([SimpleNamespace(kind="row")])
-
     monkeypatch.setenv("PLAIT_BACKEND", "compiled")
     monkeypatch.setattr(compiled, "CompiledGraph", refuse)
     with pytest.raises(kernels.KernelRefused):
