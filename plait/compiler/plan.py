@@ -19,7 +19,8 @@ from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import Capture, GradSlot, Input
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
-from plait.core.runtime.realize import compile_graph, held_outside, realize
+from plait.core.lazy.replay.launch import realize
+from plait.core.runtime.realize import compile_graph, held_outside
 from plait.utils._pytree import tree_flatten
 
 #: Kinds of results that are the same in each call of a kind.

@@ -314,6 +314,8 @@ def _cell_of(place: Any, arguments: Sequence[Any]) -> Cell:
 def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:
     """A leaf node; attrs: those of such a leaf, its shape and dtype."""
     node = object.__new__(Node)
+    node.run = None
+    node.place = 0
     node.op, node.inputs, node.attrs, node.value, node.source = LEAF, (), attrs, array, None
     node.shape, node.dtype = attrs["shape"], attrs["dtype"]
     return node

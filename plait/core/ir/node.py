@@ -23,9 +23,21 @@ class Node:
     shape: tuple of ints (a tuple of shapes for several outputs); dtype likewise.
     value: None until computed, then the array (owned by the runtime, never written again).
     source: the user's line, kept for the ops that can fail when they run.
+    run, place: where the recorder has entered the node (see core/lazy/replay); None, 0: nowhere.
     """
 
-    __slots__ = ("__weakref__", "attrs", "dtype", "inputs", "op", "shape", "source", "value")
+    __slots__ = (
+        "__weakref__",
+        "attrs",
+        "dtype",
+        "inputs",
+        "op",
+        "place",
+        "run",
+        "shape",
+        "source",
+        "value",
+    )
 
     def __init__(self, op: Op, inputs: tuple[Node, ...], attrs: dict[str, Any]) -> None:
         self.shape, self.dtype = op.infer(*inputs, **attrs)
@@ -34,6 +46,8 @@ class Node:
         self.attrs = attrs
         self.value: Any = None
         self.source = user_location(2) if op.check is not None else None
+        self.run: object | None = None
+        self.place = 0
 
     @property
     def ndim(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from plait.core.ir.errors import error
-from plait.core.lazy.grad import Edge, Walk, ones_for
+from plait.core.lazy.grad import Edge, GradNode, Walk, ones_for
+from plait.core.lazy.replay.backward import learn, replay
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.ops.elementwise import cast
 
@@ -23,6 +25,9 @@ def backward(
     gradients: one per tensor; None for a tensor of one element. inputs: accumulate into these only.
     Raises RuntimeError as PyTorch does (no graph, not a scalar, freed graph, wrong shapes).
     """
+    plain = inputs is None and not create_graph and not retain_graph
+    if plain and len(tensors) == 1 and gradients[0] is None and _from_scalar(tensors[0]):
+        return
     roots = [_root(i, t, g, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients))]
     wanted = None
     if inputs is not None:
@@ -72,6 +77,16 @@ def grad(
     if not retain_graph:
         walk.release()
     return tuple(results)
+
+
+def _from_scalar(tensor: LazyTensor) -> bool:
+    """The usual pass: from one loss, freeing the graph. False where it is not that simple."""
+    edge = tensor.edge()
+    if edge is None or type(edge[0]) is not GradNode or math.prod(tensor.shape) != 1:
+        return False
+    if not replay(*edge):
+        learn(*edge, ones_for(tensor))
+    return True
 
 
 def _as_tensor(value: Any, like: LazyTensor) -> LazyTensor:

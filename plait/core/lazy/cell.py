@@ -19,7 +19,7 @@ from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.recorder import recorder
-from plait.core.runtime.realize import realize
+from plait.core.lazy.replay.launch import compute, realize
 
 
 def leaf_of(array: np.ndarray) -> Node:
@@ -116,7 +116,7 @@ def compute_all(cells: Iterable[Cell]) -> None:
         return
     others = _unsettled.besides(waiting)
     try:
-        realize([cell.node for cell in (*waiting, *others)])
+        compute([cell.node for cell in (*waiting, *others)])
     except Exception:
         others = []
         try:

@@ -40,6 +40,7 @@ class GradNode:
     output: the output node (a tuple for several outputs), or Specs where the rule does not read it.
     edges: per operand where its gradient goes, None where it needs none.
     versions: (cell, version) of the tensors read, to notice later in-place writes.
+    run, place: where the recorder has entered it (see replay); None once a pass has freed it.
     """
 
     __slots__ = (
@@ -52,7 +53,9 @@ class GradNode:
         "op",
         "output",
         "output_types",
+        "place",
         "released",
+        "run",
         "versions",
     )
 
@@ -77,6 +80,8 @@ class GradNode:
         self.cls = cls
         self.hooks: dict[int, dict[int, Callable]] | None = None
         self.released = False
+        self.run: object | None = None
+        self.place = 0
 
     def name(self) -> str:
         """PyTorch's manner of naming: MulBackward0."""
@@ -137,6 +142,7 @@ class GradNode:
 
     def release(self) -> None:
         """Let the saved values go after a backward pass."""
+        self.run = None
         if self.op.saved_inputs or self.op.saves_output or self.op.vjp is None:
             self.released = True
             self.inputs = ()
@@ -191,11 +197,10 @@ def record(
     cls: type[LazyTensor],
 ) -> GradNode:
     """The grad node of an op just recorded; `cells` are the operands' cells."""
+    saved = read_operands(op, edges)
     if op.vjp is None:
-        saved = tuple(range(len(nodes)))
         inputs: tuple[Any, ...] = nodes
     else:
-        saved = _read_inputs(op, edges)
         inputs = tuple(
             [x if i in saved else _stand_in(op, i, x.shape, x.dtype) for i, x in enumerate(nodes)]
         )
@@ -210,8 +215,10 @@ def record(
     return GradNode(op, attrs, inputs, edges, outputs, versions, cls)
 
 
-def _read_inputs(op: Op, edges: tuple[Edge | None, ...]) -> tuple[int, ...]:
+def read_operands(op: Op, edges: tuple[Edge | None, ...]) -> tuple[int, ...]:
     """The operands that the gradients needed here read."""
+    if op.vjp is None:
+        return tuple(range(len(edges)))
     if op.reads is None:
         return op.saved_inputs
     needed = {i for reads, edge in zip(op.reads, edges) if edge is not None for i in reads}

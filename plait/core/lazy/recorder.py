@@ -17,7 +17,8 @@ from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.runtime.config import flag
 from plait.core.runtime.generator import Generator
-from plait.core.runtime.realize import realize
+from plait.core.lazy.replay.launch import realize
+from plait.core.lazy.replay.run import threads
 
 _SWEEP_NODES = 1024
 _SWEEP_BYTES = 64 << 20
@@ -100,6 +101,7 @@ class Recorder(threading.local):
 
     def sweep(self) -> None:
         """Forget what is dead or computed; compute what waits where it passes the bound."""
+        threads.end()  # which holds what it has passed
         alive = self._waiting()
         pinned = {
             id(x): _bytes_of(x.value) for node in alive for x in node.inputs if x.value is not None

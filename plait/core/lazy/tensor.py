@@ -14,15 +14,16 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from plait.core.ir.dtypes import DType
-from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
+from plait.core.ir.errors import DTypeError, ShapeError, error
 from plait.core.ir.node import Node, Spec
-from plait.core.ir.op import ITEM, Op
+from plait.core.ir.op import Op
 from plait.core.lazy import grad as autograd
 from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
 from plait.core.lazy.recorder import recorder
+from plait.core.lazy.replay.run import apply
 from plait.core.lazy.views import (
     Layout,
     Step,
@@ -32,7 +33,6 @@ from plait.core.lazy.views import (
     write_back,
 )
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
-from plait.core.reference import executor
 
 
 class LazyTensor:
@@ -199,14 +199,11 @@ class LazyTensor:
             return cached[2], cached[3]
         first, first_edge = node, edge
         for step in self._steps:
-            operand, came_from = node, edge
-            node = Node(step.op, (operand, *step.extra), step.attrs)
-            if came_from is not None:
-                edges = (came_from, *[None for _ in step.extra])
-                made = autograd.record(
-                    step.op, step.attrs, (operand, *step.extra), edges, node, (), self.plain
-                )
-                edge = (made, 0)
+            operands = (node, *step.extra)
+            none = [None] * len(step.extra)
+            edges = None if edge is None else (edge, *none)
+            node, made = apply(step.op, operands, step.attrs, edges, (None, *none), self.plain)
+            edge = None if made is None else (made, 0)
         recorder.note(node)
         self._cached = (first, first_edge and first_edge[0], node, edge)
         return node, edge
@@ -265,37 +262,28 @@ class LazyTensor:
             edges.append(edge)
             cells.append(x.storage_cell)
             tracked = tracked or edge is not None
-        operands = tuple(nodes)
-        node = self._record(op, operands, attrs)
-        recorder.note(node)
+        tracked = tracked and modes.grad_enabled and op.has_vjp
         plain = self.plain
-        if isinstance(node.dtype, tuple):
-            outputs: Any = tuple([ITEM(node, index=i) for i in range(len(node.dtype))])
-            made = tuple([plain.of_node(part) for part in outputs])
-        else:
-            outputs = node
-            made = plain.of_node(node)
-        if tracked and modes.grad_enabled and op.has_vjp:
-            _track(op, operands, attrs, tuple(edges), outputs, cells, made, plain)
+        outputs, grad = apply(
+            op, tuple(nodes), attrs, tuple(edges) if tracked else None, cells, plain
+        )
+        if type(outputs) is Node:
+            made: Any = plain.of_node(outputs)
+            if grad is not None:
+                made._grad_fn = grad
+                if op.saves_output:
+                    grad.versions.append((made._cell, 0))
+            recorder.note(outputs)
+            return made
+        made = tuple([plain.of_node(part) for part in outputs])
+        if grad is not None:
+            for number, result in enumerate(made):
+                if result._dtype.is_differentiable:
+                    result._grad_fn, result._output_number = grad, number
+                    if op.saves_output:
+                        grad.versions.append((result._cell, 0))
+        recorder.note(outputs[0].inputs[0])
         return made
-
-    @staticmethod
-    def _record(op: Op, operands: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-        """The node of an op; faults of shape, dtype and ready values name the user's line."""
-        try:
-            node = Node(op, operands, attrs)
-        except (ShapeError, DTypeError) as fault:
-            raise error(type(fault), str(fault)) from None
-        if op.check is not None and all(operands[i].value is not None for i in op.checks):
-            node.source = user_location()
-            try:
-                executor.check(op, [x.value for x in operands], attrs, node.source)
-            except executor.OpFailure as failure:
-                fault = failure.fault
-                raise error(type(fault), str(fault), failure.source) from None
-        elif op.check is not None:
-            recorder.await_check(node)
-        return node
 
     # -- views and twins ----------------------------------------------------------------------
 
@@ -528,28 +516,3 @@ class LazyTensor:
             self._grad = ADD(held, grad)
         else:
             held.assign(ADD(held, grad))
-
-
-def _track(
-    op: Op,
-    operands: tuple[Node, ...],
-    attrs: dict[str, Any],
-    edges: tuple[Edge | None, ...],
-    outputs: Any,
-    cells: list[Cell | None],
-    made: Any,
-    plain: type[LazyTensor],
-) -> None:
-    """Give the results of a recorded op their grad node."""
-    if op.differentiable is not None and not any(edges[i] for i in op.differentiable):
-        return
-    results = made if isinstance(made, tuple) else (made,)
-    if not any(result._dtype.is_differentiable for result in results):
-        return
-    grad_node = autograd.record(op, attrs, operands, edges, outputs, cells, plain)
-    for number, result in enumerate(results):
-        if result._dtype.is_differentiable:
-            result._grad_fn = grad_node
-            result._output_number = number
-            if op.saves_output:
-                grad_node.versions.append((result._cell, 0))

@@ -174,6 +174,11 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
     return found
 
 
+def known(graph: Graph) -> CompiledGraph | None:
+    """The program of a graph, if it has been made."""
+    return _programs.get((graph.key, str(flag("PLAIT_ISA"))))
+
+
 def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     """Compute the outputs of a graph from its input arrays, as the reference executor does."""
     return compiled(graph).run(inputs)

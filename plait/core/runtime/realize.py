@@ -37,16 +37,54 @@ def realize(roots: Sequence[Node]) -> None:
     pending = [node for node in roots if node.value is None]
     if not pending:
         return
+    captured, graph, kept = region(pending)
+    results = _run(graph, [node.value for node in captured.leaves])
+    for node, result in zip(kept, results):
+        node.set_value(_own(result))
+
+
+def region(pending: list[Node], holders: int = 0) -> tuple[Capture, Graph, list[Node]]:
+    """What computes waiting nodes: the captured region, its graph, the nodes of the graph's outputs
+    (those asked for, and all that something outside of the region holds).
+
+    holders: how many of those that hold the nodes do not count.
+    """
     captured = capture(pending)
-    kept = _kept(captured, pending)
+    kept = _kept(captured, pending, holders)
     graph = Graph(
         captured.graph.inputs,
         captured.graph.instructions,
         tuple([captured.numbers[id(node)] for node in kept]),
     )
-    results = _run(graph, [node.value for node in captured.leaves])
-    for node, result in zip(kept, results):
-        node.set_value(_own(result))
+    return captured, graph, kept
+
+
+class Runner:
+    """A graph that runs again and again, on the executor that is its due."""
+
+    __slots__ = ("_graph", "_native", "_setting")
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._native: Any = None
+        self._setting: tuple = ()
+
+    def run(self, inputs: list[Any]) -> list[Any]:
+        """The outputs' arrays. Raises what a failing check raises."""
+        setting = (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY"))
+        if self._native is None or setting != self._setting:
+            self._native = tiers.native_program(self._graph)
+            self._setting = setting
+            if self._native is None or setting[2]:
+                return [_own(result) for result in _run(self._graph, inputs)]
+        for observe in observers:
+            observe(self._graph)
+        try:
+            results = self._native.run(inputs)
+        except executor.OpFailure as failure:
+            fault = failure.fault
+            raise error(type(fault), str(fault), failure.source or "") from None
+        return [_own(result) for result in results]
 
 
 def _references(nodes: Sequence[Node]) -> list[int]:
@@ -57,15 +95,16 @@ def _references(nodes: Sequence[Node]) -> list[int]:
 _UNHELD = _references([object()])[0]  # type: ignore[list-item]  # any object serves
 
 
-def _kept(captured: Capture, pending: list[Node]) -> list[Node]:
+def _kept(captured: Capture, pending: list[Node], holders: int = 0) -> list[Node]:
     """The nodes whose values outlive the run: the roots and all that is held from outside."""
     nodes = captured.nodes
     inside = Counter(id(operand) for node in nodes for operand in node.inputs)
     wanted = {id(node) for node in pending}
+    unheld = _UNHELD + holders
     return [
         node
         for node, count in zip(nodes, _references(nodes))
-        if id(node) in wanted or count > _UNHELD + inside[id(node)]
+        if id(node) in wanted or count > unheld + inside[id(node)]
     ]
 
 

@@ -53,6 +53,24 @@ def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
     return _compiled
 
 
+def native_program(graph: Graph) -> Any:
+    """The native program of a graph that is run natively already; None for any other."""
+    backend = flag("PLAIT_BACKEND")
+    if backend == "reference" or not graph.instructions:
+        return None
+    key = hash(graph.key)
+    if backend == "auto":
+        with _lock:
+            bound = _WORK_PER_KERNEL * (1 + len(graph.instructions) // _OPS_PER_KERNEL)
+            if _done.get(key, 0) < bound:
+                return None
+    if key in _refused:
+        return None
+    from plait.core.runtime import compiled
+
+    return compiled.known(graph)
+
+
 def _pays(graph: Graph) -> bool:
     """Count one more run of a graph; whether it has done enough to be compiled."""
     key = hash(graph.key)

@@ -1,0 +1,204 @@
+"""Backward passes: the nodes that a pass recorded here before, made again at once.
+
+The way to a grad node decides all that lies behind it: a pass from the same grad node at the same
+point visits the same nodes and records the same derivatives. What is not decided by the way is
+looked at each time: hooks, freed nodes, versions. Where one of these stands in the way, and where a
+grad node of another run or a user's function is met, the pass goes the ordinary way.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plait.core.ir.node import Node
+from plait.core.lazy.capture import watch
+from plait.core.lazy.grad import GradNode, Walk
+from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.tree import Point
+
+_new: Any = object.__new__
+
+#: What each node of a pass is made from: op, places of the operands, attributes, shape, dtype.
+_Recipe = tuple[Any, tuple[int, ...], dict[str, Any], Any, Any]
+
+
+class _Pass:
+    """A backward pass as it goes from one point.
+
+    visited: per grad node after the root, the number of a visited one and of its edge that leads
+    there. leaves: likewise per leaf tensor that a gradient arrives at, and the place of its
+    gradient. saved: (place, number of a visited node, operand or None for the output) of what an
+    earlier launch has computed. recipes: the nodes made. following: the point after it.
+    """
+
+    __slots__ = ("following", "leaves", "recipes", "saved", "visited")
+
+    def __init__(self, visited: list, leaves: list, saved: list, recipes: list[_Recipe]) -> None:
+        self.visited = visited
+        self.leaves = leaves
+        self.saved = saved
+        self.recipes = recipes
+        self.following = Point(None, {}, (), None)
+
+
+class LearningWalk(Walk):
+    """A walk that notes which gradient arrives at which leaf."""
+
+    def __init__(self) -> None:
+        super().__init__(create_graph=False, wanted=None, accumulate=True)
+        self.arrived: list[tuple[Any, Any]] = []
+
+    def _arrive(self, tensor: Any, grad: Any) -> None:
+        self.arrived.append((tensor, grad))
+        super()._arrive(tensor, grad)
+
+
+def _key(target: GradNode, number: int) -> tuple:
+    return ("backward", target.place, number)
+
+
+def replay(root: GradNode, number: int) -> bool:
+    """Do the backward pass from an output of a grad node, if it is known here."""
+    run = threads.run
+    if run is None or root.run is not run.token or watch.active is not None:
+        return False
+    known = run.point.children.get(_key(root, number))
+    if known is None:
+        return False
+    visited = [root]
+    for parent, edge in known.visited:
+        visited.append(visited[parent].edges[edge][0])
+    for made in visited:
+        if made.hooks or made.released:
+            return False
+        for cell, version in made.versions:
+            if cell.version != version:
+                return False
+    leaves = [visited[parent].edges[edge][0] for parent, edge, _ in known.leaves]
+    for leaf in leaves:
+        if leaf._leaf_hooks:
+            return False
+    nodes, token = run.nodes, run.token
+    for place, holder, operand in known.saved:
+        if nodes[place] is None:
+            made = visited[holder]
+            nodes[place] = made.output if operand is None else made.inputs[operand]
+    place = len(nodes)
+    for op, operands, attrs, shape, dtype in known.recipes:
+        node = _new(Node)
+        node.op = op
+        node.inputs = tuple([nodes[operand] for operand in operands])
+        node.attrs = attrs
+        node.shape = shape
+        node.dtype = dtype
+        node.value = None
+        node.source = None
+        node.run = token
+        node.place = place
+        place += 1
+        nodes.append(node)
+    run.point = known.following
+    for leaf, (_, _, place) in zip(leaves, known.leaves):
+        leaf.accumulate_grad(leaf.plain.of_node(nodes[place]), False)
+    for made in visited:
+        made.release()
+    return True
+
+
+def learn(root: GradNode, number: int, start: Node) -> None:
+    """Do a backward pass the ordinary way, and make it part of the tree where that can be."""
+    run = threads.run
+    token = None if run is None else run.token
+    inside = run is not None and root.run is token and watch.active is None
+    visited, ways = _visit(root) if inside else ([], [])
+    inside = inside and all(type(m) is GradNode and m.run is token and not m.hooks for m in visited)
+    walk = LearningWalk()
+    if inside:
+        # The leaves' own gradients are accumulated when the pass has been entered in the tree.
+        assert run is not None
+        walk.accumulate = False
+        walk.run([((root, number), start)])
+        made = _plan(run, visited, ways, walk.arrived)
+        if made is not None:
+            run.point.children[_key(root, number)] = made
+            threads.points += len(made.recipes)
+            run.point = made.following
+        for leaf, grad in walk.arrived:
+            leaf.accumulate_grad(walk._tensor(grad, leaf.plain), False)
+    else:
+        walk.run([((root, number), start)])
+    walk.release()
+
+
+def _visit(root: GradNode) -> tuple[list[Any], list[tuple[int, int]]]:
+    """All grad nodes behind a root, itself first, and how each other one is reached."""
+    visited: list[Any] = [root]
+    ways: list[tuple[int, int]] = []
+    known = {id(root)}
+    for parent, made in enumerate(visited):
+        for number, edge in enumerate(made.edges):
+            if edge is None or id(edge[0]) in known or not isinstance(edge[0], GradNode):
+                continue
+            known.add(id(edge[0]))
+            visited.append(edge[0])
+            ways.append((parent, number))
+    return visited, ways
+
+
+def _plan(run: Run, visited: list[Any], ways: list, arrived: list) -> _Pass | None:
+    """The pass that was just walked; None where it depends on more than the way to it."""
+    edges = {
+        id(edge[0]): (parent, number)
+        for parent, made in enumerate(visited)
+        for number, edge in enumerate(made.edges)
+        if edge is not None
+    }
+    saved: list[tuple[int, int, int | None]] = []
+    recipes: list[_Recipe] = []
+    if any(leaf._leaf_hooks or type(grad) is not Node for leaf, grad in arrived):
+        return None
+    if not _lay_out(run, visited, [grad for _, grad in arrived], recipes, saved):
+        return None
+    leaves = [(*edges[id(leaf)], grad.place) for leaf, grad in arrived]
+    return _Pass(ways, leaves, saved, recipes)
+
+
+def _lay_out(run: Run, visited: list, roots: list[Node], recipes: list, saved: list) -> bool:
+    """Enter the nodes of a pass in the run, and note what each is made from."""
+    token, nodes = run.token, run.nodes
+    stack = list(reversed(roots))
+    while stack:
+        node = stack[-1]
+        if node.run is token:
+            stack.pop()
+            if nodes[node.place] is None and not _hold_saved(run, visited, node, saved):
+                return False
+            continue
+        if node.value is not None:
+            return False
+        waiting = [
+            x for x in node.inputs if x.run is not token or nodes[x.place] is None
+        ]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        stack.pop()
+        operands = tuple([x.place for x in node.inputs])
+        recipes.append((node.op, operands, node.attrs, node.shape, node.dtype))
+        run.enter(node)
+    return True
+
+
+def _hold_saved(run: Run, visited: list, node: Node, saved: list) -> bool:
+    """Find a value that an earlier launch has computed among what the grad nodes keep."""
+    for number, made in enumerate(visited):
+        if made.output is node:
+            saved.append((node.place, number, None))
+        elif any(x is node for x in made.inputs):
+            position = next(i for i, x in enumerate(made.inputs) if x is node)
+            saved.append((node.place, number, position))
+        else:
+            continue
+        run.nodes[node.place] = node
+        return True
+    return False

@@ -1,0 +1,357 @@
+"""A run: the way of one thread through the tree, and the nodes it has passed.
+
+A node's place in a run is its number in the order of recording; values from outside get a place
+where they are first used. Places are decided by the way alone, so that steps, backward passes and
+launches can name their operands by them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+from weakref import ref
+
+import numpy as np
+
+from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
+from plait.core.ir.node import Node
+from plait.core.ir.op import ITEM, Op, leaf
+from plait.core.lazy.grad import Edge, GradNode, read_operands, record
+from plait.core.lazy.capture import watch
+from plait.core.lazy.replay.tree import GradPlan, Point, find
+from plait.core.ops.source import FULL
+from plait.core.ops.view import BROADCAST
+from plait.core.reference import executor
+
+#: Points of one thread's tree; beyond it the tree is grown anew.
+_MOST_POINTS = 1 << 16
+#: Steps that differ in their attributes alone, from one point on; beyond it the oldest goes.
+_MOST_SIBLINGS = 32
+#: Nodes of one run; a program that never launches starts again from the root.
+_MOST_NODES = 1 << 13
+
+
+class Run:
+    """Where a thread is in its tree.
+
+    token: what the nodes and grad nodes of this run refer to. nodes: by place; None for those that
+    a launch has computed, until they are used again. targets: places of leaf tensors and foreign
+    grad nodes, by id. grads: the grad nodes made, weakly. launches: how many there were.
+    """
+
+    __slots__ = ("grads", "held", "launches", "nodes", "point", "targets", "token")
+
+    def __init__(self, root: Point) -> None:
+        self.token = object()
+        self.point = root
+        self.nodes: list[Any] = []
+        self.targets: dict[int, int] = {}
+        self.held: list[Any] = []
+        self.grads: list[ref[GradNode]] = []
+        self.launches = 0
+
+    def enter(self, node: Node) -> None:
+        """Give a node the next place."""
+        node.run = self.token
+        node.place = len(self.nodes)
+        self.nodes.append(node)
+
+    def place_of(self, node: Node, key: list[Any]) -> int:
+        """The place of an operand; what a new place depends on goes into the key of the step."""
+        if node.run is not self.token:
+            if node.value is None:
+                self.take_in(node)
+            else:
+                key.append(node.shape)
+                key.append(node.dtype)
+                self.enter(node)
+        elif self.nodes[node.place] is None:
+            self.nodes[node.place] = node
+        return node.place
+
+    def place_of_target(self, target: Any) -> int:
+        """The place of a leaf tensor (even) or of a grad node of another run (odd), below -1."""
+        place = self.targets.get(id(target))
+        if place is None:
+            foreign = isinstance(target, GradNode)
+            place = self.targets[id(target)] = -2 - 2 * len(self.held) - foreign
+            self.held.append(target)
+        return place
+
+    def take_in(self, root: Node) -> None:
+        """Give a waiting node that was made elsewhere a place, and its waiting operands before."""
+        stack = [root]
+        while stack:
+            node = stack[-1]
+            if node.run is self.token:
+                stack.pop()
+                continue
+            waiting = [x for x in node.inputs if x.value is None and x.run is not self.token]
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            stack.pop()
+            self._step_to(node)
+
+    def _step_to(self, node: Node) -> None:
+        """One step along for a node that is already there."""
+        if node.op is FULL and self._number(node):
+            return
+        key: list[Any] = [None, node.op]
+        for operand in node.inputs:
+            key.append(self.place_of(operand, key))
+        points = self.point.children.setdefault(tuple(key), [])
+        point = find(points, node.attrs)
+        if point is None:
+            point = threads.add(points, Point(node.op, node.attrs, node.shape, node.dtype))
+        self.point = point
+        self.enter(node)
+
+    def _number(self, node: Node) -> bool:
+        """Handle a constant. One that had another value here before becomes an input: a number
+        that changes must not make a new graph each time."""
+        key = (FULL, node.shape, node.dtype)
+        points = self.point.children.setdefault(key, [])
+        point = find(points, node.attrs)
+        if point is None:
+            if not points:
+                point = threads.add(points, Point(FULL, node.attrs, node.shape, node.dtype))
+            else:
+                value = np.asarray(node.attrs["value"], node.dtype.numpy)
+                key = (None, *key)
+                if node.shape == ():
+                    node.value = value
+                else:
+                    number = leaf(value, (), node.dtype)
+                    self.enter(number)
+                    node.op, node.inputs, node.attrs = BROADCAST, (number,), {"shape": node.shape}
+                points = self.point.children.setdefault(key, [])
+                point = points[0] if points else None
+                if point is None:
+                    point = threads.add(points, Point(node.op, node.attrs, node.shape, node.dtype))
+        self.point = point
+        self.enter(node)
+        return True
+
+    def has_open_grads(self) -> bool:
+        """Whether a backward pass may still come back to this run."""
+        token = self.token
+        for weak in self.grads:
+            made = weak()
+            if made is not None and made.run is token:
+                return True
+        return False
+
+
+class _Threads(threading.local):
+    """The run and the tree of each thread."""
+
+    def __init__(self) -> None:
+        self.root = Point(None, {}, (), None)
+        self.points = 0
+        self.run: Run | None = None
+
+    def begin(self) -> Run:
+        """A new run from the root."""
+        if self.points > _MOST_POINTS:
+            self.root = Point(None, {}, (), None)
+            self.points = 0
+        self.run = Run(self.root)
+        return self.run
+
+    def end(self) -> None:
+        """Leave the run: its nodes are as any others from now on."""
+        if self.run is not None:
+            self.run.nodes.clear()  # a frame that still refers to the run must not hold them
+            self.run = None
+
+    def add(self, points: list[Point], point: Point) -> Point:
+        """Enter a new point of the tree among its siblings."""
+        if len(points) >= _MOST_SIBLINGS:
+            del points[0]
+        points.append(point)
+        self.points += 1
+        return point
+
+
+threads = _Threads()
+
+_new: Any = object.__new__
+
+
+def apply(
+    op: Op,
+    operands: tuple[Node, ...],
+    attrs: dict[str, Any],
+    edges: tuple[Edge | None, ...] | None,
+    cells: Sequence[Any],
+    cls: Any,
+) -> tuple[Any, GradNode | None]:
+    """Record an op: (its node, or a tuple of the parts of several results; its grad node).
+
+    edges: where the operands' gradients go; None where nothing is differentiated. cells: those
+    of the operands, for versions. cls: the class of tensors that a derivative is recorded on.
+    """
+    if watch.active is not None:
+        return _alone(op, operands, attrs, edges, cells, cls)
+    run = threads.run
+    if run is None or len(run.nodes) > _MOST_NODES:
+        run = threads.begin()
+    token, nodes = run.token, run.nodes
+    key: list[Any] = [op]
+    for node in operands:
+        if node.run is token and nodes[node.place] is not None:
+            key.append(node.place)
+        else:
+            key.append(run.place_of(node, key))
+    if edges is not None:
+        for edge in edges:
+            if edge is None:
+                key.append(-1)
+                continue
+            target = edge[0]
+            if type(target) is GradNode and target.run is token:
+                key.append(target.place)
+                key.append(edge[1])
+            else:
+                key.append(run.place_of_target(target))
+                key.append(edge[1])
+    points = run.point.children.setdefault(tuple(key), [])
+    point = find(points, attrs)
+    if point is None:
+        return _first_time(run, points, op, operands, attrs, edges, cells, cls)
+    node = _new(Node)
+    node.op = op
+    node.inputs = operands
+    node.attrs = point.attrs
+    node.shape = point.shape
+    node.dtype = point.dtype
+    node.value = None
+    node.source = None
+    node.run = token
+    node.place = len(nodes)
+    nodes.append(node)
+    run.point = point
+    if op.check is not None:
+        check(node)
+    outputs: Any = node
+    if point.parts is not None:
+        outputs = _parts(run, node)
+    plan = point.grad
+    if plan is None:
+        return outputs, None
+    made = _new(GradNode)
+    made.op = op
+    made.attrs = point.attrs
+    made.inputs = tuple([x if kept is None else kept for x, kept in zip(operands, plan.inputs)])
+    made.edges = edges
+    made.output = outputs if plan.output is None else plan.output
+    made.output_types = plan.output_types
+    made.versions = [(c, c.version) for i in plan.saved if (c := cells[i]) is not None]
+    made.cls = cls
+    made.hooks = None
+    made.released = False
+    _enter_grad(run, made)
+    return outputs, made
+
+
+def _enter_grad(run: Run, made: GradNode) -> None:
+    made.run = run.token
+    made.place = len(run.grads)
+    run.grads.append(ref(made))
+
+
+def _parts(run: Run, node: Node) -> tuple[Node, ...]:
+    parts = tuple([ITEM(node, index=i) for i in range(len(node.shape))])
+    for part in parts:
+        run.enter(part)
+    return parts
+
+
+def _first_time(
+    run: Run,
+    points: list[Point],
+    op: Op,
+    operands: tuple[Node, ...],
+    attrs: dict[str, Any],
+    edges: tuple[Edge | None, ...] | None,
+    cells: Sequence[Any],
+    cls: Any,
+) -> tuple[Any, GradNode | None]:
+    """Record a step that is not in the tree, and make it part of it."""
+    node = _made(op, operands, attrs)
+    point = threads.add(points, Point(op, attrs, node.shape, node.dtype))
+    run.point = point
+    run.enter(node)
+    outputs: Any = node
+    if isinstance(node.dtype, tuple):
+        point.parts = tuple(zip(node.shape, node.dtype))
+        outputs = _parts(run, node)
+    made = None
+    if edges is not None and _leads_on(op, edges, outputs):
+        made = record(op, attrs, operands, edges, outputs, cells, cls)
+        point.grad = _plan_of(made)
+        _enter_grad(run, made)
+    return outputs, made
+
+
+def _alone(
+    op: Op,
+    operands: tuple[Node, ...],
+    attrs: dict[str, Any],
+    edges: tuple[Edge | None, ...] | None,
+    cells: Sequence[Any],
+    cls: Any,
+) -> tuple[Any, GradNode | None]:
+    """Record an op in no run, as captures want it."""
+    node = _made(op, operands, attrs)
+    outputs: Any = node
+    if isinstance(node.dtype, tuple):
+        outputs = tuple([ITEM(node, index=i) for i in range(len(node.shape))])
+    if edges is not None and _leads_on(op, edges, outputs):
+        return outputs, record(op, attrs, operands, edges, outputs, cells, cls)
+    return outputs, None
+
+
+def _made(op: Op, operands: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
+    """The node of an op; faults of shape, dtype and ready values name the user's line."""
+    try:
+        node = Node(op, operands, attrs)
+    except (ShapeError, DTypeError) as fault:
+        raise error(type(fault), str(fault)) from None
+    if op.check is not None:
+        check(node)
+    return node
+
+
+def _leads_on(op: Op, edges: Sequence[Edge | None], outputs: Any) -> bool:
+    """Whether a gradient passes from the results to an operand."""
+    if op.differentiable is not None and not any(edges[i] for i in op.differentiable):
+        return False
+    parts = outputs if isinstance(outputs, tuple) else (outputs,)
+    return any(part.dtype.is_differentiable for part in parts)
+
+
+def _plan_of(made: GradNode) -> GradPlan:
+    kept = tuple([None if type(x) is Node else x for x in made.inputs])
+    output = None if made.op.saves_output else made.output
+    # An op's record may name operands that this call has left out.
+    saved = tuple([i for i in read_operands(made.op, made.edges) if i < len(kept)])
+    return GradPlan(kept, saved, output, made.output_types)
+
+
+def check(node: Node) -> None:
+    """Run an op's check where the values are there; else remember the user's line for later."""
+    op = node.op
+    assert op.check is not None, "asked only of ops with a check"
+    if any(node.inputs[i].value is None for i in op.checks):
+        node.source = node.source or user_location()
+        from plait.core.lazy.recorder import recorder  # not at the top: it imports this module
+
+        recorder.await_check(node)
+        return
+    try:
+        executor.check(op, [x.value for x in node.inputs], node.attrs, None)
+    except executor.OpFailure as failure:
+        raise error(type(failure.fault), str(failure.fault)) from None
