@@ -15,10 +15,10 @@ from weakref import ref
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
-from plait.core.runtime.config import flag
-from plait.core.runtime.generator import Generator
 from plait.core.lazy.replay.launch import realize
 from plait.core.lazy.replay.run import threads
+from plait.core.runtime.config import flag
+from plait.core.runtime.generator import Generator
 
 _SWEEP_NODES = 1024
 _SWEEP_BYTES = 64 << 20

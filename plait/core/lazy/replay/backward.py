@@ -38,7 +38,7 @@ class _Pass:
         self.leaves = leaves
         self.saved = saved
         self.recipes = recipes
-        self.following = Point(None, {}, (), None)
+        self.following = Point()
 
 
 class LearningWalk(Walk):
@@ -120,7 +120,7 @@ def learn(root: GradNode, number: int, start: Node) -> None:
         walk.run([((root, number), start)])
         made = _plan(run, visited, ways, walk.arrived)
         if made is not None:
-            run.point.children[_key(root, number)] = made
+            run.point.enter(_key(root, number), made)
             threads.points += len(made.recipes)
             run.point = made.following
         for leaf, grad in walk.arrived:
@@ -176,9 +176,7 @@ def _lay_out(run: Run, visited: list, roots: list[Node], recipes: list, saved: l
             continue
         if node.value is not None:
             return False
-        waiting = [
-            x for x in node.inputs if x.run is not token or nodes[x.place] is None
-        ]
+        waiting = [x for x in node.inputs if x.run is not token or nodes[x.place] is None]
         if waiting:
             stack.extend(reversed(waiting))
             continue

@@ -39,7 +39,7 @@ class _Launch:
         self.inputs = inputs
         self.outputs = outputs
         self.dropped = dropped
-        self.following = Point(None, {}, (), None)
+        self.following = Point()
 
 
 def realize(roots: Sequence[Node]) -> None:
@@ -54,13 +54,18 @@ def compute(roots: Sequence[Node]) -> None:
     pending = [node for node in roots if node.value is None]
     if not pending:
         return
-    if run is None or watch.active is not None:
+    if watch.active is not None:
         realize(pending)
         return
+    if run is None:
+        run = threads.begin()
     token = run.token
     for node in pending:
         if node.run is not token:
             run.take_in(node)
+    if run.lost:
+        realize(pending)
+        return
     nodes = run.nodes
     waiting = [node for node in nodes if node is not None and node.value is None]
     key = (
@@ -112,7 +117,7 @@ def _first_time(run: Run, pending: list[Node], key: tuple) -> None:
     launch = _Launch(runner, inputs, outputs, dropped)
     children = run.point.children
     if len(children) < _MOST_KINDS:
-        children[key] = launch
+        run.point.enter(key, launch)
         threads.points += 1
     del captured, kept
     _follow(run, launch)

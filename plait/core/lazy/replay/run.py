@@ -16,20 +16,18 @@ import numpy as np
 
 from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
 from plait.core.ir.node import Node
-from plait.core.ir.op import ITEM, Op, leaf
-from plait.core.lazy.grad import Edge, GradNode, read_operands, record
+from plait.core.ir.op import ITEM, LEAF, Op, leaf
 from plait.core.lazy.capture import watch
-from plait.core.lazy.replay.tree import GradPlan, Point, find
+from plait.core.lazy.grad import Edge, GradNode, read_operands, record
+from plait.core.lazy.replay.tree import GradPlan, Point
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST
 from plait.core.reference import executor
 
 #: Points of one thread's tree; beyond it the tree is grown anew.
-_MOST_POINTS = 1 << 16
-#: Steps that differ in their attributes alone, from one point on; beyond it the oldest goes.
-_MOST_SIBLINGS = 32
+_MOST_POINTS = 1 << 13
 #: Nodes of one run; a program that never launches starts again from the root.
-_MOST_NODES = 1 << 13
+_MOST_NODES = 1 << 12
 
 
 class Run:
@@ -38,9 +36,24 @@ class Run:
     token: what the nodes and grad nodes of this run refer to. nodes: by place; None for those that
     a launch has computed, until they are used again. targets: places of leaf tensors and foreign
     grad nodes, by id. grads: the grad nodes made, weakly. launches: how many there were.
+
+    The tree grows by what is recorded a second time: the first time, an unknown step leads off the
+    tree (`lost`), and from there on until the run ends nothing is matched; the second time, the
+    rest of the run is learned.
     """
 
-    __slots__ = ("grads", "held", "launches", "nodes", "point", "targets", "token")
+    __slots__ = (
+        "grads",
+        "held",
+        "launches",
+        "learning",
+        "lost",
+        "nodes",
+        "point",
+        "strayed",
+        "targets",
+        "token",
+    )
 
     def __init__(self, root: Point) -> None:
         self.token = object()
@@ -50,6 +63,23 @@ class Run:
         self.held: list[Any] = []
         self.grads: list[ref[GradNode]] = []
         self.launches = 0
+        self.learning = False
+        self.lost = False
+        #: Ops recorded off the tree.
+        self.strayed = 0
+
+    def learns(self, key: tuple, attrs: dict[str, Any]) -> bool:
+        """Whether an unknown step is to be learned; else the run is off the tree."""
+        if not self.learning:
+            self.learning = self.point.seen_before(key, attrs)
+            self.lost = not self.learning
+        return self.learning
+
+    def add(self, key: tuple, point: Point) -> None:
+        """Take a step that was unknown so far."""
+        self.point.add(key, point)
+        self.point = point
+        threads.points += 1
 
     def enter(self, node: Node) -> None:
         """Give a node the next place."""
@@ -82,7 +112,7 @@ class Run:
     def take_in(self, root: Node) -> None:
         """Give a waiting node that was made elsewhere a place, and its waiting operands before."""
         stack = [root]
-        while stack:
+        while stack and not self.lost:
             node = stack[-1]
             if node.run is self.token:
                 stack.pop()
@@ -96,43 +126,41 @@ class Run:
 
     def _step_to(self, node: Node) -> None:
         """One step along for a node that is already there."""
-        if node.op is FULL and self._number(node):
+        if node.op is FULL:
+            key = self._constant(node)
+        else:
+            parts: list[Any] = [None, node.op]
+            for operand in node.inputs:
+                parts.append(self.place_of(operand, parts))
+            key = tuple(parts)
+        if self.lost:
             return
-        key: list[Any] = [None, node.op]
-        for operand in node.inputs:
-            key.append(self.place_of(operand, key))
-        points = self.point.children.setdefault(tuple(key), [])
-        point = find(points, node.attrs)
-        if point is None:
-            point = threads.add(points, Point(node.op, node.attrs, node.shape, node.dtype))
-        self.point = point
+        point = self.point.step(key, node.attrs)
+        if point is not None:
+            self.point = point
+        elif self.learns(key, node.attrs):
+            self.add(key, Point(node.op, node.attrs, node.shape, node.dtype))
+        else:
+            return
         self.enter(node)
 
-    def _number(self, node: Node) -> bool:
-        """Handle a constant. One that had another value here before becomes an input: a number
+    def _constant(self, node: Node) -> tuple:
+        """The key of a constant. One that had another value here before becomes an input: a number
         that changes must not make a new graph each time."""
         key = (FULL, node.shape, node.dtype)
-        points = self.point.children.setdefault(key, [])
-        point = find(points, node.attrs)
-        if point is None:
-            if not points:
-                point = threads.add(points, Point(FULL, node.attrs, node.shape, node.dtype))
-            else:
-                value = np.asarray(node.attrs["value"], node.dtype.numpy)
-                key = (None, *key)
-                if node.shape == ():
-                    node.value = value
-                else:
-                    number = leaf(value, (), node.dtype)
-                    self.enter(number)
-                    node.op, node.inputs, node.attrs = BROADCAST, (number,), {"shape": node.shape}
-                points = self.point.children.setdefault(key, [])
-                point = points[0] if points else None
-                if point is None:
-                    point = threads.add(points, Point(node.op, node.attrs, node.shape, node.dtype))
-        self.point = point
-        self.enter(node)
-        return True
+        first = self.point.children.get(key)
+        if first is None or first.op is None or self.point.step(key, node.attrs) is not None:
+            return key
+        value = np.asarray(node.attrs["value"], node.dtype.numpy)
+        if node.shape == ():
+            # As a leaf, whose attributes tell nothing of its value.
+            node.op, node.attrs = LEAF, {"shape": (), "dtype": node.dtype}
+            node.value = value
+        else:
+            number = leaf(value, (), node.dtype)
+            self.enter(number)
+            node.op, node.inputs, node.attrs = BROADCAST, (number,), {"shape": node.shape}
+        return (None, *key)
 
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""
@@ -148,14 +176,14 @@ class _Threads(threading.local):
     """The run and the tree of each thread."""
 
     def __init__(self) -> None:
-        self.root = Point(None, {}, (), None)
+        self.root = Point()
         self.points = 0
         self.run: Run | None = None
 
     def begin(self) -> Run:
         """A new run from the root."""
         if self.points > _MOST_POINTS:
-            self.root = Point(None, {}, (), None)
+            self.root = Point()
             self.points = 0
         self.run = Run(self.root)
         return self.run
@@ -165,14 +193,6 @@ class _Threads(threading.local):
         if self.run is not None:
             self.run.nodes.clear()  # a frame that still refers to the run must not hold them
             self.run = None
-
-    def add(self, points: list[Point], point: Point) -> Point:
-        """Enter a new point of the tree among its siblings."""
-        if len(points) >= _MOST_SIBLINGS:
-            del points[0]
-        points.append(point)
-        self.points += 1
-        return point
 
 
 threads = _Threads()
@@ -198,6 +218,11 @@ def apply(
     run = threads.run
     if run is None or len(run.nodes) > _MOST_NODES:
         run = threads.begin()
+    if run.lost:
+        run.strayed += 1
+        if run.strayed > _MOST_NODES:
+            threads.end()
+        return _alone(op, operands, attrs, edges, cells, cls)
     token, nodes = run.token, run.nodes
     key: list[Any] = [op]
     for node in operands:
@@ -217,10 +242,14 @@ def apply(
             else:
                 key.append(run.place_of_target(target))
                 key.append(edge[1])
-    points = run.point.children.setdefault(tuple(key), [])
-    point = find(points, attrs)
+    if run.lost:
+        return _alone(op, operands, attrs, edges, cells, cls)
+    way = tuple(key)
+    point = run.point.step(way, attrs)
     if point is None:
-        return _first_time(run, points, op, operands, attrs, edges, cells, cls)
+        if not run.learns(way, attrs):
+            return _alone(op, operands, attrs, edges, cells, cls)
+        return _learned(run, way, op, operands, attrs, edges, cells, cls)
     node = _new(Node)
     node.op = op
     node.inputs = operands
@@ -236,7 +265,7 @@ def apply(
     if op.check is not None:
         check(node)
     outputs: Any = node
-    if point.parts is not None:
+    if point.several:
         outputs = _parts(run, node)
     plan = point.grad
     if plan is None:
@@ -269,9 +298,9 @@ def _parts(run: Run, node: Node) -> tuple[Node, ...]:
     return parts
 
 
-def _first_time(
+def _learned(
     run: Run,
-    points: list[Point],
+    key: tuple,
     op: Op,
     operands: tuple[Node, ...],
     attrs: dict[str, Any],
@@ -281,13 +310,10 @@ def _first_time(
 ) -> tuple[Any, GradNode | None]:
     """Record a step that is not in the tree, and make it part of it."""
     node = _made(op, operands, attrs)
-    point = threads.add(points, Point(op, attrs, node.shape, node.dtype))
-    run.point = point
+    point = Point(op, attrs, node.shape, node.dtype)
+    run.add(key, point)
     run.enter(node)
-    outputs: Any = node
-    if isinstance(node.dtype, tuple):
-        point.parts = tuple(zip(node.shape, node.dtype))
-        outputs = _parts(run, node)
+    outputs: Any = _parts(run, node) if point.several else node
     made = None
     if edges is not None and _leads_on(op, edges, outputs):
         made = record(op, attrs, operands, edges, outputs, cells, cls)

@@ -11,6 +11,14 @@ from plait.core.ir.op import Op
 #: Kinds whose equal values are the same value.
 _PLAIN = (int, str, type(None), DType)
 
+#: What most points have of children and attributes; never written.
+_NONE: dict[Any, Any] = {}
+
+#: Steps that differ in their attributes alone, from one point on; beyond it the oldest goes.
+_MOST_SIBLINGS = 32
+#: Marks of such steps that were taken once; beyond it they are forgotten.
+_MOST_MARKS = 256
+
 
 class GradPlan:
     """What the grad node of a step keeps.
@@ -31,30 +39,90 @@ class GradPlan:
 class Point:
     """A place in the tree, reached by one step.
 
-    op, attrs: the step; shape, dtype: its result (tuples for several). parts: (shape, dtype) of
-    each of several results. grad: what its grad node keeps; None where it has none. children: the
-    steps on from here: lists of points by operands (those of a list differ in their attributes),
-    and single entries for backward passes and launches.
+    op, attrs: the step; shape, dtype: its result (tuples for several). several: how many results.
+    grad: what its grad node keeps; None where it has none. children: the ways on from here: points
+    by the operands of the step, backward passes and launches. sibling: the next point by the same
+    operands with other attributes. others: hashes of attributes seen once among the siblings.
     """
 
-    __slots__ = ("_frozen", "_types", "attrs", "children", "dtype", "grad", "op", "parts", "shape")
+    __slots__ = (
+        "_frozen",
+        "_types",
+        "attrs",
+        "children",
+        "dtype",
+        "grad",
+        "op",
+        "others",
+        "several",
+        "shape",
+        "sibling",
+    )
 
-    def __init__(self, op: Op | None, attrs: dict[str, Any], shape: Any, dtype: Any) -> None:
+    def __init__(
+        self,
+        op: Op | None = None,
+        attrs: dict[str, Any] = _NONE,
+        shape: Any = (),
+        dtype: Any = None,
+    ) -> None:
         self.op = op
         self.attrs = attrs
         self.shape = shape
         self.dtype = dtype
-        self.parts: tuple | None = None
+        self.several = len(dtype) if isinstance(dtype, tuple) else 0
         self.grad: GradPlan | None = None
-        self.children: dict[Any, Any] = {}
-        self._types = list(map(type, attrs.values()))
+        self.children: dict[Any, Any] = _NONE
+        self.sibling: Point | None = None
+        self.others: set[int] | None = None
+        self._types = tuple(map(type, attrs.values()))
         self._frozen = None if all(map(_is_plain, attrs.values())) else freeze(attrs)
 
     def takes(self, attrs: dict[str, Any]) -> bool:
         """Whether a step with these attributes leads here (1, 1.0 and True are three values)."""
         if self._frozen is not None:
             return freeze(attrs) == self._frozen
-        return attrs == self.attrs and list(map(type, attrs.values())) == self._types
+        return attrs == self.attrs and tuple(map(type, attrs.values())) == self._types
+
+    def step(self, key: tuple, attrs: dict[str, Any]) -> Point | None:
+        """Where a step with these operands and attributes leads, if that is known."""
+        point = self.children.get(key)
+        while point is not None and not point.takes(attrs):
+            point = point.sibling
+        return point
+
+    def enter(self, key: Any, entry: Any) -> None:
+        """Add a way on from here."""
+        if self.children is _NONE:
+            self.children = {}
+        self.children[key] = entry
+
+    def add(self, key: tuple, point: Point) -> None:
+        """Add a step on from here, before those that differ from it in their attributes."""
+        first = self.children.get(key)
+        if first is not None and first is not _SEEN:
+            point.sibling, point.others = first, first.others
+            last: Point | None = point
+            for _ in range(_MOST_SIBLINGS):
+                last = last.sibling if last is not None else None
+            if last is not None:
+                last.sibling = None
+        self.enter(key, point)
+
+    def seen_before(self, key: tuple, attrs: dict[str, Any]) -> bool:
+        """Note that an unknown step was taken; whether it had been taken before."""
+        first = self.children.get(key)
+        if first is None:
+            self.enter(key, _SEEN)
+            return False
+        if first is _SEEN:
+            return True
+        mark = hash(freeze(attrs))
+        if first.others is None or len(first.others) > _MOST_MARKS:
+            first.others = set()
+        known = mark in first.others
+        first.others.add(mark)
+        return known
 
 
 def _is_plain(value: Any) -> bool:
@@ -63,9 +131,5 @@ def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN
 
 
-def find(points: list[Point], attrs: dict[str, Any]) -> Point | None:
-    """The point of a list that a step with these attributes leads to."""
-    for point in points:
-        if point.takes(attrs):
-            return point
-    return None
+#: Stands for a step that was taken once.
+_SEEN = Point(None, {"": ""})
