@@ -24,6 +24,7 @@ from plait.core.lazy.cell import Cell, compute_all, leaf_of
 from plait.core.lazy.hostnumber import HostNumber, plain, product_in, rounded
 from plait.core.lazy.modes import grad_mode
 from plait.core.ops.source import full
+from plait.optim import _replay
 from plait.optim.optimizer import Optimizer
 
 
@@ -58,6 +59,21 @@ class Update:
             tensor.assign(value)
         else:
             self._writes[id(tensor)] = (tensor, value)
+
+    @property
+    def writes(self) -> list[tuple[Tensor, Any]]:
+        """The tensors to be written, and their values."""
+        return list(self._writes.values())
+
+    @property
+    def creates(self) -> bool:
+        """Whether optimizer state is made."""
+        return bool(self._created)
+
+    def drop(self) -> None:
+        """Forget all that was to be written."""
+        self._writes.clear()
+        self._created.clear()
 
     def state_of(self, optimizer: Optimizer, param: Tensor) -> ParamState:
         """The state that an optimizer keeps for a parameter."""
@@ -201,18 +217,27 @@ class UpdateRule(Optimizer):
         if closure is not None:
             with grad_mode(True):
                 loss = closure()
+        if _replay.replay(self):
+            return loss
         differentiable = any(group.get("differentiable", False) for group in self.param_groups)
         with grad_mode(differentiable), Update(differentiable) as update:
-            for group in self.param_groups:
-                options = self._options(group)
-                for param in group["params"]:
-                    if param.grad is not None:
-                        self._check_gradient(param)
-                        if param.grad.is_sparse:
-                            self._update_sparse(update, options, param, param.grad)
-                        else:
-                            self._update(update, options, param, update.read(param.grad))
+            if not differentiable:
+                _replay.learn(self, self._record, update)
+            if not update.writes:
+                self._record(update)
         return loss
+
+    def _record(self, update: Update) -> None:
+        """Record the update of every parameter that has a gradient."""
+        for group in self.param_groups:
+            options = self._options(group)
+            for param in group["params"]:
+                if param.grad is not None:
+                    self._check_gradient(param)
+                    if param.grad.is_sparse:
+                        self._update_sparse(update, options, param, param.grad)
+                    else:
+                        self._update(update, options, param, update.read(param.grad))
 
     def _options(self, group: dict[str, Any]) -> Any:
         """A group's options, tensors as numbers; in a compiled step those of each later call."""

@@ -129,6 +129,21 @@ def compute_all(cells: Iterable[Cell]) -> None:
         cell.fallback = None
 
 
+def compute_nodes(nodes: list[Node]) -> None:
+    """Compute nodes that no cell holds yet, as `compute_all` does."""
+    if all(node.value is not None for node in nodes):
+        return
+    others = _unsettled.besides([]) if _unsettled.cells else []
+    if others:
+        compute_all([Cell(node) for node in nodes])
+        return
+    try:
+        compute(nodes)
+    except Exception:
+        _unsettled.roll_back(nodes)
+        raise
+
+
 class Cell:
     """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
 

@@ -97,15 +97,17 @@ _UNHELD = _references([object()])[0]  # type: ignore[list-item]  # any object se
 
 def _kept(captured: Capture, pending: list[Node], holders: int = 0) -> list[Node]:
     """The nodes whose values outlive the run: the roots and all that is held from outside."""
-    nodes = captured.nodes
-    inside = Counter(id(operand) for node in nodes for operand in node.inputs)
     wanted = {id(node) for node in pending}
+    held = held_besides(captured.nodes, holders)
+    return [node for node, is_held in zip(captured.nodes, held) if is_held or id(node) in wanted]
+
+
+def held_besides(nodes: list[Node], holders: int = 0) -> list[bool]:
+    """Per node of a list: whether something holds it besides the list, its users there, and as
+    many `holders` as are known."""
+    inside = Counter(id(operand) for node in nodes for operand in node.inputs)
     unheld = _UNHELD + holders
-    return [
-        node
-        for node, count in zip(nodes, _references(nodes))
-        if id(node) in wanted or count > unheld + inside[id(node)]
-    ]
+    return [count > unheld + inside[id(node)] for node, count in zip(nodes, _references(nodes))]
 
 
 def held_outside(captured: Capture) -> list[Node]:

@@ -13,10 +13,8 @@ from typing import Any
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode, Walk
-from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.run import Run, make, threads
 from plait.core.lazy.replay.tree import Point
-
-_new: Any = object.__new__
 
 #: What each node of a pass is made from: op, places of the operands, attributes, shape, dtype.
 _Recipe = tuple[Any, tuple[int, ...], dict[str, Any], Any, Any]
@@ -78,25 +76,12 @@ def replay(root: GradNode, number: int) -> bool:
     for leaf in leaves:
         if leaf._leaf_hooks:
             return False
-    nodes, token = run.nodes, run.token
+    nodes = run.nodes
     for place, holder, operand in known.saved:
         if nodes[place] is None:
             made = visited[holder]
             nodes[place] = made.output if operand is None else made.inputs[operand]
-    place = len(nodes)
-    for op, operands, attrs, shape, dtype in known.recipes:
-        node = _new(Node)
-        node.op = op
-        node.inputs = tuple([nodes[operand] for operand in operands])
-        node.attrs = attrs
-        node.shape = shape
-        node.dtype = dtype
-        node.value = None
-        node.source = None
-        node.run = token
-        node.place = place
-        place += 1
-        nodes.append(node)
+    make(run, nodes, known.recipes)
     run.point = known.following
     for leaf, (_, _, place) in zip(leaves, known.leaves):
         leaf.accumulate_grad(leaf.plain.of_node(nodes[place]), False)

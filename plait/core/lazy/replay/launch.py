@@ -18,6 +18,8 @@ from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
 from plait.core.runtime.realize import Runner
 
+_SCALARS = ((), (1,))
+
 #: Launches of one run. A program that never calls backward starts again from the root.
 _MOST_LAUNCHES = 16
 #: Launches kept at one point; beyond it they are made anew each time.
@@ -75,8 +77,9 @@ def compute(roots: Sequence[Node]) -> None:
     )
     launch = run.point.children.get(key)
     if launch is None:
+        wanted = pending + _scalars(waiting, pending)
         del waiting
-        _first_time(run, pending, key)
+        _first_time(run, pending, wanted, key)
         return
     inputs = [nodes[place].value for place in launch.inputs]
     try:
@@ -90,9 +93,25 @@ def compute(roots: Sequence[Node]) -> None:
     _follow(run, launch)
 
 
-def _first_time(run: Run, pending: list[Node], key: tuple) -> None:
+def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
+    """The numbers that the program holds, losses above all: to be computed in the same launch.
+
+    They are what programs read most, and come almost for nothing with what they are made with; in
+    a launch of their own, most of a forward pass might be done again.
+    """
+    wanted = {id(node) for node in pending}
+    held = runtime.held_besides(waiting, holders=1)
+    return [
+        node
+        for node, is_held in zip(waiting, held)
+        if is_held and id(node) not in wanted and node.shape in _SCALARS
+    ]
+
+
+def _first_time(run: Run, pending: list[Node], wanted: list[Node], key: tuple) -> None:
     """A launch that is not in the tree: run it, and make it part of it."""
-    captured, graph, kept = runtime.region(pending, holders=1)
+    captured, graph, kept = runtime.region(wanted, holders=1)
+    del wanted
     token = run.token
     if any(node.run is not token for node in (*captured.leaves, *captured.nodes)):
         realize(pending)
@@ -101,8 +120,10 @@ def _first_time(run: Run, pending: list[Node], key: tuple) -> None:
     try:
         results = runner.run([node.value for node in captured.leaves])
     except Exception:
-        threads.end()
-        raise
+        # By the ordinary way, without what was not asked for.
+        del captured, kept
+        realize(pending)
+        return
     for node, result in zip(kept, results):
         node.set_value(result)
     inputs = [node.place for node in captured.leaves]

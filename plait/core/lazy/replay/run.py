@@ -162,6 +162,20 @@ class Run:
             node.op, node.inputs, node.attrs = BROADCAST, (number,), {"shape": node.shape}
         return (None, *key)
 
+    def follow(self, key: tuple, entered: list[Node]) -> None:
+        """Take a step that makes several nodes by itself, learned at its first sight; its inputs
+        from outside get places."""
+        if self.lost:
+            return
+        point = self.point.children.get(key)
+        if point is None:
+            point = Point()
+            self.point.enter(key, point)
+            threads.points += 1
+        self.point = point
+        for node in entered:
+            self.enter(node)
+
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""
         token = self.token
@@ -283,6 +297,30 @@ def apply(
     made.released = False
     _enter_grad(run, made)
     return outputs, made
+
+
+def make(run: Run, values: list[Any], recipes: list[tuple]) -> None:
+    """Append the nodes that recipes describe: op, numbers of the operands in `values`, attributes,
+    shape and dtype. They get places in the run, if it is on the tree."""
+    token = None if run.lost else run.token
+    nodes = run.nodes
+    place = 0 if token is None else len(nodes)
+    start = len(values)
+    for op, operands, attrs, shape, dtype in recipes:
+        node = _new(Node)
+        node.op = op
+        node.inputs = tuple([values[operand] for operand in operands])
+        node.attrs = attrs
+        node.shape = shape
+        node.dtype = dtype
+        node.value = None
+        node.source = None
+        node.run = token
+        node.place = place
+        place += 1
+        values.append(node)
+    if token is not None and values is not nodes:
+        nodes += values[start:]
 
 
 def _enter_grad(run: Run, made: GradNode) -> None:

@@ -1,0 +1,263 @@
+"""Optimizer steps that repeat: the nodes of a step made at once, from the step recorded before.
+
+A step is learned by recording it with its numbers (learning rate, step count, what follows from
+them) as inputs; what Python decided on the way is a guard (`HostProgram`). A later step checks the
+guards, computes the numbers, and makes the nodes. Where a guard fails, the step is learned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import is_
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from plait._tensor import Tensor
+from plait.core.ir.node import Node
+from plait.core.ir.op import leaf
+from plait.core.lazy.capture import Capture, Options, watch
+from plait.core.lazy.cell import compute_nodes
+from plait.core.lazy.replay.run import make, threads
+
+if TYPE_CHECKING:
+    from plait.optim._apply import Update
+    from plait.optim.optimizer import Optimizer
+
+#: Steps that are kept of one optimizer, and how often it may fail to be learned.
+_MOST_STEPS = 4
+_MOST_FAILURES = 4
+
+
+class _Numbers(Capture):
+    """Watches a step for its numbers only: tensors are read and written as without a capture."""
+
+    def read(self, tensor: Any) -> Node:
+        return tensor._cell.node
+
+    def derive(self, view: Any) -> None:
+        pass
+
+    def handle(self, tensor: Any) -> None:
+        pass
+
+    def wrote(self, cell: Any) -> None:
+        self.interrupt("a tensor is written before the step is over")
+
+    def options(self, optimizer: Any, group: dict[str, Any]) -> Options:
+        return Options(self.host, group)
+
+
+class Step:
+    """One way that an optimizer's step goes.
+
+    groups: (group, its parameters) as they were; sources: the tensors read, each parameter followed
+    by None (for its gradient) and its state; recipes: the nodes made, operands by their number
+    among sources, constants, numbers and the nodes before; writes: (source, number of the value).
+    """
+
+    __slots__ = (
+        "constants",
+        "dtypes",
+        "given",
+        "groups",
+        "held",
+        "numbers",
+        "recipes",
+        "sources",
+        "types",
+        "writes",
+    )
+
+    groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]]
+    given: list[bool]
+    held: list[tuple[Any, str, Any]]
+    sources: list[Tensor | None]
+    types: list[tuple[Any, Any]]
+    constants: list[Node]
+    dtypes: list[Any]
+    numbers: Callable[[], tuple | None]
+    recipes: list[tuple]
+    writes: list[tuple[Tensor, int]]
+
+    def fits(self, optimizer: Optimizer) -> bool:
+        """Whether the optimizer still holds what it held when this was learned."""
+        groups = optimizer.param_groups
+        if len(groups) != len(self.groups):
+            return False
+        given = iter(self.given)
+        for group, (known, params) in zip(groups, self.groups):
+            now = group["params"]
+            if group is not known or len(now) != len(params) or not all(map(is_, now, params)):
+                return False
+            for param in params:
+                if (param._grad is not None) is not next(given):
+                    return False
+        return all(mapping.get(name) is value for mapping, name, value in self.held)
+
+    def nodes(self) -> list[Node] | None:
+        """The present values of the sources; None where one is not as it was."""
+        found: list[Node] = []
+        last: Any = None
+        for tensor, (shape, dtype) in zip(self.sources, self.types):
+            if tensor is None:
+                tensor = last._grad
+            else:
+                last = tensor
+            if tensor._base is not None or tensor._cell.shared is not None:
+                return None
+            node = tensor._cell._node
+            if node.shape != shape or node.dtype is not dtype:
+                return None
+            found.append(node)
+        return found
+
+
+def replay(optimizer: Optimizer) -> bool:
+    """Do a step as one before; False where none of them fits."""
+    if watch.active is not None:
+        return False
+    for step in optimizer.__dict__.get("_learned_steps", ()):
+        if not step.fits(optimizer):
+            continue
+        nodes = step.nodes()
+        numbers = None if nodes is None else step.numbers()
+        if numbers is not None:
+            _do(step, nodes, numbers)
+            return True
+    return False
+
+
+def _do(step: Step, values: list[Node], numbers: tuple) -> None:
+    """Make the nodes of a step from those of its sources, compute and write them."""
+    run = threads.run or threads.begin()
+    key: list[Any] = [step]
+    if not run.lost:
+        for node in values:
+            key.append(run.place_of(node, key))
+    sources = len(values)
+    values += step.constants
+    for number, dtype in zip(numbers, step.dtypes):
+        values.append(leaf(np.array(number, dtype.numpy), (), dtype))
+    run.follow(tuple(key), values[sources:])
+    make(run, values, step.recipes)
+    written = [(tensor, values[number]) for tensor, number in step.writes]
+    values.clear()  # what else holds a node when it is computed makes its value stay
+    compute_nodes([node for _, node in written])
+    for tensor, node in written:
+        tensor._cell.write(node)
+        if not tensor._silent:
+            tensor._cell.version += 1
+
+
+def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update) -> None:
+    """Record a step into `update` to learn how it goes, where that can be; else leave it empty."""
+    learned = optimizer.__dict__.setdefault("_learned_steps", [])
+    failures = optimizer.__dict__.get("_failures", 0)
+    watched = _Numbers()
+    if failures >= _MOST_FAILURES or watch.active is not None or _has_sparse(optimizer):
+        return
+    if not watched.begin():
+        return
+    try:
+        record(update)
+        step = None if watched.reason or update.creates else _step(optimizer, watched, update)
+    finally:
+        watched.close()
+    if step is None:
+        optimizer.__dict__["_failures"] = failures + (not update.creates)
+        update.drop()
+    else:
+        del learned[: len(learned) - _MOST_STEPS + 1]
+        learned.append(step)
+
+
+def _has_sparse(optimizer: Optimizer) -> bool:
+    grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+    return any(grad is not None and grad.is_sparse for grad in grads)
+
+
+def _step(optimizer: Optimizer, watched: _Numbers, update: Update) -> Step | None:
+    """The step that was recorded; None where it reads what cannot be found again."""
+    step = Step()
+    step.groups = [(g, tuple(g["params"])) for g in optimizer.param_groups]
+    params = [param for _, held in step.groups for param in held]
+    step.given = [param._grad is not None for param in params]
+    step.held = []
+    step.sources = []
+    for param in params:
+        if param._grad is None:
+            continue
+        step.sources += [param, None]
+        state = optimizer.state.get(param, {})
+        for name, value in state.items():
+            step.held.append((state, name, value))
+            if isinstance(value, Tensor) and value.dim() + 1 and not _is_number(watched, value):
+                step.sources.append(value)
+    nodes = _present(step, params)
+    if nodes is None:
+        return None
+    step.types = [(node.shape, node.dtype) for node in nodes]
+    return step if _lay_out(step, nodes, watched, update) else None
+
+
+def _is_number(watched: _Numbers, value: Tensor) -> bool:
+    return any(value is held for group in watched.tensors_of.values() for held in group.tensors)
+
+
+def _present(step: Step, params: list[Tensor]) -> list[Node] | None:
+    nodes: list[Node] = []
+    last: Any = None
+    for tensor in step.sources:
+        tensor, last = (last._grad, last) if tensor is None else (tensor, tensor)
+        if tensor._base is not None or tensor._cell.shared is not None:
+            return None
+        nodes.append(tensor._cell.node)
+    return nodes if len({id(node) for node in nodes}) == len(nodes) else None
+
+
+def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -> bool:
+    """Note how the written values are made from sources, constants and numbers."""
+    names, step.dtypes = [], []
+    inputs: list[Node] = []
+    for (name, dtype), node in watched.numbers.items():
+        names.append(name)
+        step.dtypes.append(dtype)
+        inputs.append(node)
+    step.numbers = watched.host.build(names)
+    known = {id(node): i for i, node in enumerate(nodes)}
+    fresh: list[Node] = []
+    step.constants = []
+    made: dict[int, int] = {}
+    numbered = {id(node) for node in inputs}
+    stack = [value for _, value in reversed(update.writes)]
+    while stack:
+        node = stack[-1]
+        if id(node) in known or id(node) in made or id(node) in numbered:
+            stack.pop()
+            continue
+        if node.value is not None:
+            if node.shape != ():
+                return False
+            made[id(node)] = -1
+            step.constants.append(node)
+            stack.pop()
+            continue
+        waiting = [
+            x
+            for x in node.inputs
+            if id(x) not in known and id(x) not in made and id(x) not in numbered
+        ]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        stack.pop()
+        made[id(node)] = 0
+        fresh.append(node)
+    for node in (*step.constants, *inputs, *fresh):
+        known[id(node)] = len(known)
+    step.recipes = [
+        (n.op, tuple([known[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype) for n in fresh
+    ]
+    step.writes = [(tensor, known[id(value)]) for tensor, value in update.writes]
+    return all(t._base is None and t._cell.shared is None for t, _ in step.writes)
