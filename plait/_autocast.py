@@ -13,10 +13,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.lazy.modes import modes
+from plait.core.lazy.replay.function import settings
 from plait.core.ops.elementwise import cast
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +38,14 @@ class State(threading.local):
 
 
 state = State()
+
+
+def _setting() -> Any:
+    """What functions depend on besides their arguments (see `core.lazy.replay.function`)."""
+    return None if state.enabled else get_default_dtype()
+
+
+settings.append(_setting)
 
 
 def _eligible(value: Any) -> bool:

@@ -28,6 +28,7 @@ class SparseTensor(Tensor):
     """
 
     is_sparse = True
+    is_dense = False
 
     @classmethod
     def of_rows(

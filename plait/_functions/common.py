@@ -10,6 +10,7 @@ from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 
 #: NumPy's spellings, which PyTorch also takes.
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
@@ -24,17 +25,21 @@ def public(
     method: bool = True,
     inplace: bool = False,
     names: Iterable[str] = (),
+    pure: bool = False,
 ) -> Any:
     """Register a function of the face.
 
     method: also a Tensor method (first parameter is self). inplace: also `name_`, which writes the
-    result into the first argument. names: further names. `out=` and NumPy's keyword spellings
-    are handled here.
+    result into the first argument. names: further names. pure: what it records depends on shapes
+    and dtypes alone (see `one_step`). `out=` and NumPy's keyword spellings are handled here.
     """
     if function is None:
-        return lambda f: public(f, method=method, inplace=inplace, names=names)
+        return lambda f: public(f, method=method, inplace=inplace, names=names, pure=pure)
     plain = function
     wants_tensor = _takes_tensor(plain)
+    own_names = frozenset(plain.__code__.co_varnames[: plain.__code__.co_argcount])
+    if pure:
+        plain = one_step(plain)
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -48,7 +53,7 @@ def public(
             return plain(*args)
         out = kwargs.pop("out", None)
         for alias in _ALIASES.keys() & kwargs.keys():
-            if alias not in _own_names(plain):
+            if alias not in own_names:
                 kwargs[_ALIASES[alias]] = kwargs.pop(alias)
         result = plain(*args, **kwargs)
         return result if out is None else write_out(plain.__name__, out, result)
@@ -67,11 +72,6 @@ def _takes_tensor(function: Callable[..., Any]) -> bool:
     code = function.__code__
     first = code.co_varnames[0] if code.co_argcount else None
     return first == "input" and function.__annotations__.get("input") == "Tensor"
-
-
-@functools.cache
-def _own_names(function: Callable[..., Any]) -> frozenset[str]:
-    return frozenset(function.__code__.co_varnames[: function.__code__.co_argcount])
 
 
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -138,7 +138,7 @@ def _require_dot(name: str, a: Tensor, b: Tensor) -> None:
 # -- plain products ---------------------------------------------------------------------------
 
 
-@public
+@public(pure=True)
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """The matrix product; vectors count as a row or column, leading axes broadcast.
 
@@ -167,7 +167,7 @@ def mm(input: Tensor, mat2: Tensor) -> Tensor:
     return matmul(input, mat2)
 
 
-@public
+@public(pure=True)
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     """The products of two stacks of matrices: (b, n, m) by (b, m, p)."""
     tensor_argument("bmm", "mat2", mat2)

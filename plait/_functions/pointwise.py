@@ -49,7 +49,7 @@ def _scaled_by(name: str, value: Any, alpha: Any, dtype: DType) -> Any:
     return value * alpha if isinstance(value, Number) else apply(prim.MUL, dtype, value, alpha)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input + alpha * other."""
     input, other = both_operands("add", input, other)
@@ -58,7 +58,7 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return apply(prim.OR if dtype.kind == "b" else prim.ADD, dtype, input, other)
 
 
-@public(inplace=True, names=("subtract",))
+@public(inplace=True, names=("subtract",), pure=True)
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """input - alpha * other."""
     input, other = both_operands("sub", input, other)
@@ -72,13 +72,13 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     return apply(prim.SUB, dtype, input, _scaled_by("sub", other, alpha, dtype))
 
 
-@public
+@public(pure=True)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
     return sub(other, input, alpha=alpha)
 
 
-@public(inplace=True, names=("multiply",))
+@public(inplace=True, names=("multiply",), pure=True)
 def mul(input: Any, other: Any) -> Tensor:
     """input * other."""
     input, other = both_operands("mul", input, other)
@@ -86,7 +86,7 @@ def mul(input: Any, other: Any) -> Tensor:
     return apply(prim.AND if dtype.kind == "b" else prim.MUL, dtype, input, other)
 
 
-@public(inplace=True, names=("divide",))
+@public(inplace=True, names=("divide",), pure=True)
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     """input / other; rounding_mode "trunc" or "floor" rounds the quotient."""
     input, other = both_operands("div", input, other)
@@ -103,19 +103,19 @@ def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
     )
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def true_divide(input: Any, other: Any) -> Tensor:
     """input / other, always floating."""
     return div(input, other)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def floor_divide(input: Any, other: Any) -> Tensor:
     """floor(input / other)."""
     return promoted(prim.FLOOR_DIV, input, other)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def remainder(input: Any, other: Any) -> Tensor:
     """input - floor(input / other) * other: the sign of `other`, as in Python."""
     return promoted(prim.REMAINDER, input, other)
@@ -127,7 +127,7 @@ def fmod(input: Any, other: Any) -> Tensor:
     return promoted(prim.FMOD, input, other)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def pow(input: Any, exponent: Any) -> Tensor:
     """input ** exponent."""
     input, exponent = both_operands("pow", input, exponent)
@@ -154,14 +154,14 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     return apply(prim.POW, dtypes.float64, input, exponent)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def square(input: Tensor) -> Tensor:
     """input * input; of bools as int64."""
     value = cast(input, dtypes.int64) if input.dtype.kind == "b" else input
     return prim.MUL(value, value)
 
 
-@public(inplace=True, names=("negative",))
+@public(inplace=True, names=("negative",), pure=True)
 def neg(input: Tensor) -> Tensor:
     """-input."""
     if input.dtype.kind == "b":
@@ -181,13 +181,13 @@ def positive(input: Tensor) -> Tensor:
     return input
 
 
-@public(inplace=True, names=("absolute",))
+@public(inplace=True, names=("absolute",), pure=True)
 def abs(input: Tensor) -> Tensor:
     """The absolute value."""
     return input if input.dtype.kind == "b" else prim.ABS(input)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def sign(input: Tensor) -> Tensor:
     """-1, 0 or 1; nan stays nan."""
     return input if input.dtype.kind == "b" else prim.SIGN(input)
@@ -199,19 +199,19 @@ def sgn(input: Tensor) -> Tensor:
     return sign(input)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def addcmul(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 * tensor2."""
     return add(input, mul(tensor1, tensor2), alpha=value)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def addcdiv(input: Tensor, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Tensor:
     """input + value * tensor1 / tensor2."""
     return add(input, div(tensor1, tensor2), alpha=value)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
     """input + weight * (end - input); from the nearer end for accuracy, as PyTorch does."""
     difference = sub(end, input)
@@ -279,13 +279,13 @@ def allclose(
     return bool(isclose(input, other, rtol, atol, equal_nan).all().item())
 
 
-@public
+@public(pure=True)
 def maximum(input: Any, other: Any) -> Tensor:
     """The larger of each pair; nan wins."""
     return promoted(prim.MAXIMUM, input, other)
 
 
-@public
+@public(pure=True)
 def minimum(input: Any, other: Any) -> Tensor:
     """The smaller of each pair; nan wins."""
     return promoted(prim.MINIMUM, input, other)
@@ -311,7 +311,7 @@ def fmin(input: Any, other: Any) -> Tensor:
     return where(logical_or(le(input, other), isnan(other)), input, other)
 
 
-@public(inplace=True, names=("clip",))
+@public(inplace=True, names=("clip",), pure=True)
 def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """Limit to [min, max]; numbers or tensors."""
     if min is None and max is None:
@@ -344,13 +344,13 @@ def _clamp_tensor(value: Tensor, bound: Any, dtype: DType, lower: bool) -> Tenso
     return where(logical_or(beyond, isnan(bound)) if dtype.kind == "f" else beyond, bound, value)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def clamp_min(input: Tensor, min: Any) -> Tensor:
     """Limit from below."""
     return clamp(input, min=min)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def clamp_max(input: Tensor, max: Any) -> Tensor:
     """Limit from above."""
     return clamp(input, max=max)
@@ -528,7 +528,7 @@ def _floating(name: str, op: Op, aliases: tuple[str, ...] = ()) -> Callable[...,
 
     function.__name__ = name
     function.__doc__ = f"Elementwise `{name}`; integers are converted to the default float dtype."
-    return public(function, inplace=True, names=aliases)
+    return public(function, inplace=True, names=aliases, pure=True)
 
 
 exp = _floating("exp", pmath.EXP)
@@ -556,7 +556,7 @@ atanh = _floating("atanh", pmath.ATANH, ("arctanh",))
 sigmoid = _floating("sigmoid", pmath.SIGMOID)
 
 
-@public(inplace=True)
+@public(inplace=True, pure=True)
 def relu(input: Tensor) -> Tensor:
     """max(input, 0)."""
     return pmath.RELU(input)

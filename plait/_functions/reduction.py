@@ -43,7 +43,7 @@ def _sum_dtype(name: str, input: Tensor, dtype: Any) -> DType:
     return dtypes.int64 if input.dtype.kind in "biu" else input.dtype
 
 
-@public
+@public(pure=True)
 def sum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The sum over all elements or over axes; integers and bools sum as int64."""
     axes = normal_axes(dim, input.ndim, "sum")
@@ -70,7 +70,7 @@ def _require_floating(name: str, dtype: DType) -> None:
         )
 
 
-@public
+@public(pure=True)
 def mean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """The mean over all elements or over axes; floating dtypes only."""
     wanted = require_dtype("mean", dtype) or input.dtype

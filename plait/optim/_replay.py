@@ -133,8 +133,8 @@ def _do(step: Step, values: list[Node], numbers: tuple) -> None:
     run = threads.run or threads.begin()
     key: list[Any] = [step]
     if not run.lost:
-        for node in values:
-            key.append(run.place_of(node, key))
+        for number in range(len(values)):
+            key.append(run.place_of(values[number]))
     sources = len(values)
     values += step.constants
     for number, dtype in zip(numbers, step.dtypes):
@@ -143,7 +143,7 @@ def _do(step: Step, values: list[Node], numbers: tuple) -> None:
     make(run, values, step.recipes)
     written = [(tensor, values[number]) for tensor, number in step.writes]
     values.clear()  # what else holds a node when it is computed makes its value stay
-    compute_nodes([node for _, node in written])
+    compute_nodes([node for _, node in written], [tensor._cell._node for tensor, _ in written])
     for tensor, node in written:
         tensor._cell.write(node)
         if not tensor._silent:

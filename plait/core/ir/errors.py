@@ -21,6 +21,16 @@ def user_location(depth: int = 1) -> str:
     return ""
 
 
+def user_stacklevel() -> int:
+    """The `stacklevel` with which the caller's `warnings.warn` names the user's line."""
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
 def _is_standard(name: str) -> bool:
     """Whether a file belongs to Python itself; packages installed under its folder do not."""
     return name.startswith("<frozen") or (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from weakref import ref
 
 import numpy as np
@@ -44,7 +44,7 @@ class _Unsettled(threading.local):
         found = {id(c): c for weak in self.cells if (c := weak()) is not None and c.fallback}
         return list(found.values())
 
-    def besides(self, cells: list[Cell]) -> list[Cell]:
+    def besides(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells whose writes wait, without these."""
         known = {id(cell) for cell in cells}
         return [cell for cell in self._waiting() if id(cell) not in known]
@@ -112,36 +112,32 @@ def compute_all(cells: Iterable[Cell]) -> None:
     if watch.active is not None:
         forced("values are computed")
     waiting = [cell for cell in cells if cell.shared is None and cell.node.value is None]
-    if not waiting:
-        return
-    others = _unsettled.besides(waiting)
+    if waiting:
+        compute_nodes([cell.node for cell in waiting], cells=waiting)
+        for cell in waiting:
+            cell.fallback = None
+
+
+def compute_nodes(
+    nodes: list[Node], donors: Sequence[Node | None] = (), cells: Sequence[Cell] = ()
+) -> None:
+    """Compute nodes, and the writes that wait elsewhere, in one run.
+
+    donors: as `compute` has it. cells: those that hold the nodes, if any.
+    """
+    others = _unsettled.besides(cells) if _unsettled.cells else []
     try:
-        compute([cell.node for cell in (*waiting, *others)])
+        compute([*nodes, *[cell.node for cell in others]] if others else nodes, donors)
     except Exception:
         others = []
         try:
             # The fault may lie with the others: they keep it for their own readers.
-            realize([cell.node for cell in waiting])
+            realize(nodes)
         except Exception:
-            _unsettled.roll_back([cell.node for cell in waiting])
+            _unsettled.roll_back(nodes)
             raise
-    for cell in (*waiting, *others):
+    for cell in others:
         cell.fallback = None
-
-
-def compute_nodes(nodes: list[Node]) -> None:
-    """Compute nodes that no cell holds yet, as `compute_all` does."""
-    if all(node.value is not None for node in nodes):
-        return
-    others = _unsettled.besides([]) if _unsettled.cells else []
-    if others:
-        compute_all([Cell(node) for node in nodes])
-        return
-    try:
-        compute(nodes)
-    except Exception:
-        _unsettled.roll_back(nodes)
-        raise
 
 
 class Cell:

@@ -16,22 +16,15 @@ from weakref import ref
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.launch import realize
-from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.run import SWEEP_BYTES, SWEEP_NODES, bytes_of, threads
 from plait.core.runtime.config import flag
 from plait.core.runtime.generator import Generator
 
-_SWEEP_NODES = 1024
-_SWEEP_BYTES = 64 << 20
 _SWEEP_UNCHECKED = 256
 
 
 def _waits(node: Node | None) -> bool:
     return node is not None and node.value is None
-
-
-def _bytes_of(value: Any) -> int:
-    """The bytes of an array, or of the several that one op gave."""
-    return sum(part.nbytes for part in value) if type(value) is tuple else value.nbytes
 
 
 def _compute(nodes: list[Node]) -> None:
@@ -48,10 +41,6 @@ class Recorder(threading.local):
     """What this thread has recorded and not yet seen computed or dropped."""
 
     def __init__(self) -> None:
-        self.nodes: list[ref[Node]] = []
-        self.bytes = 0
-        self.node_trigger = _SWEEP_NODES
-        self.byte_trigger = _SWEEP_BYTES
         #: Nodes whose check has not run yet, and the generator states before later draws, with the
         #: place of each in the order of recording.
         self.unchecked: list[tuple[ref[Node], int]] = []
@@ -90,21 +79,22 @@ class Recorder(threading.local):
         self.draws = [draw for draw in self.draws if draw[0] > first]
 
     def note(self, node: Node) -> None:
-        """Remember a node that was just recorded."""
-        self.nodes.append(ref(node))
+        """Remember a node that was recorded outside of any run."""
+        threads.waiting.append(ref(node))
         for operand in node.inputs:
             if operand.value is not None:
-                self.bytes += _bytes_of(operand.value)
-        full = len(self.nodes) > self.node_trigger or self.bytes > self.byte_trigger
+                threads.bytes += bytes_of(operand.value)
+        full = len(threads.waiting) > threads.most_nodes or threads.bytes > threads.most_bytes
         if full and watch.active is None:  # a call being captured is computed as a whole
             self.sweep()
 
     def sweep(self) -> None:
         """Forget what is dead or computed; compute what waits where it passes the bound."""
+        threads.adrift = True
         threads.end()  # which holds what it has passed
         alive = self._waiting()
         pinned = {
-            id(x): _bytes_of(x.value) for node in alive for x in node.inputs if x.value is not None
+            id(x): bytes_of(x.value) for node in alive for x in node.inputs if x.value is not None
         }
         held = sum(pinned.values())
         bound = int(flag("PLAIT_PENDING_NODES"))
@@ -112,19 +102,21 @@ class Recorder(threading.local):
             used = {id(operand) for node in alive for operand in node.inputs}
             _compute([node for node in alive if id(node) not in used])
             alive, held = [], 0
-        self.nodes = [ref(node) for node in alive]
-        self.bytes = 0
+        threads.waiting = [ref(node) for node in alive]
+        threads.bytes = 0
         # Twice what waits, so that sweeping costs a constant per recorded node; but not above the
         # bound, which is why it is half full that the waiting ones are computed.
-        self.node_trigger = max(_SWEEP_NODES, min(2 * len(alive), bound))
-        self.byte_trigger = max(_SWEEP_BYTES, 2 * held)
+        threads.most_nodes = max(SWEEP_NODES, min(2 * len(alive), bound))
+        threads.most_bytes = max(SWEEP_BYTES, 2 * held)
 
     def in_order(self) -> list[Node]:
         """The nodes that wait to be computed, as the program recorded them."""
         return self._waiting()
 
     def _waiting(self) -> list[Node]:
-        nodes = [weak() for weak in self.nodes]
+        nodes = [weak() for weak in threads.waiting]
+        if threads.run is not None:
+            nodes += threads.run.nodes
         return [node for node in nodes if node is not None and node.value is None]
 
 

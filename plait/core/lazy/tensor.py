@@ -19,11 +19,11 @@ from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op
 from plait.core.lazy import grad as autograd
 from plait.core.lazy.capture import current, forced, watch
-from plait.core.lazy.cell import Cell
+from plait.core.lazy.cell import Cell, leaf_of
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
 from plait.core.lazy.recorder import recorder
-from plait.core.lazy.replay.run import apply
+from plait.core.lazy.replay.run import apply, threads
 from plait.core.lazy.views import (
     Layout,
     Step,
@@ -60,6 +60,8 @@ class LazyTensor:
     )
 
     plain: ClassVar[type[LazyTensor]]
+    #: Whether the node of the cell is all of the value.
+    is_dense: ClassVar[bool] = True
 
     _base: LazyTensor | None
     _grad: LazyTensor | None
@@ -197,6 +199,13 @@ class LazyTensor:
         cached = self._cached
         if cached is not None and cached[0] is node and cached[1] is (edge and edge[0]):
             return cached[2], cached[3]
+        if edge is None and node.value is not None and active is None and self._is_plain():
+            rows = apply_to_array(node.value, self._steps)
+            if rows.flags.c_contiguous and np.may_share_memory(rows, node.value):
+                # Part of an array, as it lies: a value by itself, without an op and its numbers.
+                seen = leaf_of(rows)
+                self._cached = (node, None, seen, None)
+                return seen, None
         first, first_edge = node, edge
         for step in self._steps:
             operands = (node, *step.extra)
@@ -204,9 +213,14 @@ class LazyTensor:
             edges = None if edge is None else (edge, *none)
             node, made = apply(step.op, operands, step.attrs, edges, (None, *none), self.plain)
             edge = None if made is None else (made, 0)
-        recorder.note(node)
+        if threads.run is None or threads.run.lost:
+            recorder.note(node)
         self._cached = (first, first_edge and first_edge[0], node, edge)
         return node, edge
+
+    def _is_plain(self) -> bool:
+        """Whether the steps of this view depend on nothing but their attributes."""
+        return not any(step.extra for step in self._steps)
 
     def compute(self) -> np.ndarray:
         """The value as an array that must not be written; computes what it needs."""
@@ -257,12 +271,26 @@ class LazyTensor:
                 edges.append(None)
                 cells.append(None)
                 continue
-            node, edge = x.value()
-            nodes.append(node)
-            edges.append(edge)
-            cells.append(x.storage_cell)
-            tracked = tracked or edge is not None
-        tracked = tracked and modes.grad_enabled and op.has_vjp
+            cell = x._cell
+            if x._base is None and cell.shared is None and x.is_dense and watch.active is None:
+                nodes.append(cell._node)
+                made_by = x._grad_fn
+                if made_by is not None:
+                    edges.append((made_by, x._output_number))
+                    tracked = True
+                elif x._requires_grad:
+                    edges.append((x, 0))
+                    tracked = True
+                else:
+                    edges.append(None)
+                cells.append(cell)
+            else:
+                node, edge = x.value()
+                nodes.append(node)
+                edges.append(edge)
+                cells.append(x.storage_cell)
+                tracked = tracked or edge is not None
+        tracked = tracked and op.has_vjp and modes.grad_enabled
         plain = self.plain
         outputs, grad = apply(
             op, tuple(nodes), attrs, tuple(edges) if tracked else None, cells, plain
@@ -273,16 +301,16 @@ class LazyTensor:
                 made._grad_fn = grad
                 if op.saves_output:
                     grad.versions.append((made._cell, 0))
+        else:
+            made = tuple([plain.of_node(part) for part in outputs])
+            if grad is not None:
+                _give_grad(made, grad)
+            outputs = outputs[0].inputs[0]
+        run = threads.run
+        if run is None or run.lost:
             recorder.note(outputs)
-            return made
-        made = tuple([plain.of_node(part) for part in outputs])
-        if grad is not None:
-            for number, result in enumerate(made):
-                if result._dtype.is_differentiable:
-                    result._grad_fn, result._output_number = grad, number
-                    if op.saves_output:
-                        grad.versions.append((result._cell, 0))
-        recorder.note(outputs[0].inputs[0])
+        elif threads.is_full(run):
+            recorder.sweep()
         return made
 
     # -- views and twins ----------------------------------------------------------------------
@@ -505,6 +533,10 @@ class LazyTensor:
         """The hooks on a leaf's gradient, in order."""
         return list(self._leaf_hooks.values()) if self._leaf_hooks else []
 
+    def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
+        """Whether a first gradient of this leaf is simply kept."""
+        return True
+
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
         """Add a gradient that has arrived at this leaf."""
         if watch.active is not None and (active := current()) is not None:
@@ -516,3 +548,12 @@ class LazyTensor:
             self._grad = ADD(held, grad)
         else:
             held.assign(ADD(held, grad))
+
+
+def _give_grad(made: tuple[Any, ...], grad: autograd.GradNode) -> None:
+    """Let the several results of an op continue from its grad node."""
+    for number, result in enumerate(made):
+        if result._dtype.is_differentiable:
+            result._grad_fn, result._output_number = grad, number
+            if grad.op.saves_output:
+                grad.versions.append((result._cell, 0))

@@ -60,31 +60,31 @@ def region(pending: list[Node], holders: int = 0) -> tuple[Capture, Graph, list[
 
 
 class Runner:
-    """A graph that runs again and again, on the executor that is its due."""
+    """A graph that runs again and again, on the executor that is its due.
 
-    __slots__ = ("_graph", "_native", "_setting")
+    donations: output -> input whose memory it may take once the graph runs natively (`donates`).
+    """
 
-    def __init__(self, graph: Graph) -> None:
+    __slots__ = ("_donations", "_graph", "_native", "_setting", "donates")
+
+    def __init__(self, graph: Graph, donations: dict[int, int]) -> None:
         self._graph = graph
+        self._donations = donations
         self._native: Any = None
         self._setting: tuple = ()
+        self.donates = False
 
     def run(self, inputs: list[Any]) -> list[Any]:
         """The outputs' arrays. Raises what a failing check raises."""
         setting = (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY"))
         if self._native is None or setting != self._setting:
-            self._native = tiers.native_program(self._graph)
+            self._native, self.donates = None, False
             self._setting = setting
-            if self._native is None or setting[2]:
+            if tiers.native_program(self._graph) is None:
                 return [_own(result) for result in _run(self._graph, inputs)]
-        for observe in observers:
-            observe(self._graph)
-        try:
-            results = self._native.run(inputs)
-        except executor.OpFailure as failure:
-            fault = failure.fault
-            raise error(type(fault), str(fault), failure.source or "") from None
-        return [_own(result) for result in results]
+            self._native = compile_graph(self._graph, self._donations)
+            self.donates = bool(self._donations)
+        return self._native(inputs)
 
 
 def _references(nodes: Sequence[Node]) -> list[int]:

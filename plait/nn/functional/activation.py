@@ -14,6 +14,7 @@ from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import number_for
 from plait.core.functional.distances import norm
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops import activation as ops
 from plait.core.ops.elementwise import LOG, NEG, cast
 from plait.core.ops.index import SCATTER
@@ -41,6 +42,7 @@ def _operand(name: str, kernel: str, input: Any, inplace: bool) -> Any:
 # -- elementwise ------------------------------------------------------------------------------
 
 
+@one_step
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(input, 0)."""
     require_tensor("relu", "input", input, 1)
@@ -77,6 +79,7 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
+@one_step
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """input where positive, else alpha * (exp(input) - 1)."""
     x = _operand("elu", "elu_cpu", input, inplace)
@@ -112,6 +115,7 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
     return celu(input, alpha, True)
 
 
+@one_step
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """input where positive, else negative_slope * input."""
     x = _operand("leaky_relu", "leaky_relu_cpu", input, inplace)
@@ -184,6 +188,7 @@ def rrelu_(
     return rrelu(input, lower, upper, training, True)
 
 
+@one_step
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """input times the normal distribution function; "tanh" approximates it (arXiv:1606.08415)."""
     if approximate not in ("none", "tanh"):
@@ -194,6 +199,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return ops.GELU(_operand("gelu", "GeluKernelImpl", input, False), approximate=approximate)
 
 
+@one_step
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """input * sigmoid(input)."""
     x = _operand("silu", "silu_cpu", input, inplace)
@@ -266,12 +272,14 @@ def threshold_(input: Tensor, threshold: float, value: float) -> Tensor:
     return globals()["threshold"](input, threshold, value, True)
 
 
+@one_step
 def sigmoid(input: Tensor) -> Tensor:
     """1 / (1 + exp(-input))."""
     require_tensor("sigmoid", "input", input, 1)
     return SIGMOID(cast(input, float_result(input)))
 
 
+@one_step
 def tanh(input: Tensor) -> Tensor:
     """The hyperbolic tangent."""
     require_tensor("tanh", "input", input, 1)
@@ -324,6 +332,7 @@ def _along(name: str, op: Any, input: Tensor, dim: int | None, level: int, dtype
     return op(x, axis=axis)
 
 
+@one_step
 def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
@@ -331,6 +340,7 @@ def softmax(
     return _along("softmax", SOFTMAX, input, dim, _stacklevel, dtype)
 
 
+@one_step
 def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:

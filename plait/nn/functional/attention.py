@@ -13,6 +13,7 @@ from plait.core.functional import arithmetic as fn
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.attention import ATTENTION
 from plait.core.ops.contract import matmul
 from plait.core.ops.elementwise import cast
@@ -78,6 +79,7 @@ def _share_heads(query: Tensor, key: Tensor, value: Tensor) -> tuple[Any, Any]:
     return _repeat_heads(key, heads), _repeat_heads(value, heads)
 
 
+@one_step
 def scaled_dot_product_attention(
     query: Tensor,
     key: Tensor,

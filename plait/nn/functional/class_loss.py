@@ -10,6 +10,7 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import losses
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.loss import (
@@ -117,6 +118,7 @@ def _of_labels(
     return reshape(loss, tuple(target.shape)) if reduction == "none" else loss
 
 
+@one_step
 @full_precision
 def nll_loss(
     input: Tensor,
@@ -156,6 +158,7 @@ def _of_probabilities(
     return reshape(loss, ()) if reduction == "none" and input.ndim == 1 else loss
 
 
+@one_step
 @full_precision
 def cross_entropy(
     input: Tensor,

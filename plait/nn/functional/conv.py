@@ -7,6 +7,7 @@ from typing import Any
 from plait._autocast import lower
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.conv import CONV, conv_transpose
 from plait.core.ops.elementwise import ADD
 from plait.core.ops.view import broadcast, reshape
@@ -159,6 +160,7 @@ def _convolve(
     return without_batch(_plus_bias(y, bias), added)
 
 
+@one_step
 def conv1d(
     input: Tensor,
     weight: Tensor,
@@ -172,6 +174,7 @@ def conv1d(
     return _convolve(1, input, weight, bias, stride, padding, dilation, groups)
 
 
+@one_step
 def conv2d(
     input: Tensor,
     weight: Tensor,

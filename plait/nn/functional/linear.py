@@ -7,6 +7,7 @@ import math
 from plait._autocast import lower
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ADD
 from plait.core.ops.view import broadcast, reshape
@@ -37,6 +38,7 @@ def _require_linear_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -
         )
 
 
+@one_step
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias.
 

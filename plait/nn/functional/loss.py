@@ -11,7 +11,8 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
 from plait.core.functional import losses
 from plait.core.functional.broadcasting import broadcast_shapes
-from plait.core.ir.errors import error
+from plait.core.ir.errors import error, user_stacklevel
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.binary_cross_entropy import BINARY_CROSS_ENTROPY
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import MINIMUM, cast
@@ -36,7 +37,7 @@ def _pair(name: str, input: Any, target: Any, kernel: str | None) -> tuple[Any, 
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=4,
+            stacklevel=user_stacklevel(),
         )
     a, b = common_operands(name, input, target)
     if kernel is not None:
@@ -66,6 +67,7 @@ def _weighted(losses_: Any, weight: Tensor | None, input: Tensor, reduction: str
 # -- regression -------------------------------------------------------------------------------
 
 
+@one_step
 @full_precision
 def mse_loss(
     input: Tensor,
@@ -81,6 +83,7 @@ def mse_loss(
     return _weighted(losses.squared(a, b), weight, input, reduction)
 
 
+@one_step
 @full_precision
 def l1_loss(
     input: Tensor,
@@ -104,6 +107,7 @@ def l1_loss(
     return _weighted(losses.absolute(a, b), weight, input, reduction)
 
 
+@one_step
 @full_precision
 def smooth_l1_loss(
     input: Tensor,
@@ -124,6 +128,7 @@ def smooth_l1_loss(
     return reduced(losses.smooth_l1(a, b, float(beta)), reduction)
 
 
+@one_step
 @full_precision
 def huber_loss(
     input: Tensor,
@@ -145,6 +150,7 @@ def huber_loss(
 # -- probabilities ----------------------------------------------------------------------------
 
 
+@one_step
 @full_precision
 def binary_cross_entropy(
     input: Tensor,
@@ -198,6 +204,7 @@ def binary_cross_entropy(
     return reduced(loss, reduction)
 
 
+@one_step
 @full_precision
 def binary_cross_entropy_with_logits(
     input: Tensor,

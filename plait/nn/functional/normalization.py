@@ -14,6 +14,7 @@ from plait.core.functional.pooling import local_response_sums
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.elementwise import cast
 from plait.core.ops.norm import GROUP_NORM, LAYER_NORM, RMS_NORM
 from plait.core.ops.reduce import MEAN
@@ -216,6 +217,7 @@ def _require_shape(what: str, part: Tensor | None, sizes: tuple[int, ...]) -> No
         )
 
 
+@one_step
 def layer_norm(
     input: Tensor,
     normalized_shape: Sequence[int],

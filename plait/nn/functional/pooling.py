@@ -8,6 +8,7 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import pooling
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.resize import adaptive_avg_pool, adaptive_max_pool
 from plait.core.ops.source import full
@@ -138,6 +139,7 @@ def max_pool1d(
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
+@one_step
 def max_pool2d(
     input: Tensor,
     kernel_size: Any,
@@ -328,6 +330,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@one_step
 def avg_pool2d(
     input: Tensor,
     kernel_size: Any,

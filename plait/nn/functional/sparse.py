@@ -12,6 +12,7 @@ from plait.core.functional.distances import norm
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, PUT_AT, SCATTER_REDUCE, TAKE
@@ -95,6 +96,7 @@ def _rows(
     return taken
 
 
+@one_step
 def embedding(
     input: Tensor,
     weight: Tensor,

@@ -83,8 +83,13 @@ def replay(root: GradNode, number: int) -> bool:
             nodes[place] = made.output if operand is None else made.inputs[operand]
     make(run, nodes, known.recipes)
     run.point = known.following
-    for leaf, (_, _, place) in zip(leaves, known.leaves):
-        leaf.accumulate_grad(leaf.plain.of_node(nodes[place]), False)
+    grads = [nodes[place] for _, _, place in known.leaves]  # adding one up may end the run
+    for leaf, node in zip(leaves, grads):
+        grad = leaf.plain.of_node(node)
+        if leaf._grad is None and leaf.keeps_grads_as_they_are(grad):
+            leaf._grad = grad
+        else:
+            leaf.accumulate_grad(grad, False)
     for made in visited:
         made.release()
     return True

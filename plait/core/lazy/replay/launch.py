@@ -8,9 +8,11 @@ at this point: then its graph is run at once.
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from plait.core.ir.graph import Capture, Graph
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.run import Run, threads
@@ -29,19 +31,20 @@ _MOST_KINDS = 64
 class _Launch:
     """A launch as it goes from one point: places of its inputs and outputs, and its program.
 
-    dropped: places that nothing waiting refers to afterwards. following: the point after it.
+    donated: (number of an input whose memory an output takes over, the references to its node that
+    are known). dead: places of waiting nodes that nobody holds any more. dropped: places that
+    nothing waiting refers to afterwards. following: the point after it.
     """
 
-    __slots__ = ("dropped", "following", "inputs", "outputs", "runner")
+    __slots__ = ("dead", "donated", "dropped", "following", "inputs", "outputs", "runner")
 
-    def __init__(
-        self, runner: Runner, inputs: list[int], outputs: list[int], dropped: list[int]
-    ) -> None:
-        self.runner = runner
-        self.inputs = inputs
-        self.outputs = outputs
-        self.dropped = dropped
-        self.following = Point()
+    runner: Runner
+    inputs: list[int]
+    outputs: list[int]
+    donated: list[tuple[int, int]]
+    dead: list[int]
+    dropped: list[int]
+    following: Point
 
 
 def realize(roots: Sequence[Node]) -> None:
@@ -50,8 +53,12 @@ def realize(roots: Sequence[Node]) -> None:
     runtime.realize(roots)
 
 
-def compute(roots: Sequence[Node]) -> None:
-    """Give every root its value. Raises as `realize` does; then no node has changed."""
+def compute(roots: Sequence[Node], donors: Sequence[Node | None] = ()) -> None:
+    """Give every root its value. Raises as `realize` does; then no node has changed.
+
+    donors: per root the node of the cell that the root is going to be written to, if its memory may
+    be written where nothing else holds it. A node whose memory was taken loses its value.
+    """
     run = threads.run
     pending = [node for node in roots if node.value is None]
     if not pending:
@@ -59,6 +66,7 @@ def compute(roots: Sequence[Node]) -> None:
     if watch.active is not None:
         realize(pending)
         return
+    threads.adrift = False
     if run is None:
         run = threads.begin()
     token = run.token
@@ -79,18 +87,54 @@ def compute(roots: Sequence[Node]) -> None:
     if launch is None:
         wanted = pending + _scalars(waiting, pending)
         del waiting
-        _first_time(run, pending, wanted, key)
+        given = {id(root): donor for root, donor in zip(roots, donors) if donor is not None}
+        _first_time(run, pending, wanted, given, key)
         return
+    del waiting
+    for place in launch.dead:
+        nodes[place] = None
+    copies: list[int] = []
+    if launch.donated:
+        copies = _shared(launch, nodes)
     inputs = [nodes[place].value for place in launch.inputs]
+    for number in copies:
+        inputs[number] = inputs[number].copy()
     try:
         results = launch.runner.run(inputs)
     except Exception:
         # By the ordinary way, which finds the user's line, and what can be computed all the same.
         realize(pending)
         return
+    for number, _ in launch.donated:
+        if number not in copies and launch.runner.donates:
+            nodes[launch.inputs[number]].value = None
     for place, result in zip(launch.outputs, results):
         nodes[place].set_value(result)
     _follow(run, launch)
+
+
+def _count_references(objects: list[Any]) -> list[int]:
+    return list(map(sys.getrefcount, objects))
+
+
+#: What the count shows for an object that only the list passed in holds.
+_UNHELD = _count_references([object()])[0]
+
+
+def _shared(launch: _Launch, nodes: list[Any]) -> list[int]:
+    """The inputs to be donated that something else may still read."""
+    donors = [nodes[launch.inputs[number]] for number, _ in launch.donated]
+    held = _count_references(donors)
+    arrays = [donor.value for donor in donors]
+    array_held = _count_references(arrays)
+    return [
+        number
+        for (number, known), count, array, array_count in zip(
+            launch.donated, held, arrays, array_held
+        )
+        # Its node holds an array.
+        if count > _UNHELD + known or array_count > _UNHELD + 1 or array.base is not None
+    ]
 
 
 def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
@@ -108,7 +152,9 @@ def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
     ]
 
 
-def _first_time(run: Run, pending: list[Node], wanted: list[Node], key: tuple) -> None:
+def _first_time(
+    run: Run, pending: list[Node], wanted: list[Node], donors: dict[int, Node], key: tuple
+) -> None:
     """A launch that is not in the tree: run it, and make it part of it."""
     captured, graph, kept = runtime.region(wanted, holders=1)
     del wanted
@@ -116,7 +162,9 @@ def _first_time(run: Run, pending: list[Node], wanted: list[Node], key: tuple) -
     if any(node.run is not token for node in (*captured.leaves, *captured.nodes)):
         realize(pending)
         return
-    runner = Runner(graph)
+    launch = _Launch()
+    donations, launch.donated = _donations(captured, graph, kept, donors)
+    launch.runner = runner = Runner(graph, donations)
     try:
         results = runner.run([node.value for node in captured.leaves])
     except Exception:
@@ -126,22 +174,50 @@ def _first_time(run: Run, pending: list[Node], wanted: list[Node], key: tuple) -
         return
     for node, result in zip(kept, results):
         node.set_value(result)
-    inputs = [node.place for node in captured.leaves]
-    outputs = [node.place for node in kept]
+    launch.following = Point()
+    launch.inputs = [node.place for node in captured.leaves]
+    launch.outputs = [node.place for node in kept]
     computed = {node.place for node in captured.nodes}
+    del captured, kept
+    waiting = [
+        n for n in run.nodes if n is not None and n.value is None and n.place not in computed
+    ]
+    held = runtime.held_besides(waiting, holders=1)
     still: set[int] = set()
-    for place, node in enumerate(run.nodes):
-        if node is not None and node.value is None and place not in computed:
-            still.add(place)
-            still.update(operand.place for operand in node.inputs)
-    dropped = [p for p, node in enumerate(run.nodes) if node is not None and p not in still]
-    launch = _Launch(runner, inputs, outputs, dropped)
+    launch.dead = []
+    # Users come after their operands: what is held is known when an operand is come to.
+    for node, is_held in zip(reversed(waiting), reversed(held)):
+        if is_held or node.place in still:
+            still.add(node.place)
+            still.update([operand.place for operand in node.inputs])
+        else:
+            launch.dead.append(node.place)
+    launch.dropped = [p for p, n in enumerate(run.nodes) if n is not None and p not in still]
+    del waiting, node
     children = run.point.children
     if len(children) < _MOST_KINDS:
         run.point.enter(key, launch)
         threads.points += 1
-    del captured, kept
     _follow(run, launch)
+
+
+def _donations(
+    captured: Capture, graph: Graph, kept: list[Node], donors: dict[int, Node]
+) -> tuple[dict[int, int], list[tuple[int, int]]]:
+    """(output -> input whose memory it may have, what `_Launch.donated` is)."""
+    numbers = {id(node): number for number, node in enumerate(captured.leaves)}
+    uses = Counter(id(operand) for node in captured.nodes for operand in node.inputs)
+    donations: dict[int, int] = {}
+    for output, node in enumerate(kept):
+        donor = donors.get(id(node))
+        number = None if donor is None else numbers.get(id(donor))
+        if donor is None or number is None or number in donations.values():
+            continue
+        same = donor.shape == node.shape and donor.dtype is node.dtype
+        if same and graph.outputs.count(graph.outputs[output]) == 1:
+            donations[output] = number
+    # Besides its users: the cell, the run, and the donors that the caller named.
+    return donations, [(i, 3 + uses[id(captured.leaves[i])]) for i in donations.values()]
 
 
 def _follow(run: Run, launch: _Launch) -> None:

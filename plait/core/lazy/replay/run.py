@@ -23,11 +23,15 @@ from plait.core.lazy.replay.tree import GradPlan, Point
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST
 from plait.core.reference import executor
+from plait.core.runtime.realize import held_besides
 
 #: Points of one thread's tree; beyond it the tree is grown anew.
 _MOST_POINTS = 1 << 13
 #: Nodes of one run; a program that never launches starts again from the root.
 _MOST_NODES = 1 << 12
+#: Nodes that wait, and bytes that they hold on to, before what is dead among them is dropped.
+SWEEP_NODES = 1024
+SWEEP_BYTES = 64 << 20
 
 
 class Run:
@@ -53,6 +57,7 @@ class Run:
         "strayed",
         "targets",
         "token",
+        "trace",
     )
 
     def __init__(self, root: Point) -> None:
@@ -67,6 +72,8 @@ class Run:
         self.lost = False
         #: Ops recorded off the tree.
         self.strayed = 0
+        #: While a function is learned as one step: what is recorded meanwhile.
+        self.trace: list[tuple] | None = None
 
     def learns(self, key: tuple, attrs: dict[str, Any]) -> bool:
         """Whether an unknown step is to be learned; else the run is off the tree."""
@@ -87,15 +94,22 @@ class Run:
         node.place = len(self.nodes)
         self.nodes.append(node)
 
-    def place_of(self, node: Node, key: list[Any]) -> int:
-        """The place of an operand; what a new place depends on goes into the key of the step."""
+    def place_of(self, node: Node) -> int:
+        """The place of an operand. To give one to a value from outside is a step by itself."""
         if node.run is not self.token:
             if node.value is None:
                 self.take_in(node)
+                return node.place
+            way = (node.shape, node.dtype)
+            point = self.point.children.get(way)
+            if point is not None and point.op is None and not point.attrs:
+                self.point = point
+            elif self.learns(way, {}):
+                self.add(way, Point())
             else:
-                key.append(node.shape)
-                key.append(node.dtype)
-                self.enter(node)
+                return -1
+            self.enter(node)
+            threads.bytes += bytes_of(node.value)
         elif self.nodes[node.place] is None:
             self.nodes[node.place] = node
         return node.place
@@ -131,7 +145,7 @@ class Run:
         else:
             parts: list[Any] = [None, node.op]
             for operand in node.inputs:
-                parts.append(self.place_of(operand, parts))
+                parts.append(self.place_of(operand))
             key = tuple(parts)
         if self.lost:
             return
@@ -142,6 +156,8 @@ class Run:
             self.add(key, Point(node.op, node.attrs, node.shape, node.dtype))
         else:
             return
+        if self.trace is not None and node.value is None:  # not a number that has become an input
+            self.trace.append((self.point, node.inputs, None, None, len(self.nodes)))
         self.enter(node)
 
     def _constant(self, node: Node) -> tuple:
@@ -176,6 +192,16 @@ class Run:
         for node in entered:
             self.enter(node)
 
+    def pinned(self) -> int:
+        """Bytes of the values that only this run, and what waits in it, hold on to."""
+        nodes = [node for node in self.nodes if node is not None]
+        held = held_besides(nodes, holders=1)
+        return sum(
+            bytes_of(node.value)
+            for node, is_held in zip(nodes, held)
+            if node.value is not None and not is_held
+        )
+
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""
         token = self.token
@@ -193,20 +219,46 @@ class _Threads(threading.local):
         self.root = Point()
         self.points = 0
         self.run: Run | None = None
+        #: Whether the last run came to no launch: what follows does not begin where a program
+        #: repeats itself, and is not worth to be learned.
+        self.adrift = False
+        #: Nodes recorded outside of the present run that may wait, and the bounds on all that wait.
+        self.waiting: list[ref[Node]] = []
+        self.most_nodes = SWEEP_NODES
+        self.bytes = 0
+        self.most_bytes = SWEEP_BYTES
+
+    def is_full(self, run: Run) -> bool:
+        """Whether more waits than may wait unseen."""
+        if self.bytes > self.most_bytes:
+            self.bytes = run.pinned()
+            return self.bytes > self.most_bytes
+        return len(run.nodes) > _MOST_NODES or len(self.waiting) > self.most_nodes
 
     def begin(self) -> Run:
         """A new run from the root."""
+        self.end()
         if self.points > _MOST_POINTS:
             self.root = Point()
             self.points = 0
         self.run = Run(self.root)
+        self.run.lost = self.adrift
         return self.run
 
     def end(self) -> None:
         """Leave the run: its nodes are as any others from now on."""
-        if self.run is not None:
-            self.run.nodes.clear()  # a frame that still refers to the run must not hold them
+        run = self.run
+        if run is not None:
+            self.waiting += [ref(x) for x in run.nodes if x is not None and x.value is None]
+            if not self.waiting:
+                self.bytes = 0
+            run.nodes.clear()  # a frame that still refers to the run must not hold them
             self.run = None
+
+
+def bytes_of(value: Any) -> int:
+    """The bytes of an array, or of the several that one op gave."""
+    return sum(part.nbytes for part in value) if type(value) is tuple else value.nbytes
 
 
 threads = _Threads()
@@ -230,7 +282,7 @@ def apply(
     if watch.active is not None:
         return _alone(op, operands, attrs, edges, cells, cls)
     run = threads.run
-    if run is None or len(run.nodes) > _MOST_NODES:
+    if run is None:
         run = threads.begin()
     if run.lost:
         run.strayed += 1
@@ -243,7 +295,7 @@ def apply(
         if node.run is token and nodes[node.place] is not None:
             key.append(node.place)
         else:
-            key.append(run.place_of(node, key))
+            key.append(run.place_of(node))
     if edges is not None:
         for edge in edges:
             if edge is None:
@@ -259,8 +311,10 @@ def apply(
     if run.lost:
         return _alone(op, operands, attrs, edges, cells, cls)
     way = tuple(key)
-    point = run.point.step(way, attrs)
-    if point is None:
+    point = run.point.children.get(way)
+    if point is not None and (attrs or point.attrs) and not point.takes(attrs):
+        point = run.point.step(way, attrs)
+    if point is None or point.op is None:
         if not run.learns(way, attrs):
             return _alone(op, operands, attrs, edges, cells, cls)
         return _learned(run, way, op, operands, attrs, edges, cells, cls)
@@ -276,6 +330,8 @@ def apply(
     node.place = len(nodes)
     nodes.append(node)
     run.point = point
+    if run.trace is not None:
+        run.trace.append((point, operands, edges, cells, node.place))
     if op.check is not None:
         check(node)
     outputs: Any = node
@@ -350,6 +406,8 @@ def _learned(
     node = _made(op, operands, attrs)
     point = Point(op, attrs, node.shape, node.dtype)
     run.add(key, point)
+    if run.trace is not None:
+        run.trace.append((point, operands, edges, cells, len(run.nodes)))
     run.enter(node)
     outputs: Any = _parts(run, node) if point.several else node
     made = None
@@ -418,4 +476,5 @@ def check(node: Node) -> None:
     try:
         executor.check(op, [x.value for x in node.inputs], node.attrs, None)
     except executor.OpFailure as failure:
+        threads.end()  # it has been entered already
         raise error(type(failure.fault), str(failure.fault)) from None

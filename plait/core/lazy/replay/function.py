@@ -1,0 +1,330 @@
+"""Functions of tensors as single steps: what one records, made again without running its Python.
+
+Marked functions decide what they record by the shapes, dtypes and places in autograd of their
+tensors, and by their other arguments, and by nothing else: neither values nor any state. A call
+that is known at a point of the tree makes the nodes and grad nodes that the same call made before.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+from weakref import ref
+
+from plait.core.ir.dtypes import DType
+from plait.core.ir.node import Node
+from plait.core.lazy.capture import watch
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import GradNode
+from plait.core.lazy.modes import modes
+from plait.core.lazy.replay.run import Run, check, threads
+from plait.core.lazy.replay.tree import Point
+from plait.core.lazy.tensor import LazyTensor
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: Kinds of arguments whose equal values mean the same call; besides floats, of which 0.0 is not
+#: -0.0, and tuples of ints.
+_STATIC = {int, bool, str, type(None), DType}
+
+_INTS = {int}
+
+_new: Any = object.__new__
+
+#: Asked at each call for what functions depend on besides their arguments; None: they depend on
+#: more than can be told.
+settings: list[Callable[[], Any]] = []
+
+
+class _Call:
+    """What a call records.
+
+    steps: per node (point, operands, edges, saved): operands are places relative to the first new
+    node (negative: the argument of number -1 - x); edges: None, (number of an argument,) or (number
+    of a grad node of this call, output); saved: for versions, numbers of arguments. results: per
+    result (node, grad node or None, output). following: the point after it.
+    """
+
+    __slots__ = ("following", "is_tuple", "results", "steps")
+
+    def __init__(self, steps: list, results: list, is_tuple: bool, following: Point) -> None:
+        self.steps = steps
+        self.results = results
+        self.is_tuple = is_tuple
+        self.following = following
+
+
+def one_step(function: F) -> F:
+    """Mark a function of tensors as one step."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        run = threads.run
+        if watch.active is not None:
+            return function(*args, **kwargs)
+        if run is None:
+            run = threads.begin()
+        if run.lost or run.trace is not None:
+            return function(*args, **kwargs)
+        values: list[Any] = [function, modes.grad_enabled, *args]
+        if kwargs:
+            for name in kwargs:
+                values.append(name)
+                values.append(kwargs[name])
+        key, tensors, nodes, edges = _key(run, values)
+        if key is None or not tensors or run.lost:
+            return function(*args, **kwargs)
+        known = run.point.children.get(key)
+        if known is None and not run.learning:
+            run.point.enter(key, _ONCE)
+            threads.points += 1
+            return function(*args, **kwargs)
+        if known is None or known is _ONCE:
+            return _learn(run, key, function, args, kwargs, tensors, nodes, edges)
+        if type(known) is not _Call:
+            return function(*args, **kwargs)
+        return _repeat(run, known, tensors, nodes, edges)
+
+    return call  # type: ignore[return-value]  # the same signature
+
+
+def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
+    """(what a call depends on, its tensors, their nodes, their edges); (None, ...) where a call
+    cannot be one step."""
+    key: list[Any] = []
+    tensors: list[Any] = []
+    nodes: list[Node] = []
+    edges: list[Any] = []
+    token, places, targets = run.token, run.nodes, run.targets
+    for value in values:
+        kind = type(value)
+        if kind in _STATIC:
+            key += (kind, value)
+            continue
+        if not isinstance(value, LazyTensor):
+            if (kind is float and value) or (kind is tuple and set(map(type, value)) <= _INTS):
+                key += (kind, value)
+                continue
+            if key:
+                return None, tensors, nodes, edges
+            key.append(value)  # the function itself
+            continue
+        cell = value._cell
+        if value._base is not None or cell.shared is not None or not kind.is_dense:
+            return None, tensors, nodes, edges
+        node = cell._node
+        if node.run is token and places[node.place] is not None:
+            key.append(node.place)
+        else:
+            key.append(run.place_of(node))
+            if run.lost:
+                return None, tensors, nodes, edges
+        target = value._grad_fn
+        if target is not None:
+            number = value._output_number
+            if type(target) is GradNode and target.run is token:
+                key += (target.place, number)
+            else:
+                key += (run.place_of_target(target), number)
+            edges.append((target, number))
+        elif value._requires_grad:
+            place = targets.get(id(value))
+            key.append(run.place_of_target(value) if place is None else place)
+            edges.append((value, 0))
+        else:
+            key.append(-1)
+            edges.append(None)
+        tensors.append(value)
+        nodes.append(node)
+    for ask in settings:
+        setting = ask()
+        if setting is None:
+            return None, tensors, nodes, edges
+        key.append(setting)
+    return tuple(key), tensors, nodes, edges
+
+
+def _repeat(run: Run, known: _Call, tensors: list, arguments: list, edges: list) -> Any:
+    """Make what a call records."""
+    token, nodes, grads = run.token, run.nodes, run.grads
+    plain = tensors[0].plain
+    grad_places = len(grads)
+    first = place = len(nodes)
+    made: list[Any] = []
+    new_grads: list[GradNode | None] = []
+    for point, operands, ways, saved in known.steps:
+        inputs = tuple([made[i] if i >= 0 else arguments[-1 - i] for i in operands])
+        node = _new(Node)
+        node.op = op = point.op
+        node.inputs = inputs
+        node.attrs = point.attrs
+        node.shape = point.shape
+        node.dtype = point.dtype
+        node.value = None
+        node.source = None
+        node.run = token
+        node.place = place
+        place += 1
+        made.append(node)
+        if op.check is not None:
+            check(node)
+        plan = point.grad
+        if ways is None:
+            continue
+        grad = _new(GradNode)
+        grad.op = op
+        grad.attrs = point.attrs
+        grad.inputs = tuple([x if kept is None else kept for x, kept in zip(inputs, plan.inputs)])
+        grad.edges = tuple(
+            [
+                None
+                if way is None
+                else edges[way[0]]
+                if len(way) == 1
+                else (new_grads[way[0]], way[1])
+                for way in ways
+            ]
+        )
+        grad.output = node if plan.output is None else plan.output
+        grad.output_types = plan.output_types
+        grad.versions = [(cell := tensors[i]._cell, cell.version) for i in saved] if saved else []
+        grad.cls = plain
+        grad.hooks = None
+        grad.released = False
+        grad.run = token
+        grad.place = grad_places
+        grad_places += 1
+        grads.append(ref(grad))
+        new_grads.append(grad)
+    nodes += made
+    assert len(nodes) == place and first <= place
+    run.point = known.following
+    results = []
+    for number, grad_number, output in known.results:
+        node = made[number]
+        result = plain.of_cell(Cell(node), node.shape, node.dtype)
+        if grad_number is not None:
+            grad = new_grads[grad_number]
+            assert grad is not None
+            result._grad_fn = grad
+            result._output_number = output
+            if grad.op.saves_output:
+                grad.versions.append((result._cell, 0))
+        results.append(result)
+    return tuple(results) if known.is_tuple else results[0]
+
+
+def _learn(
+    run: Run,
+    key: tuple,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    tensors: list,
+    nodes: list[Node],
+    edges: list,
+) -> Any:
+    """Run a function, and make what it recorded one step where that can be."""
+    point, first, first_grad = run.point, len(run.nodes), len(run.grads)
+    run.trace = trace = []
+    try:
+        result = function(*args, **kwargs)
+    finally:
+        run.trace = None
+    if run is not threads.run or run.lost:
+        return result
+    learned = _Learned(run, first, first_grad, tensors, nodes, edges)
+    written = any(t._cell._node is not node for t, node in zip(tensors, nodes))
+    steps = None if written else learned.steps(trace)
+    is_tuple = type(result) is tuple
+    results = None if steps is None else learned.results(result if is_tuple else (result,))
+    # Entered by hand: what could not be learned must not be tried again at each call.
+    known = None if results is None else _Call(steps or [], results, is_tuple, run.point)
+    point.enter(key, known or _NOT_ONE)
+    return result
+
+
+#: What stands for calls that cannot be one step, and for those that were made once.
+_NOT_ONE, _ONCE = object(), object()
+
+
+class _Learned:
+    """What a call recorded, as seen by its arguments and its own nodes."""
+
+    def __init__(
+        self, run: Run, first: int, first_grad: int, tensors: list, nodes: list[Node], edges: list
+    ) -> None:
+        self.run = run
+        self.first = first
+        self.first_grad = first_grad
+        self.tensors = tensors
+        self.cells = {id(tensor._cell): i for i, tensor in enumerate(tensors)}
+        self.arguments = {id(node): -1 - i for i, node in enumerate(nodes)}
+        self.edges = edges
+        self.own = {}
+
+    def steps(self, trace: list[tuple]) -> list[tuple] | None:
+        """The steps of a trace; None where one is made from anything else."""
+        if len(self.run.nodes) != self.first + len(trace):
+            return None  # values came from elsewhere
+        if len(self.cells) != len({id(tensor) for tensor in self.tensors}):
+            return None  # two arguments share their memory
+        steps = []
+        for number, (point, operands, edges, cells, place) in enumerate(trace):
+            if place != self.first + number or point.several:
+                return None
+            places = [self._place(node) for node in operands]
+            if any(p is None for p in places):
+                return None
+            ways: Any = None
+            saved: list[int] = []
+            if point.grad is not None and edges is not None:
+                ways = [self._way(edge) for edge in edges]
+                if any(way is False for way in ways):
+                    return None
+                for i in point.grad.saved:
+                    if cells[i] is not None and id(cells[i]) in self.cells:
+                        saved.append(self.cells[id(cells[i])])
+            self.own[id(self.run.nodes[place])] = number
+            steps.append((point, tuple(places), None if ways is None else tuple(ways), saved))
+        return steps
+
+    def _place(self, node: Node) -> int | None:
+        own = self.own.get(id(node))
+        return self.arguments.get(id(node)) if own is None else own
+
+    def _way(self, edge: Any) -> Any:
+        """Where a gradient goes; False: where it cannot be found again."""
+        if edge is None:
+            return None
+        for number, given in enumerate(self.edges):
+            if given is not None and given[0] is edge[0] and given[1] == edge[1]:
+                return (number,)
+        target = edge[0]
+        own = type(target) is GradNode and target.run is self.run.token
+        if own and target.place >= self.first_grad:
+            return (target.place - self.first_grad, edge[1])
+        return False
+
+    def results(self, results: tuple) -> list | None:
+        """The results; None where one is not a new tensor of this call."""
+        found = []
+        for result in results:
+            if type(result) is not self.tensors[0].plain or result._base is not None:
+                return None
+            node = result._cell._node
+            grad = result._grad_fn
+            if id(node) not in self.own or result._requires_grad or result._layout is not None:
+                return None
+            if id(result._cell) in self.cells:
+                return None
+            number = None
+            if grad is not None:
+                if type(grad) is not GradNode or grad.run is not self.run.token:
+                    return None
+                number = grad.place - self.first_grad
+                if number < 0:
+                    return None
+            found.append((self.own[id(node)], number, result._output_number))
+        return found
