@@ -19,7 +19,7 @@ def table(rows: dict[str, list[Result]], frameworks: Sequence[str]) -> str:
     if len(frameworks) > 1:
         head += [f"{frameworks[0]} / {name}" for name in frameworks[1:]] + ["losses"]
     counted = any(result.counts for results in rows.values() for result in results)
-    head += ["nodes", "instructions"] if counted else []
+    head += ["calls", "instructions"] if counted else []
     lines = [head, ["---"] * len(head)]
     for name, results in rows.items():
         cells = [name, *[_time(result) for result in results]]
@@ -28,7 +28,7 @@ def table(rows: dict[str, list[Result]], frameworks: Sequence[str]) -> str:
             cells.append(_agreement(name, results))
         if counted:
             counts = next((result.counts for result in results if result.counts), {})
-            cells += [str(counts.get(key, "")) for key in ("nodes", "instructions")]
+            cells += [str(counts.get(key, "")) for key in ("calls", "instructions")]
         lines.append(cells)
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 

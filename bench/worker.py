@@ -152,34 +152,31 @@ class Session:
         return time.perf_counter() - start
 
     def counts(self) -> dict[str, int]:
-        """What one step makes Plait do: nodes recorded, graphs run, instructions run."""
+        """What one step makes Plait do: Python functions called, graphs and instructions run."""
         if not self.is_plait:
             return {}
         return count_step(lambda: self.step(*self.batches[0]).numpy())
 
 
 def count_step(step: Callable[[], Any]) -> dict[str, int]:
-    """Nodes recorded, graphs run and instructions run by Plait during a call."""
-    from plait.core.ir.node import Node
+    """Python functions called, graphs run and instructions run by Plait during a call."""
     from plait.core.runtime import realize
 
-    nodes, graphs = 0, []
-    plain_init = Node.__init__
+    calls, graphs = 0, []
 
-    def counting_init(self: Any, *args: Any) -> None:
-        nonlocal nodes
-        nodes += 1
-        plain_init(self, *args)
+    def count(frame: Any, event: str, arg: Any) -> None:
+        nonlocal calls
+        calls += event == "call"
 
-    Node.__init__ = counting_init  # type: ignore[method-assign]  # taken back below
     realize.observers.append(graphs.append)
+    sys.setprofile(count)
     try:
         step()
     finally:
+        sys.setprofile(None)
         realize.observers.remove(graphs.append)
-        Node.__init__ = plain_init  # type: ignore[method-assign]
     return {
-        "nodes": nodes,
+        "calls": calls,
         "graphs": len(graphs),
         "instructions": sum(len(graph.instructions) for graph in graphs),
     }

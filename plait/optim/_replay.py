@@ -51,9 +51,10 @@ class _Numbers(Capture):
 class Step:
     """One way that an optimizer's step goes.
 
-    groups: (group, its parameters) as they were; sources: the tensors read, each parameter followed
-    by None (for its gradient) and its state; recipes: the nodes made, operands by their number
-    among sources, constants, numbers and the nodes before; writes: (source, number of the value).
+    groups: (group, its parameters) as they were; given: per parameter what its gradient was;
+    sources: what is read: (part, tensor), see `_part`; recipes: the nodes made, operands by their
+    number among sources, constants, numbers and the nodes before; writes: (tensor, number of the
+    value).
     """
 
     __slots__ = (
@@ -70,9 +71,9 @@ class Step:
     )
 
     groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]]
-    given: list[bool]
+    given: list[str]
     held: list[tuple[Any, str, Any]]
-    sources: list[Tensor | None]
+    sources: list[tuple[str, Tensor]]
     types: list[tuple[Any, Any]]
     constants: list[Node]
     dtypes: list[Any]
@@ -91,19 +92,15 @@ class Step:
             if group is not known or len(now) != len(params) or not all(map(is_, now, params)):
                 return False
             for param in params:
-                if (param._grad is not None) is not next(given):
+                if _kind_of(param._grad) != next(given):
                     return False
         return all(mapping.get(name) is value for mapping, name, value in self.held)
 
     def nodes(self) -> list[Node] | None:
         """The present values of the sources; None where one is not as it was."""
         found: list[Node] = []
-        last: Any = None
-        for tensor, (shape, dtype) in zip(self.sources, self.types):
-            if tensor is None:
-                tensor = last._grad
-            else:
-                last = tensor
+        for (part, owner), (shape, dtype) in zip(self.sources, self.types):
+            tensor = owner if part == "value" else _part(part, owner)
             if tensor._base is not None or tensor._cell.shared is not None:
                 return None
             node = tensor._cell._node
@@ -111,6 +108,22 @@ class Step:
                 return None
             found.append(node)
         return found
+
+
+def _kind_of(grad: Any) -> str:
+    if grad is None:
+        return "none"
+    return "sparse" if grad.is_sparse else "dense"
+
+
+def _part(part: str, tensor: Any) -> Any:
+    """The tensor that a source stands for: a parameter or state itself, or what is its gradient's:
+    "grad", or the "index" and "rows" of a sparse one."""
+    if part == "value":
+        return tensor
+    if part == "grad":
+        return tensor._grad
+    return tensor._grad._index if part == "index" else tensor._grad._rows
 
 
 def replay(optimizer: Optimizer) -> bool:
@@ -155,9 +168,7 @@ def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update
     learned = optimizer.__dict__.setdefault("_learned_steps", [])
     failures = optimizer.__dict__.get("_failures", 0)
     watched = _Numbers()
-    if failures >= _MOST_FAILURES or watch.active is not None or _has_sparse(optimizer):
-        return
-    if not watched.begin():
+    if failures >= _MOST_FAILURES or watch.active is not None or not watched.begin():
         return
     try:
         record(update)
@@ -172,29 +183,26 @@ def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update
         learned.append(step)
 
 
-def _has_sparse(optimizer: Optimizer) -> bool:
-    grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
-    return any(grad is not None and grad.is_sparse for grad in grads)
-
-
 def _step(optimizer: Optimizer, watched: _Numbers, update: Update) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
     step.groups = [(g, tuple(g["params"])) for g in optimizer.param_groups]
     params = [param for _, held in step.groups for param in held]
-    step.given = [param._grad is not None for param in params]
+    step.given = [_kind_of(param._grad) for param in params]
     step.held = []
     step.sources = []
-    for param in params:
-        if param._grad is None:
+    parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
+    for param, kind in zip(params, step.given):
+        if kind == "none":
             continue
-        step.sources += [param, None]
+        step.sources.append(("value", param))
+        step.sources += [(part, param) for part in parts[kind]]
         state = optimizer.state.get(param, {})
         for name, value in state.items():
             step.held.append((state, name, value))
-            if isinstance(value, Tensor) and value.dim() + 1 and not _is_number(watched, value):
-                step.sources.append(value)
-    nodes = _present(step, params)
+            if isinstance(value, Tensor) and not _is_number(watched, value):
+                step.sources.append(("value", value))
+    nodes = _present(step)
     if nodes is None:
         return None
     step.types = [(node.shape, node.dtype) for node in nodes]
@@ -205,11 +213,10 @@ def _is_number(watched: _Numbers, value: Tensor) -> bool:
     return any(value is held for group in watched.tensors_of.values() for held in group.tensors)
 
 
-def _present(step: Step, params: list[Tensor]) -> list[Node] | None:
+def _present(step: Step) -> list[Node] | None:
     nodes: list[Node] = []
-    last: Any = None
-    for tensor in step.sources:
-        tensor, last = (last._grad, last) if tensor is None else (tensor, tensor)
+    for part, owner in step.sources:
+        tensor = _part(part, owner)
         if tensor._base is not None or tensor._cell.shared is not None:
             return None
         nodes.append(tensor._cell.node)

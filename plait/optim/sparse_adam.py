@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from plait._tensor import Tensor
 from plait.core.functional import updates
 from plait.core.ir.errors import error
+from plait.core.lazy.hostnumber import sqrt
 from plait.core.ops.index import PUT_AT, TAKE
 from plait.optim._apply import Update, UpdateRule, check_betas
 from plait.optim.optimizer import ParamsT
@@ -56,7 +56,7 @@ class SparseAdam(UpdateRule):
         tables = [update.read(param), *[state.value(name) for name in names]]
         index, rows = grad.coalesce().nodes()
         beta1, beta2 = options["betas"]
-        rate = options["lr"] * math.sqrt(1 - beta2**step) / (1 - beta1**step)
+        rate = options["lr"] * sqrt(1 - beta2**step) / (1 - beta1**step)
         held = [TAKE(table, index, axis=0) for table in tables]
         value, mean, square = updates.adam_rows(
             held[0],
