@@ -217,7 +217,7 @@ class AutogradMethods(LazyTensor):
 
     def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
         return "_post_accumulate_hooks" not in self.__dict__ and (
-            grad._cell._node.op not in (ROWS_AT, ADD)  # which may be kept as rows of a table
+            grad._cell.node.op not in (ROWS_AT, ADD)  # which may be kept as rows of a table
         )
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:

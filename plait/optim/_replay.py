@@ -18,7 +18,8 @@ from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
-from plait.core.lazy.replay.run import make, threads
+from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.unroll import Recipe, Recipes
 
 if TYPE_CHECKING:
     from plait.optim._apply import Update
@@ -78,7 +79,7 @@ class Step:
     constants: list[Node]
     dtypes: list[Any]
     numbers: Callable[[], tuple | None]
-    recipes: list[tuple]
+    recipes: Recipes
     writes: list[tuple[Tensor, int]]
 
     def fits(self, optimizer: Optimizer) -> bool:
@@ -103,7 +104,7 @@ class Step:
             tensor = owner if part == "value" else _part(part, owner)
             if tensor._base is not None or tensor._cell.shared is not None:
                 return None
-            node = tensor._cell._node
+            node: Any = tensor._cell._node
             if node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
@@ -134,7 +135,9 @@ def replay(optimizer: Optimizer) -> bool:
         if not step.fits(optimizer):
             continue
         nodes = step.nodes()
-        numbers = None if nodes is None else step.numbers()
+        if nodes is None:
+            continue
+        numbers = step.numbers()
         if numbers is not None:
             _do(step, nodes, numbers)
             return True
@@ -153,7 +156,10 @@ def _do(step: Step, values: list[Node], numbers: tuple) -> None:
     for number, dtype in zip(numbers, step.dtypes):
         values.append(leaf(np.array(number, dtype.numpy), (), dtype))
     run.follow(tuple(key), values[sources:])
-    make(run, values, step.recipes)
+    made = len(values)
+    step.recipes.make(values, None if run.lost else run.token, len(run.nodes))
+    if not run.lost:
+        run.nodes += values[made:]
     written = [(tensor, values[number]) for tensor, number in step.writes]
     values.clear()  # what else holds a node when it is computed makes its value stay
     compute_nodes([node for _, node in written], [tensor._cell._node for tensor, _ in written])
@@ -263,8 +269,10 @@ def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -
         fresh.append(node)
     for node in (*step.constants, *inputs, *fresh):
         known[id(node)] = len(known)
-    step.recipes = [
-        (n.op, tuple([known[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype) for n in fresh
+    recipes = [
+        Recipe(n.op, tuple([known[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype)
+        for n in fresh
     ]
+    step.recipes = Recipes(recipes, len(known) - len(fresh))
     step.writes = [(tensor, known[id(value)]) for tensor, value in update.writes]
     return all(t._base is None and t._cell.shared is None for t, _ in step.writes)

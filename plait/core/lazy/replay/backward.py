@@ -13,11 +13,9 @@ from typing import Any
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode, Walk
-from plait.core.lazy.replay.run import Run, make, threads
+from plait.core.lazy.replay.run import Run, threads
 from plait.core.lazy.replay.tree import Point
-
-#: What each node of a pass is made from: op, places of the operands, attributes, shape, dtype.
-_Recipe = tuple[Any, tuple[int, ...], dict[str, Any], Any, Any]
+from plait.core.lazy.replay.unroll import Recipe, Recipes
 
 
 class _Pass:
@@ -31,7 +29,7 @@ class _Pass:
 
     __slots__ = ("following", "leaves", "recipes", "saved", "visited")
 
-    def __init__(self, visited: list, leaves: list, saved: list, recipes: list[_Recipe]) -> None:
+    def __init__(self, visited: list, leaves: list, saved: list, recipes: Recipes) -> None:
         self.visited = visited
         self.leaves = leaves
         self.saved = saved
@@ -81,7 +79,7 @@ def replay(root: GradNode, number: int) -> bool:
         if nodes[place] is None:
             made = visited[holder]
             nodes[place] = made.output if operand is None else made.inputs[operand]
-    make(run, nodes, known.recipes)
+    known.recipes.make(nodes, run.token, len(nodes))
     run.point = known.following
     grads = [nodes[place] for _, _, place in known.leaves]  # adding one up may end the run
     for leaf, node in zip(leaves, grads):
@@ -144,13 +142,14 @@ def _plan(run: Run, visited: list[Any], ways: list, arrived: list) -> _Pass | No
         if edge is not None
     }
     saved: list[tuple[int, int, int | None]] = []
-    recipes: list[_Recipe] = []
+    recipes: list[Recipe] = []
+    start = len(run.nodes)
     if any(leaf._leaf_hooks or type(grad) is not Node for leaf, grad in arrived):
         return None
     if not _lay_out(run, visited, [grad for _, grad in arrived], recipes, saved):
         return None
     leaves = [(*edges[id(leaf)], grad.place) for leaf, grad in arrived]
-    return _Pass(ways, leaves, saved, recipes)
+    return _Pass(ways, leaves, saved, Recipes(recipes, start))
 
 
 def _lay_out(run: Run, visited: list, roots: list[Node], recipes: list, saved: list) -> bool:
@@ -172,7 +171,7 @@ def _lay_out(run: Run, visited: list, roots: list[Node], recipes: list, saved: l
             continue
         stack.pop()
         operands = tuple([x.place for x in node.inputs])
-        recipes.append((node.op, operands, node.attrs, node.shape, node.dtype))
+        recipes.append(Recipe(node.op, operands, node.attrs, node.shape, node.dtype))
         run.enter(node)
     return True
 

@@ -10,16 +10,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
-from weakref import ref
 
 from plait.core.ir.dtypes import DType
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
-from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
-from plait.core.lazy.replay.run import Run, check, threads
-from plait.core.lazy.replay.tree import Point
+from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,29 +28,9 @@ _STATIC = {int, bool, str, type(None), DType}
 
 _INTS = {int}
 
-_new: Any = object.__new__
-
 #: Asked at each call for what functions depend on besides their arguments; None: they depend on
 #: more than can be told.
 settings: list[Callable[[], Any]] = []
-
-
-class _Call:
-    """What a call records.
-
-    steps: per node (point, operands, edges, saved): operands are places relative to the first new
-    node (negative: the argument of number -1 - x); edges: None, (number of an argument,) or (number
-    of a grad node of this call, output); saved: for versions, numbers of arguments. results: per
-    result (node, grad node or None, output). following: the point after it.
-    """
-
-    __slots__ = ("following", "is_tuple", "results", "steps")
-
-    def __init__(self, steps: list, results: list, is_tuple: bool, following: Point) -> None:
-        self.steps = steps
-        self.results = results
-        self.is_tuple = is_tuple
-        self.following = following
 
 
 def one_step(function: F) -> F:
@@ -82,9 +60,9 @@ def one_step(function: F) -> F:
             return function(*args, **kwargs)
         if known is None or known is _ONCE:
             return _learn(run, key, function, args, kwargs, tensors, nodes, edges)
-        if type(known) is not _Call:
+        if known is _NOT_ONE:
             return function(*args, **kwargs)
-        return _repeat(run, known, tensors, nodes, edges)
+        return known(run, tensors, nodes, edges)
 
     return call  # type: ignore[return-value]  # the same signature
 
@@ -113,7 +91,7 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
         cell = value._cell
         if value._base is not None or cell.shared is not None or not kind.is_dense:
             return None, tensors, nodes, edges
-        node = cell._node
+        node: Any = cell._node
         if node.run is token and places[node.place] is not None:
             key.append(node.place)
         else:
@@ -145,76 +123,6 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
     return tuple(key), tensors, nodes, edges
 
 
-def _repeat(run: Run, known: _Call, tensors: list, arguments: list, edges: list) -> Any:
-    """Make what a call records."""
-    token, nodes, grads = run.token, run.nodes, run.grads
-    plain = tensors[0].plain
-    grad_places = len(grads)
-    first = place = len(nodes)
-    made: list[Any] = []
-    new_grads: list[GradNode | None] = []
-    for point, operands, ways, saved in known.steps:
-        inputs = tuple([made[i] if i >= 0 else arguments[-1 - i] for i in operands])
-        node = _new(Node)
-        node.op = op = point.op
-        node.inputs = inputs
-        node.attrs = point.attrs
-        node.shape = point.shape
-        node.dtype = point.dtype
-        node.value = None
-        node.source = None
-        node.run = token
-        node.place = place
-        place += 1
-        made.append(node)
-        if op.check is not None:
-            check(node)
-        plan = point.grad
-        if ways is None:
-            continue
-        grad = _new(GradNode)
-        grad.op = op
-        grad.attrs = point.attrs
-        grad.inputs = tuple([x if kept is None else kept for x, kept in zip(inputs, plan.inputs)])
-        grad.edges = tuple(
-            [
-                None
-                if way is None
-                else edges[way[0]]
-                if len(way) == 1
-                else (new_grads[way[0]], way[1])
-                for way in ways
-            ]
-        )
-        grad.output = node if plan.output is None else plan.output
-        grad.output_types = plan.output_types
-        grad.versions = [(cell := tensors[i]._cell, cell.version) for i in saved] if saved else []
-        grad.cls = plain
-        grad.hooks = None
-        grad.released = False
-        grad.run = token
-        grad.place = grad_places
-        grad_places += 1
-        grads.append(ref(grad))
-        new_grads.append(grad)
-    nodes += made
-    assert len(nodes) == place and first <= place
-    run.point = known.following
-    results = []
-    for number, grad_number, output in known.results:
-        node = made[number]
-        result = plain.of_cell(Cell(node), node.shape, node.dtype)
-        if grad_number is not None:
-            grad = new_grads[grad_number]
-            assert grad is not None
-            result._grad_fn = grad
-            result._output_number = output
-            if grad.op.saves_output:
-                grad.versions.append((result._cell, 0))
-        results.append(result)
-    return tuple(results) if known.is_tuple else results[0]
-
-
 def _learn(
     run: Run,
     key: tuple,
@@ -240,8 +148,10 @@ def _learn(
     is_tuple = type(result) is tuple
     results = None if steps is None else learned.results(result if is_tuple else (result,))
     # Entered by hand: what could not be learned must not be tried again at each call.
-    known = None if results is None else _Call(steps or [], results, is_tuple, run.point)
-    point.enter(key, known or _NOT_ONE)
+    if steps is None or results is None:
+        point.enter(key, _NOT_ONE)
+    else:
+        point.enter(key, Call(steps, results, is_tuple, run.point).compiled())
     return result
 
 

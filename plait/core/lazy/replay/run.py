@@ -355,30 +355,6 @@ def apply(
     return outputs, made
 
 
-def make(run: Run, values: list[Any], recipes: list[tuple]) -> None:
-    """Append the nodes that recipes describe: op, numbers of the operands in `values`, attributes,
-    shape and dtype. They get places in the run, if it is on the tree."""
-    token = None if run.lost else run.token
-    nodes = run.nodes
-    place = 0 if token is None else len(nodes)
-    start = len(values)
-    for op, operands, attrs, shape, dtype in recipes:
-        node = _new(Node)
-        node.op = op
-        node.inputs = tuple([values[operand] for operand in operands])
-        node.attrs = attrs
-        node.shape = shape
-        node.dtype = dtype
-        node.value = None
-        node.source = None
-        node.run = token
-        node.place = place
-        place += 1
-        values.append(node)
-    if token is not None and values is not nodes:
-        nodes += values[start:]
-
-
 def _enter_grad(run: Run, made: GradNode) -> None:
     made.run = run.token
     made.place = len(run.grads)
