@@ -210,7 +210,7 @@ class AutogradMethods(LazyTensor):
             raise error(
                 RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
-        hooks = vars(self).setdefault("_post_accumulate_hooks", {})
+        hooks = vars(self).setdefault("_post_accumulate_hooks", OrderedDict())
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook
         return handle

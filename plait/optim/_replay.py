@@ -129,7 +129,7 @@ def _part(part: str, tensor: Any) -> Any:
 
 def replay(optimizer: Optimizer) -> bool:
     """Do a step as one before; False where none of them fits."""
-    if watch.active is not None:
+    if watch.active is not None or not threads.matches:
         return False
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if not step.fits(optimizer):
@@ -174,7 +174,8 @@ def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update
     learned = optimizer.__dict__.setdefault("_learned_steps", [])
     failures = optimizer.__dict__.get("_failures", 0)
     watched = _Numbers()
-    if failures >= _MOST_FAILURES or watch.active is not None or not watched.begin():
+    busy = watch.active is not None or not threads.matches
+    if failures >= _MOST_FAILURES or busy or not watched.begin():
         return
     try:
         record(update)

@@ -37,12 +37,15 @@ class _Unsettled(threading.local):
     def note(self, cell: Cell) -> None:
         self.cells.append(ref(cell))
         if len(self.cells) > self.trigger:
-            self.cells = [ref(c) for c in self._waiting()]
+            self._waiting()
             self.trigger = max(256, 2 * len(self.cells))
 
     def _waiting(self) -> list[Cell]:
+        """The cells that wait still; the others are forgotten."""
         found = {id(c): c for weak in self.cells if (c := weak()) is not None and c.fallback}
-        return list(found.values())
+        waiting = list(found.values())
+        self.cells = [ref(cell) for cell in waiting]
+        return waiting
 
     def besides(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells whose writes wait, without these."""
@@ -137,6 +140,21 @@ def compute_nodes(
             _unsettled.roll_back(nodes)
             raise
     for cell in others:
+        cell.fallback = None
+
+
+def settle() -> None:
+    """Compute the writes that wait, where that can be: the end of a step that no optimizer ends.
+
+    A loop that updates its parameters by hand and reads nothing would else record step after step,
+    and come to graphs of many steps at once. A failure is left to whoever reads what it concerns.
+    """
+    cells = _unsettled.besides(())
+    try:
+        compute([cell.node for cell in cells], [cell.fallback for cell in cells])
+    except Exception:
+        return
+    for cell in cells:
         cell.fallback = None
 
 

@@ -19,7 +19,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op
 from plait.core.lazy import grad as autograd
 from plait.core.lazy.capture import current, forced, watch
-from plait.core.lazy.cell import Cell, leaf_of
+from plait.core.lazy.cell import Cell, leaf_of, settle
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
 from plait.core.lazy.recorder import recorder
@@ -281,6 +281,8 @@ class LazyTensor:
                 elif x._requires_grad:
                     edges.append((x, 0))
                     tracked = True
+                    if cell.fallback is not None and modes.grad_enabled:
+                        settle()
                 else:
                     edges.append(None)
                 cells.append(cell)

@@ -51,6 +51,13 @@ FLAGS = {
             "how many megabytes of values the waiting nodes may hold on to",
         ),
         Flag(
+            "PLAIT_REPLAY",
+            "1",
+            int,
+            "0: record every step anew, instead of matching it against what was recorded before; "
+            "read once per thread",
+        ),
+        Flag(
             "PLAIT_LOG",
             "",
             str,

@@ -100,6 +100,7 @@ def learn(root: GradNode, number: int, start: Node) -> None:
     inside = run is not None and root.run is token and watch.active is None
     visited, ways = _visit(root) if inside else ([], [])
     inside = inside and all(type(m) is GradNode and m.run is token and not m.hooks for m in visited)
+    inside = inside and not any(_is_hooked(edge) for made in visited for edge in made.edges)
     walk = LearningWalk()
     if inside:
         # The leaves' own gradients are accumulated when the pass has been entered in the tree.
@@ -116,6 +117,11 @@ def learn(root: GradNode, number: int, start: Node) -> None:
     else:
         walk.run([((root, number), start)])
     walk.release()
+
+
+def _is_hooked(edge: Any) -> bool:
+    """Whether an edge leads to a leaf tensor that has hooks."""
+    return edge is not None and not isinstance(edge[0], GradNode) and bool(edge[0]._leaf_hooks)
 
 
 def _visit(root: GradNode) -> tuple[list[Any], list[tuple[int, int]]]:
@@ -144,7 +150,7 @@ def _plan(run: Run, visited: list[Any], ways: list, arrived: list) -> _Pass | No
     saved: list[tuple[int, int, int | None]] = []
     recipes: list[Recipe] = []
     start = len(run.nodes)
-    if any(leaf._leaf_hooks or type(grad) is not Node for leaf, grad in arrived):
+    if any(type(grad) is not Node for _, grad in arrived):
         return None
     if not _lay_out(run, visited, [grad for _, grad in arrived], recipes, saved):
         return None

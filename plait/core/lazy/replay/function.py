@@ -107,6 +107,8 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
                 key += (run.place_of_target(target), number)
             edges.append((target, number))
         elif value._requires_grad:
+            if cell.fallback is not None and modes.grad_enabled:
+                return None, tensors, nodes, edges  # which ends the run: see `LazyTensor.bind`
             place = targets.get(id(value))
             key.append(run.place_of_target(value) if place is None else place)
             edges.append((value, 0))

@@ -165,8 +165,12 @@ def _first_time(
     launch = _Launch()
     donations, launch.donated = _donations(captured, graph, kept, donors)
     launch.runner = runner = Runner(graph, donations)
+    inputs = [node.value for node in captured.leaves]
+    for number in donations.values():
+        # Who else holds them is not known yet.
+        inputs[number] = inputs[number].copy()
     try:
-        results = runner.run([node.value for node in captured.leaves])
+        results = runner.run(inputs)
     except Exception:
         # By the ordinary way, without what was not asked for.
         del captured, kept

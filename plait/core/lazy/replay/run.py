@@ -23,6 +23,7 @@ from plait.core.lazy.replay.tree import GradPlan, Point
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST
 from plait.core.reference import executor
+from plait.core.runtime.config import flag
 from plait.core.runtime.realize import held_besides
 
 #: Points of one thread's tree; beyond it the tree is grown anew.
@@ -219,6 +220,8 @@ class _Threads(threading.local):
         self.root = Point()
         self.points = 0
         self.run: Run | None = None
+        #: Whether runs are matched at all.
+        self.matches = bool(flag("PLAIT_REPLAY"))
         #: Whether the last run came to no launch: what follows does not begin where a program
         #: repeats itself, and is not worth to be learned.
         self.adrift = False
@@ -242,7 +245,7 @@ class _Threads(threading.local):
             self.root = Point()
             self.points = 0
         self.run = Run(self.root)
-        self.run.lost = self.adrift
+        self.run.lost = self.adrift or not self.matches
         return self.run
 
     def end(self) -> None:

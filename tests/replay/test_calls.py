@@ -1,0 +1,100 @@
+"""The Python calls of a step that is known, and of one that is not: counted, not timed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import plait as torch
+from plait import nn
+
+#: Steps until everything is learned and unrolled, and compiled where it is due.
+_WARM = 40
+
+
+def _calls_per_step(make: Callable[[], Callable[[], Any]]) -> float:
+    """Function calls, Python's and C's, of a steady step on a fresh thread."""
+    counted: list[float] = []
+
+    def count(step: Callable[[], Any], steps: int) -> float:
+        calls = 0
+
+        def note(frame: Any, event: str, argument: Any) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        sys.setprofile(note)
+        for _ in range(steps):
+            step()
+        sys.setprofile(None)
+        return calls / steps
+
+    def body() -> None:
+        torch.manual_seed(0)
+        step = make()
+        for _ in range(_WARM):
+            step()
+        counted.append(count(step, 10))
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    thread.join()
+    return counted[0]
+
+
+def _linear_regression() -> Callable[[], Any]:
+    x, y = torch.randn(64, 3), torch.randn(64, 1)
+    w, b = torch.zeros(3, 1, requires_grad=True), torch.zeros(1, requires_grad=True)
+
+    def step() -> None:
+        loss = ((x @ w + b - y) ** 2).mean()
+        loss.backward()
+        with torch.no_grad():
+            w.sub_(w.grad * 0.1)
+            b.sub_(b.grad * 0.1)
+        w.grad = b.grad = None
+
+    return step
+
+
+def _classifier(optimizer: Callable[[Any], Any]) -> Callable[[], Any]:
+    model = nn.Sequential(
+        nn.Linear(20, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 4)
+    )
+    x, y = torch.randn(64, 20), torch.randint(0, 4, (64,))
+    criterion, opt = nn.CrossEntropyLoss(), optimizer(model.parameters())
+
+    def step() -> None:
+        opt.zero_grad()
+        loss = criterion(model(x), y)
+        loss.backward()
+        opt.step()
+        loss.item()
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("make", "bound"),
+    [
+        pytest.param(_linear_regression, 580, id="linreg"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 890, id="mlp"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 1130, id="mlp_adam"),
+    ],
+)
+def test_calls_of_a_known_step(
+    make: Callable[[], Callable[[], Any]], bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    assert _calls_per_step(make) <= bound
+
+
+def test_replay_saves_most_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    with_replay = _calls_per_step(lambda: _classifier(torch.optim.Adam))
+    monkeypatch.setenv("PLAIT_REPLAY", "0")
+    assert with_replay < 0.15 * _calls_per_step(lambda: _classifier(torch.optim.Adam))

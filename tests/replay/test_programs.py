@@ -1,0 +1,84 @@
+"""Programs give the same bits with replay as without: each action alone, and in any order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.replay.machine import ACTIONS, Machine, program
+from tests.replay.twice import assert_same
+
+#: Repeats that take a step from recorded through learned to unrolled.
+_REPEATS = 12
+
+
+@pytest.fixture(autouse=True)
+def _on_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    # It runs op after op, so that what is computed in one launch changes no bits.
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_over_and_over(action: str) -> None:
+    def body() -> list[Any]:
+        machine = Machine(1)
+        for _ in range(_REPEATS):
+            getattr(machine, action)()
+        machine.report(*machine.net.parameters())
+        return machine.reports
+
+    assert assert_same(body)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_between_known_steps(action: str) -> None:
+    def body() -> list[Any]:
+        machine = Machine(2)
+        for _ in range(4):
+            for _ in range(3):
+                machine.do_train()
+            getattr(machine, action)()
+        machine.report(*machine.net.parameters())
+        return machine.reports
+
+    assert assert_same(body)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_actions_in_any_order(seed: int) -> None:
+    assert assert_same(program, seed, 60, 2 + seed % 7)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_native_programs_take_over_no_memory_that_is_still_read(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    assert assert_same(program, seed, 24, 2 + seed % 5, rtol=1e-4)
+
+
+def test_a_gradient_hook_is_called_in_known_steps() -> None:
+    def body() -> list[Any]:
+        machine = Machine(3)
+        machine.do_hook_tensor()
+        for _ in range(_REPEATS):
+            machine.do_train()
+        machine.do_unhook()
+        return machine.reports
+
+    reports = assert_same(body)
+    assert len(reports) == 2 * _REPEATS
+
+
+def test_old_parameters_outlive_the_first_donation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+
+    def body() -> list[Any]:
+        machine = Machine(4)
+        for _ in range(4):
+            machine.do_keep_an_old_value()
+            machine.do_state_dict()
+        return machine.reports
+
+    assert assert_same(body, rtol=1e-4)
