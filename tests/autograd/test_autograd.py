@@ -64,6 +64,7 @@ def test_a_saved_output_makes_no_cycle(x):
         gc.enable()
 
 
+@pytest.mark.once  # its gradients add up in the fixture
 def test_setup_context_mixed_outputs_and_flags(x):
     seen = []
 
@@ -93,6 +94,7 @@ def test_setup_context_mixed_outputs_and_flags(x):
     assert seen == [((True, True, False), [False] * 3, None)]
 
 
+@pytest.mark.once  # its gradients add up in the fixture
 def test_dirty_input_continues_the_graph(x):
     class Double(autograd.Function):
         @staticmethod
@@ -113,6 +115,7 @@ def test_dirty_input_continues_the_graph(x):
         Double.apply(x)
 
 
+@pytest.mark.once  # its gradients add up in the fixture
 def test_argument_handed_through_is_another_tensor(x):
     class Reverse(autograd.Function):
         @staticmethod
@@ -208,6 +211,7 @@ def test_grad_of_unused_input(x):
         autograd.grad(x.sum(), w, allow_unused=False, materialize_grads=True)
 
 
+@pytest.mark.once  # its gradients add up in the fixture
 def test_backward_of_several(x):
     autograd.backward([x.sum(), x * 2], [None, plait.ones(3, dtype=plait.float64)])
     assert x.grad.tolist() == [3.0] * 3

@@ -302,6 +302,7 @@ def test_memory_shared_with_numpy() -> None:
         assert first.tolist() == [[2 * value] * 4] * 5
 
 
+@pytest.mark.plain
 def test_views_as_arguments() -> None:
     data = torch.arange(24.0).reshape(6, 4)
     run = torch.compile(lambda x: x[:, 1:].sum())

@@ -170,6 +170,7 @@ def test_running_statistics_are_untouched_by_a_fault_before_them():
     assert bits(norm.state_dict())["num_batches_tracked"] == bits(torch.tensor(2))
 
 
+@pytest.mark.plain
 def test_write_after_the_fault_is_undone_and_one_before_stays():
     first, second = torch.tensor([0, 0]), torch.tensor([0, 0])
     first.add_(1)

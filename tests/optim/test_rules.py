@@ -61,6 +61,7 @@ def model(count):
 @pytest.mark.parametrize(
     ("name", "most"), [("SGD", 3), ("Adam", 14), ("AdamW", 16), ("RMSprop", 10), ("Adagrad", 8)]
 )
+@pytest.mark.plain
 def test_a_step_is_one_run_of_few_operations(name, most, graphs):
     params = model(4)
     optimizer = getattr(plait.optim, name)(params, lr=0.1)
@@ -96,6 +97,7 @@ def test_a_failing_step_changes_nothing():
     assert [weight.tolist(), state["step"].item(), state["exp_avg"].tolist()] == before
 
 
+@pytest.mark.plain
 def test_a_failing_first_step_leaves_no_state():
     weight = plait.ones(3, requires_grad=True)
     optimizer = plait.optim.Adam([weight])

@@ -44,6 +44,7 @@ def test_the_memory_of_a_dead_array_is_used_again():
     assert arrays.idle_bytes() == 0
 
 
+@pytest.mark.once  # what it leaves is counted
 def test_a_view_keeps_the_memory():
     made = arrays.empty((300, 1000), FLOAT)
     made[5] = 7

@@ -63,6 +63,7 @@ def test_a_refused_kernel_leaves_the_step_on_the_reference_with_a_warning(auto, 
     np.testing.assert_array_equal(program([x, y])[0], x * y + y)
 
 
+@pytest.mark.plain
 def test_a_refused_kernel_is_an_error_where_the_native_tier_is_asked_for(monkeypatch):
     monkeypatch.setenv("PLAIT_BACKEND", "compiled")
     monkeypatch.setattr(compiled, "CompiledGraph", refuse)

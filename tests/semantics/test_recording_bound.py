@@ -6,6 +6,7 @@ import plait as torch
 from plait.core.lazy.recorder import recorder
 
 
+@pytest.mark.plain
 def test_waiting_nodes_are_bounded():
     held = [torch.ones(2) * i for i in range(10_000)]
     waiting = sum(x.read().value is None for x in held)

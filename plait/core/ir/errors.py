@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
+import warnings
 
 _STANDARD = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))) + os.sep
@@ -29,6 +31,21 @@ def user_stacklevel() -> int:
         frame = frame.f_back
         level += 1
     return level
+
+
+class _Warned(threading.local):
+    """How many warnings a thread has given."""
+
+    times = 0
+
+
+warned = _Warned()
+
+
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn of what the user's line does."""
+    warned.times += 1
+    warnings.warn(message, category, stacklevel=user_stacklevel())
 
 
 def _is_standard(name: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir.dtypes import DType
-from plait.core.ir.errors import error, user_stacklevel
+from plait.core.ir.errors import error, warn
 from plait.core.lazy.cell import leaf_of
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import broadcast, reshape
@@ -103,9 +102,8 @@ def legacy_reduction(size_average: bool | None, reduce: bool | None, reduction: 
         found = "none"
     else:
         found = "sum" if size_average is False else "mean"
-    warnings.warn(
+    warn(
         f"size_average and reduce args will be deprecated, please use reduction='{found}' instead.",
-        stacklevel=user_stacklevel(),
     )
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from plait._functions.common import require_dtype
@@ -13,7 +12,7 @@ from plait.core.functional import arithmetic as fn
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import number_for
 from plait.core.functional.distances import norm
-from plait.core.ir.errors import error
+from plait.core.ir.errors import error, warn
 from plait.core.lazy.replay.function import one_step
 from plait.core.ops import activation as ops
 from plait.core.ops.elementwise import LOG, NEG, cast
@@ -310,19 +309,18 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
     return activations.gated_half(input, axis, SIGMOID)
 
 
-def _implicit_dim(name: str, rank: int, stacklevel: int) -> int:
-    warnings.warn(
+def _implicit_dim(name: str, rank: int) -> int:
+    warn(
         f"Implicit dimension choice for {name} has been deprecated. Change the call to include "
         "dim=X as an argument.",
-        stacklevel=stacklevel,
     )
     return 0 if rank in (0, 1, 3) else 1
 
 
-def _along(name: str, op: Any, input: Tensor, dim: int | None, level: int, dtype: Any) -> Tensor:
+def _along(name: str, op: Any, input: Tensor, dim: int | None, dtype: Any) -> Tensor:
     require_tensor(name, "input", input, 1)
     if dim is None:
-        dim = _implicit_dim(name, input.ndim, level + 1)
+        dim = _implicit_dim(name, input.ndim)
     wanted = require_dtype(name, dtype)
     x = input if wanted is None else cast(input, wanted)
     axis = normal_axis(dim, x.ndim, name)
@@ -337,7 +335,7 @@ def softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """exp(input) divided by its sum along `dim`, in `dtype` where one is given."""
-    return _along("softmax", SOFTMAX, input, dim, _stacklevel, dtype)
+    return _along("softmax", SOFTMAX, input, dim, dtype)
 
 
 @one_step
@@ -345,7 +343,7 @@ def log_softmax(
     input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Tensor:
     """The logarithm of softmax along `dim`, computed without leaving the logarithms."""
-    return _along("log_softmax", LOG_SOFTMAX, input, dim, _stacklevel, dtype)
+    return _along("log_softmax", LOG_SOFTMAX, input, dim, dtype)
 
 
 def softmin(
@@ -354,8 +352,8 @@ def softmin(
     """softmax of -input."""
     require_tensor("softmin", "input", input, 1)
     if dim is None:
-        dim = _implicit_dim("softmin", input.ndim, _stacklevel)
-    return _along("softmax", SOFTMAX, NEG(input), dim, _stacklevel, dtype)
+        dim = _implicit_dim("softmin", input.ndim)
+    return _along("softmax", SOFTMAX, NEG(input), dim, dtype)
 
 
 def gumbel_softmax(
@@ -366,7 +364,7 @@ def gumbel_softmax(
     hard: one-hot draws, whose gradient is that of the soft ones. eps: not used, as in PyTorch.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warn("`eps` parameter is deprecated and has no effect.")
     if logits.dtype.kind != "f":
         raise error(
             RuntimeError,

@@ -6,14 +6,13 @@ The masks come from the counter-based generator: they are not those of PyTorch's
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 from plait._promotion import can_cast, float_result
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.activations import SELU_ALPHA, SELU_SCALE
-from plait.core.ir.errors import error
+from plait.core.ir.errors import error, warn
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import broadcast, reshape
 from plait.nn.functional import _draws
@@ -100,19 +99,17 @@ def dropout2d(
     _require_p(p)
     require_tensor("dropout2d", "input", input, 1)
     if input.ndim not in (3, 4):
-        warnings.warn(
+        warn(
             f"dropout2d: Received a {input.ndim}-D input to dropout2d, which is deprecated and "
             "will result in an error in a future release.",
-            stacklevel=2,
         )
     elif input.ndim == 3:
-        warnings.warn(
+        warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout "
             "behavior is desired - input is interpreted as shape (N, C, L), where C is the channel "
             "dim. This behavior will change in a future release to interpret the input as one "
             "without a batch dimension, i.e. shape (C, H, W). To maintain the 1D channel-wise "
             "dropout behavior, please switch to using dropout1d instead.",
-            stacklevel=2,
         )
     return _channels("dropout2d", input, p, training, inplace)
 
@@ -124,10 +121,9 @@ def dropout3d(
     _require_p(p)
     require_tensor("dropout3d", "input", input, 1)
     if input.ndim not in (4, 5):
-        warnings.warn(
+        warn(
             f"dropout3d: Received a {input.ndim}-D input to dropout3d, which is deprecated and "
             "will result in an error in a future release.",
-            stacklevel=2,
         )
     if input.ndim != 4:
         return _channels("dropout3d", input, p, training, inplace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -11,7 +10,7 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
 from plait.core.functional import losses
 from plait.core.functional.broadcasting import broadcast_shapes
-from plait.core.ir.errors import error, user_stacklevel
+from plait.core.ir.errors import error, warn
 from plait.core.lazy.replay.function import one_step
 from plait.core.ops.binary_cross_entropy import BINARY_CROSS_ENTROPY
 from plait.core.ops.bounds import CHECK_RANGE
@@ -33,11 +32,10 @@ def _pair(name: str, input: Any, target: Any, kernel: str | None) -> tuple[Any, 
     require_tensor(name, "input", input, 1)
     require_tensor(name, "target", target, 2)
     if target.shape != input.shape and kernel is not None:
-        warnings.warn(
+        warn(
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
-            stacklevel=user_stacklevel(),
         )
     a, b = common_operands(name, input, target)
     if kernel is not None:
@@ -262,12 +260,11 @@ def kl_div(
     """
     reduction = legacy_reduction(size_average, reduce, reduction)
     if reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
             "'batchmean' divides only by the batch size, and aligns with the KL div math "
             "definition.'mean' will be changed to behave the same as 'batchmean' in the next "
             "major release.",
-            stacklevel=3,
         )
     a, b = _pair("kl_div", input, target, None)
     if target.dtype.kind != "f" or input.dtype.kind != "f":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from plait._autocast import full_precision
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import sampling, shuffles
 from plait.core.ir import dtypes
-from plait.core.ir.errors import error
+from plait.core.ir.errors import error, warn
 from plait.core.ops.resize import NEAREST, WEIGHTED, resize
 from plait.nn.functional._arguments import require_float, require_tensor
 
@@ -135,27 +134,24 @@ def upsample(
     align_corners: bool | None = None,
 ) -> Tensor:
     """Deprecated name of `interpolate`."""
-    warnings.warn(
+    warn(
         "`nn.functional.upsample` is deprecated. Use `nn.functional.interpolate` instead.",
-        stacklevel=2,
     )
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """Deprecated: `interpolate` by nearest neighbours."""
-    warnings.warn(
+    warn(
         "`nn.functional.upsample_nearest` is deprecated. Use `nn.functional.interpolate` instead.",
-        stacklevel=2,
     )
     return interpolate(input, size, scale_factor, mode="nearest")
 
 
 def upsample_bilinear(input: Tensor, size: Any = None, scale_factor: Any = None) -> Tensor:
     """Deprecated: bilinear `interpolate` with aligned corners."""
-    warnings.warn(
+    warn(
         "`nn.functional.upsample_bilinear` is deprecated. Use `nn.functional.interpolate` instead.",
-        stacklevel=2,
     )
     return interpolate(input, size, scale_factor, mode="bilinear", align_corners=True)
 
@@ -232,11 +228,10 @@ def grid_sample(
 
 
 def _warn_align(name: str) -> None:
-    warnings.warn(
+    warn(
         f"Default {name} and affine_grid behavior has changed to align_corners=False since 1.3.0. "
         "Please specify align_corners=True if the old behavior is desired. See the documentation "
         f"of {name} for details.",
-        stacklevel=3,
     )
 
 

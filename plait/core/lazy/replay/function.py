@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from plait.core.ir.dtypes import DType
+from plait.core.ir.errors import warned
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode
@@ -138,6 +139,7 @@ def _learn(
     """Run a function, and make what it recorded one step where that can be."""
     point, first, first_grad = run.point, len(run.nodes), len(run.grads)
     run.trace = trace = []
+    before = warned.times
     try:
         result = function(*args, **kwargs)
     finally:
@@ -146,7 +148,8 @@ def _learn(
         return result
     learned = _Learned(run, first, first_grad, tensors, nodes, edges)
     written = any(t._cell._node is not node for t, node in zip(tensors, nodes))
-    steps = None if written else learned.steps(trace)
+    # A call that warns has to warn again.
+    steps = None if written or warned.times != before else learned.steps(trace)
     is_tuple = type(result) is tuple
     results = None if steps is None else learned.results(result if is_tuple else (result,))
     # Entered by hand: what could not be learned must not be tried again at each call.

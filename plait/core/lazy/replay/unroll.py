@@ -7,6 +7,7 @@ its own, and compiled once: a third of the time per node.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from weakref import ref
@@ -18,6 +19,8 @@ from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.run import check
 from plait.core.lazy.replay.tree import Point
 
+#: The file that errors find the source in: one of the package's own.
+_FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<a repeated step>")
 #: Uses after which compiling the source pays.
 _WORTH = 8
 #: Nodes in one function: what Python compiles grows with its locals.
@@ -79,7 +82,7 @@ class _Source:
     def function(self, parameters: str) -> Callable[..., Any]:
         """The function of these lines."""
         text = f"def make({parameters}):\n" + "".join(f"    {line}\n" for line in self.lines)
-        exec(compile(text, "<a repeated step>", "exec"), self.scope)
+        exec(compile(text, _FILE, "exec"), self.scope)
         return self.scope["make"]
 
 
