@@ -29,30 +29,33 @@ class Graph:
     """A straight-line program in single-assignment form.
 
     Values 0 .. len(inputs)-1 are the inputs; instruction i makes value len(inputs)+i.
+    keys: (op's name, args, frozen attributes) per instruction, where that is known already.
     """
 
-    __slots__ = ("__weakref__", "_key", "inputs", "instructions", "outputs")
+    __slots__ = ("__weakref__", "_key", "_keys", "inputs", "instructions", "outputs")
 
     def __init__(
         self,
         inputs: tuple[Spec, ...],
         instructions: tuple[Instruction, ...],
         outputs: tuple[int, ...],
+        keys: tuple[tuple, ...] | None = None,
     ) -> None:
         self.inputs = inputs
         self.instructions = instructions
         self.outputs = outputs
         self._key: tuple | None = None
+        self._keys = keys
 
     @property
     def key(self) -> tuple:
         """Hashable structure: equal keys mean equal computations."""
         if self._key is None:
-            self._key = (
-                tuple((spec.shape, _name_of(spec.dtype)) for spec in self.inputs),
-                tuple((i.op.name, i.args, freeze(i.attrs)) for i in self.instructions),
-                self.outputs,
-            )
+            keys = self._keys
+            if keys is None:
+                keys = tuple([(i.op.name, i.args, freeze(i.attrs)) for i in self.instructions])
+            specs = tuple([(spec.shape, _name_of(spec.dtype)) for spec in self.inputs])
+            self._key = (specs, keys, self.outputs)
         return self._key
 
     def __eq__(self, other: object) -> bool:
@@ -156,9 +159,14 @@ def capture(roots: Sequence[Node], leaves: Sequence[Node] = ()) -> Capture:
     instructions: list[Instruction] = []
     interned: dict[tuple, int] = {}
     first = len(values)
+    #: Nodes made from one recipe share their attributes.
+    frozen: dict[int, tuple] = {}
     for node in pending:
         args = tuple([numbers[id(operand)] for operand in node.inputs])
-        key = (node.op.name, args, freeze(node.attrs))
+        attrs = frozen.get(id(node.attrs))
+        if attrs is None:
+            attrs = frozen[id(node.attrs)] = freeze(node.attrs)
+        key = (node.op.name, args, attrs)
         number = interned.get(key)
         if number is None:
             number = first + len(instructions)
@@ -168,9 +176,10 @@ def capture(roots: Sequence[Node], leaves: Sequence[Node] = ()) -> Capture:
             )
         numbers[id(node)] = number
     graph = Graph(
-        tuple(Spec(node.shape, node.dtype) for node in values),
+        tuple([Spec(node.shape, node.dtype) for node in values]),
         tuple(instructions),
-        tuple(numbers[id(root)] for root in roots),
+        tuple([numbers[id(root)] for root in roots]),
+        tuple(interned),
     )
     return Capture(graph, values, pending, numbers)
 

@@ -81,7 +81,9 @@ def _pays(graph: Graph) -> bool:
             return key not in _refused
         if len(_done) >= _MOST_COUNTED:
             _done.pop(next(iter(_done)))
-        _done[key] = done + work(graph)
+        # The first run is counted by its ops alone: most graphs of a program that never repeats
+        # itself have no second one.
+        _done[key] = done + (work(graph) if done else _WORK_PER_OP * len(graph.instructions))
         return False
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from types import CodeType
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -37,6 +39,12 @@ class Recipe(NamedTuple):
     attrs: dict[str, Any]
     shape: tuple[int, ...]
     dtype: Any
+
+
+@lru_cache(maxsize=1024)
+def _code(text: str) -> CodeType:
+    """Compiled source: alike steps at many points of a tree have the same."""
+    return compile(text, _FILE, "exec")
 
 
 class _Source:
@@ -82,7 +90,7 @@ class _Source:
     def function(self, parameters: str) -> Callable[..., Any]:
         """The function of these lines."""
         text = f"def make({parameters}):\n" + "".join(f"    {line}\n" for line in self.lines)
-        exec(compile(text, _FILE, "exec"), self.scope)
+        exec(_code(text), self.scope)
         return self.scope["make"]
 
 
