@@ -137,6 +137,7 @@ _LATE = {
     "get_autocast_cpu_dtype": "amp",
     "get_autocast_gpu_dtype": "amp",
     "compile": "compiler",
+    "vmap": "func",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",

@@ -19,6 +19,7 @@ LAYERS = (
     "plait.core.ir",
     "plait.core.ops",
     "plait.core.autodiff",
+    "plait.core.batching",
     "plait.core.reference",
     "plait.core.llvm",
     "plait.core.codegen",

@@ -17,6 +17,8 @@ from plait._functions.creation import owned
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
 from plait._types import CPU, require_cpu
+from plait.core.batching.levels import Level, running
+from plait.core.batching.rules import stacked_samples
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -70,9 +72,19 @@ def source(generator: Any) -> Any:
     return chosen
 
 
-def drawn(function: Callable[..., np.ndarray], generator: Any, *args: Any) -> Node:
+def drawn(function: Callable[..., np.ndarray], generator: Any, *args: Any) -> Any:
     """A leaf of what `function(generator, *args)` draws now, and in each later call of a compiled
-    step anew."""
+    step anew. Under `vmap`, as its `randomness` says: a tensor where each sample has its own draws.
+    """
+    levels = running()
+    return (
+        _drawn_once(function, generator, args)
+        if not levels
+        else _drawn_under(levels, function, generator, args)
+    )
+
+
+def _drawn_once(function: Callable[..., np.ndarray], generator: Any, args: tuple) -> Node:
     chosen = source(generator)
 
     def draw() -> np.ndarray:
@@ -83,6 +95,32 @@ def drawn(function: Callable[..., np.ndarray], generator: Any, *args: Any) -> No
     if active is not None:
         active.draw(node, draw, chosen)
     return node
+
+
+def _drawn_under(
+    levels: list[Level], function: Callable[..., np.ndarray], generator: Any, args: tuple
+) -> Any:
+    if not levels:
+        return _drawn_once(function, generator, args)
+    at = levels[-1]
+    if at.randomness == "error":
+        raise error(
+            RuntimeError,
+            "vmap: called random operation while in randomness error mode. Please either use the "
+            "'same' or 'different' randomness flags on vmap or perform the randomness operation "
+            "out of vmap",
+        )
+    if at.randomness == "same":
+        return _drawn_under(levels[:-1], function, generator, args)
+    from plait.func._batched import BatchedTensor  # under vmap, it is loaded
+
+    draws = [_drawn_under(levels[:-1], function, generator, args) for _ in range(at.size)]
+    return BatchedTensor.of_samples(stacked_samples([_tensor(draw) for draw in draws]), at)
+
+
+def _tensor(drawn: Any) -> Tensor:
+    """What was drawn, as a tensor."""
+    return Tensor.of_node(drawn) if type(drawn) is Node else drawn
 
 
 @public(method=False)
@@ -122,9 +160,9 @@ def set_rng_state(new_state: Tensor) -> None:
     default_generator.set_state(new_state)
 
 
-def _made(node: Node, kwargs: dict[str, Any]) -> Tensor:
+def _made(draws: Any, kwargs: dict[str, Any]) -> Tensor:
     require_cpu(kwargs.get("device"))
-    made = Tensor.of_node(node)
+    made = _tensor(draws)
     return made.requires_grad_() if kwargs.get("requires_grad") else made
 
 
@@ -236,7 +274,7 @@ def normal(
     from plait.core.functional.broadcasting import broadcast_shapes
 
     shape = broadcast_shapes("normal", *[x._shape for x in tensors])
-    standard = Tensor.of_node(drawn(host.normal, generator, shape, tensors[0].dtype.numpy))
+    standard = _tensor(drawn(host.normal, generator, shape, tensors[0].dtype.numpy))
     return standard * std + mean
 
 
@@ -250,7 +288,7 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     """1 with the probability given by each element (or p), else 0."""
     if p is not None:
         node = drawn(host.bernoulli_scalar, generator, input._shape, float(p), input.dtype.numpy)
-        return Tensor.of_node(node)
+        return _tensor(node)
     _require_probabilities(input)
     chances = np.ascontiguousarray(input.compute())
     return owned(host.bernoulli(source(generator), chances).astype(input.dtype.numpy))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait._tensor import Tensor
-from plait._unbuilt import not_built
 from plait.autograd import forward_ad, function, functional, grad_mode, graph, profiler
 from plait.autograd.anomaly_mode import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from plait.autograd.function import Function, NestedIOFunction
@@ -89,10 +88,14 @@ def grad(
 ) -> tuple[Any, ...]:
     """The gradients of the sum of outputs with respect to inputs, accumulating nothing.
 
-    Raises RuntimeError for an input that the outputs do not depend on, unless `allow_unused`.
+    is_grads_batched: `grad_outputs` have one more axis in front, and so have the results: the
+    gradients from all of them at once. Raises RuntimeError for an input that the outputs do not
+    depend on, unless `allow_unused`.
     """
     if is_grads_batched:
-        raise not_built("torch.autograd.grad(is_grads_batched=True)")
+        return _from_many_starts(
+            _as_list(outputs), _as_list(inputs), grad_outputs, create_graph, bool(allow_unused)
+        )
     if materialize_grads and allow_unused is False:
         raise error(
             ValueError,
@@ -110,6 +113,25 @@ def grad(
         bool(allow_unused),
         materialize_grads,
     )
+
+
+def _from_many_starts(
+    outputs: list[Any], inputs: list[Any], starts: Any, create_graph: bool, allow_unused: bool
+) -> tuple[Any, ...]:
+    """The gradients from each of several starts, which lie along axis 0."""
+    from plait.func import vmap  # not at the top: it builds on this module
+
+    unused: list[int] = []
+
+    def once(*start: Any) -> tuple[Any, ...]:
+        found = differentiation.grad(outputs, inputs, start, True, True, allow_unused)
+        unused.extend(i for i, grad in enumerate(found) if grad is None)
+        return tuple([grad for grad in found if grad is not None])
+
+    found = list(vmap(once)(*_starts(outputs, starts)))
+    for number in unused:
+        found.insert(number, None)
+    return tuple([g if create_graph or g is None else g.detach() for g in found])
 
 
 def _as_list(tensors: Any) -> list[Any]:

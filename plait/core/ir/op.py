@@ -14,6 +14,9 @@ from typing import Any
 
 from plait.core.ir.node import Node, Unneeded
 
+#: Kinds of values that decide how an op is recorded, whatever the other operands are.
+binds_first: set[type] = {Unneeded}
+
 
 class Lowering(enum.Enum):
     """How an op becomes kernels. Passes switch on this class, never on an op's name."""
@@ -120,7 +123,7 @@ class Op:
             kind = type(value)
             if kind is not Node:
                 richer = value
-                if kind is Unneeded:
+                if kind in binds_first:
                     break
         if richer is not None:
             return richer.bind(self, inputs, attrs)

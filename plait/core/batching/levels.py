@@ -1,0 +1,44 @@
+"""The `vmap`s that are running on a thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Level:
+    """One `vmap` that is running: how many samples, and what random draws are there."""
+
+    __slots__ = ("number", "randomness", "size")
+
+    def __init__(self, number: int, size: int, randomness: str) -> None:
+        self.number = number
+        self.size = size
+        self.randomness = randomness
+
+
+class _Levels(threading.local):
+    """The `vmap`s that are running on this thread, the newest last."""
+
+    def __init__(self) -> None:
+        self.running: list[Level] = []
+
+
+_levels = _Levels()
+
+
+def running() -> list[Level]:
+    """The levels of this thread, the newest last."""
+    return _levels.running
+
+
+@contextmanager
+def level(size: int, randomness: str) -> Iterator[Level]:
+    """Run what is inside under one more `vmap`."""
+    made = Level(len(_levels.running) + 1, size, randomness)
+    _levels.running.append(made)
+    try:
+        yield made
+    finally:
+        _levels.running.pop()
