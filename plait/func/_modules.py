@@ -23,7 +23,7 @@ def functional_call(
     """Call a module with other parameters and buffers (by name, in one dict or several).
 
     tie_weights: what is given for one name of a shared parameter stands for all its names. strict:
-    exactly the module's names must be given, else RuntimeError; otherwise unknown names are passed
+    exactly the module's names must be given, else RuntimeError; unknown names are else passed
     over, as PyTorch does. Writes to given buffers are seen by their owner; the module itself stays as
     it is.
     """
