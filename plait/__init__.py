@@ -90,6 +90,7 @@ globals().update(_STORAGE_TYPES)
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
     [
+        "_higher_order_ops",
         "accelerator",
         "amp",
         "autograd",
@@ -138,6 +139,8 @@ _LATE = {
     "get_autocast_gpu_dtype": "amp",
     "compile": "compiler",
     "vmap": "func",
+    "cond": "_higher_order_ops",
+    "while_loop": "_higher_order_ops",
     "set_printoptions": "_tensor_str",
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",

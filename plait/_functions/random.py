@@ -103,6 +103,12 @@ def _drawn_under(
     if not levels:
         return _drawn_once(function, generator, args)
     at = levels[-1]
+    if at.name != "vmap":
+        raise error(
+            NotImplementedError,
+            f"{at.name}: random draws in a body are not built in Plait yet: they would be the same "
+            "in each turn. Draw before, and hand the numbers in",
+        )
     if at.randomness == "error":
         raise error(
             RuntimeError,

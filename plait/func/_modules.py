@@ -24,8 +24,8 @@ def functional_call(
 
     tie_weights: what is given for one name of a shared parameter stands for all its names. strict:
     exactly the module's names must be given, else RuntimeError; unknown names are else passed
-    over, as PyTorch does. Writes to given buffers are seen by their owner; the module itself stays as
-    it is.
+    over, as PyTorch does. Writes to given buffers are seen by their owner; the module itself stays
+    as it is.
     """
     dicts = parameter_and_buffer_dicts
     if isinstance(dicts, dict):

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 
 
 class Level:
-    """One `vmap` that is running: how many samples, and what random draws are there."""
+    """One `vmap` that is running: how many samples, and what random draws are there.
 
-    __slots__ = ("number", "randomness", "size")
+    name: what runs; the bodies of control flow forbid random draws in the same way.
+    """
 
-    def __init__(self, number: int, size: int, randomness: str) -> None:
+    __slots__ = ("name", "number", "randomness", "size")
+
+    def __init__(self, number: int, size: int, randomness: str, name: str = "vmap") -> None:
+        self.name = name
         self.number = number
         self.size = size
         self.randomness = randomness

@@ -70,8 +70,13 @@ def may_fail(step: Step) -> bool:
     return isinstance(step, HostStep) or step.fault is not None
 
 
-def perform(step: HostStep, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
-    """The results of a host step from its operands' arrays; raises what the executor raises."""
+def perform(
+    step: HostStep, arrays: Sequence[np.ndarray], nested: executor.Run
+) -> tuple[np.ndarray, ...]:
+    """The results of a host step from its operands' arrays; raises what the executor raises.
+
+    nested: what runs the graphs of control flow.
+    """
     made = step.instruction
     op = made.op
     if op is CALL:
@@ -81,9 +86,9 @@ def perform(step: HostStep, arrays: Sequence[np.ndarray]) -> tuple[np.ndarray, .
         # It computes nothing, so that the executor's care for rounding and BLAS is not needed.
         if op.check is not None:
             executor.check(op, arrays, made.attrs, made.source)
-        result = executor.evaluate(op, arrays, made.attrs, made.dtype)
+        result = executor.evaluate(op, arrays, made.attrs, made.dtype, nested)
         return result if isinstance(result, tuple) else (result,)
-    (result,) = executor.run(step.graph, arrays)
+    (result,) = executor.run(step.graph, arrays, nested)
     return result if isinstance(result, tuple) else (result,)
 
 

@@ -7,7 +7,7 @@ dtype; BLAS runs on one thread, so that results do not depend on the number of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from plait.core.ir.graph import Graph, Instruction, trace
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM, Lowering, Op
 from plait.core.reference.blas import single_threaded
+
+#: Runs a graph on arrays.
+Run = Callable[[Graph, Sequence[np.ndarray]], list[np.ndarray]]
 
 #: Graphs of composite bodies, by op, operand types and attributes.
 _bodies: dict[tuple, Graph] = {}
@@ -30,17 +33,18 @@ class OpFailure(Exception):
         self.source = source
 
 
-def run(graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+def run(graph: Graph, inputs: Sequence[np.ndarray], nested: Run | None = None) -> list[np.ndarray]:
     """Compute the outputs of a graph from its input arrays.
 
-    Raises OpFailure where an op's check fails; no input is ever written.
+    nested: what runs the graphs that ops of control flow hold; None: this function. Raises
+    OpFailure where an op's check fails; no input is ever written.
     """
     values: list[Any] = list(inputs)
     last_use = _last_uses(graph)
     with np.errstate(all="ignore"), single_threaded():
         for made in graph.instructions:
             operands = [values[arg] for arg in made.args]
-            values.append(_apply(graph, made, operands))
+            values.append(_apply(graph, made, operands, nested or run))
             del operands
             number = len(values) - 1
             for arg in made.args:
@@ -61,7 +65,7 @@ def _last_uses(graph: Graph) -> list[int]:
     return last
 
 
-def _apply(graph: Graph, made: Instruction, operands: list[Any]) -> Any:
+def _apply(graph: Graph, made: Instruction, operands: list[Any], nested: Run) -> Any:
     op = made.op
     if op is ITEM:
         return operands[0][made.attrs["index"]]
@@ -69,9 +73,9 @@ def _apply(graph: Graph, made: Instruction, operands: list[Any]) -> Any:
         check(op, operands, made.attrs, made.source)
     if op.reference is None:
         specs = tuple(graph.type_of(arg) for arg in made.args)
-        results = run(body_graph(op, specs, made.attrs), operands)
+        results = run(body_graph(op, specs, made.attrs), operands, nested)
         return tuple(results) if isinstance(made.dtype, tuple) else results[0]
-    return evaluate(op, operands, made.attrs, made.dtype)
+    return evaluate(op, operands, made.attrs, made.dtype, nested)
 
 
 def check(op: Op, operands: Sequence[Any], attrs: dict[str, Any], source: str | None) -> None:
@@ -84,13 +88,15 @@ def check(op: Op, operands: Sequence[Any], attrs: dict[str, Any], source: str | 
         raise OpFailure(fault, source) from None
 
 
-def evaluate(op: Op, operands: Sequence[Any], attrs: dict[str, Any], dtype: Any) -> Any:
+def evaluate(
+    op: Op, operands: Sequence[Any], attrs: dict[str, Any], dtype: Any, nested: Run = run
+) -> Any:
     """One op on arrays, with the rule for 16-bit floats; the result has the declared dtype."""
     assert op.reference is not None
     if not op.moves_only:
         operands = [_widen(x) for x in operands]
     if op.lowering is Lowering.CONTROL:
-        result = op.reference(*operands, **attrs, run=run)
+        result = op.reference(*operands, **attrs, run=nested)
     else:
         result = op.reference(*operands, **attrs)
     if isinstance(dtype, tuple):

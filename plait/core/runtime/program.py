@@ -20,7 +20,7 @@ from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
 from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
 from plait.core.llvm.target import Target
-from plait.core.runtime import kernels, native, profile, threads
+from plait.core.runtime import kernels, native, profile, threads, tiers
 from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
@@ -227,7 +227,7 @@ class Program:
         return self._results(frame, given, bound)
 
     def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
-        results = perform(step, [frame.view(b, bound) for b in step.inputs])
+        results = perform(step, [frame.view(b, bound) for b in step.inputs], tiers.run)
         for buffer, result in zip(step.outputs, results, strict=True):
             np.copyto(frame.view(buffer, bound), result)
 

@@ -49,8 +49,13 @@ def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
     if backend == "reference" or not graph.instructions:
         return executor.run
     if backend == "auto" and not _pays(graph):
-        return executor.run
+        return _reference
     return _compiled
+
+
+def _reference(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+    """On the reference; the graphs that it holds, as is their own due."""
+    return executor.run(graph, inputs, run)
 
 
 def native_program(graph: Graph) -> Any:

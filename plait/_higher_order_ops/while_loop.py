@@ -1,0 +1,69 @@
+"""`torch.while_loop`: a function applied to its own results, as long as a condition holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait._higher_order_ops._traced import Outside, record, require_tensors, text_of
+from plait.core.ir.dtypes import bool_
+from plait.core.ir.errors import error
+from plait.core.ir.graph import Graph, trace
+from plait.core.ops.control import WHILE
+from plait.core.ops.elementwise import cast
+from plait.core.ops.view import reshape
+from plait.utils._pytree import tree_flatten, tree_unflatten
+
+__all__ = ["while_loop"]
+
+
+def while_loop(
+    cond_fn: Callable[..., Any], body_fn: Callable[..., Any], carried_inputs: Any
+) -> tuple[Any, ...]:
+    """`carried = body_fn(*carried)` while `cond_fn(*carried)` holds; the last ones.
+
+    cond_fn gives a bool tensor of one element; body_fn as many tensors as it is given, of the same
+    shapes and dtypes. How often it runs is known only when it runs: a gradient through the loop
+    raises RuntimeError (`scan` has one). Raises RuntimeError where the types do not fit.
+    """
+    if not callable(cond_fn) or not callable(body_fn):
+        raise error(RuntimeError, "Expect cond_fn and body_fn to be callable.")
+    if not isinstance(carried_inputs, (tuple, list)):
+        raise error(
+            RuntimeError,
+            "Expect carried_inputs to be a tuple of possibly nested dict/list/tuple that only "
+            f"consists of tensor, int, or float leaves, but got {type(carried_inputs).__name__}",
+        )
+    leaves, tree = tree_flatten(tuple(carried_inputs))
+    require_tensors("while_loop", "carried_inputs", leaves)
+    outside = Outside()
+    condition = record("while_loop", cond_fn, carried_inputs, outside)
+    body = record("while_loop", body_fn, carried_inputs, outside)
+    if len(condition.specs) != 1 or condition.specs[0].dtype is not bool_:
+        raise error(
+            RuntimeError,
+            f"while_loop: cond_fn must give one bool tensor, received {text_of(condition.specs)}",
+        )
+    given = [(tuple(x.shape), x.dtype) for x in leaves]
+    if [(s.shape, s.dtype) for s in body.specs] != given:
+        raise error(
+            RuntimeError,
+            f"while_loop: body_fn must give what it is given ({text_of(leaves)}), received "
+            f"({text_of(body.specs)})",
+        )
+    kept = len(leaves)
+    # What is used from outside is carried too, as it is.
+    state = (*leaves, *outside.tensors)
+    goes_on = _as_predicate(condition.graph(after=outside.nodes))
+    turn = _with_rest(body.graph(after=outside.nodes), kept)
+    made = WHILE(*state, condition=goes_on, body=turn)
+    return tree_unflatten(list(made[:kept]), tree)
+
+
+def _as_predicate(graph: Graph) -> Graph:
+    return trace(lambda *x: reshape(cast(graph.replay(*x)[0], bool_), ()), graph.inputs)
+
+
+def _with_rest(graph: Graph, kept: int) -> Graph:
+    """The graph, with its inputs after the first `kept` handed through."""
+    return trace(lambda *x: (*graph.replay(*x), *x[kept:]), graph.inputs)
