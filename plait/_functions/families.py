@@ -36,7 +36,17 @@ __all__ = [
     "shape",
 ]
 
-_LATE = ("cumulative", "decompositions", "norms", "searching", "sorting", "special", "triangles")
+_LATE = (
+    "copies",
+    "cumulative",
+    "decompositions",
+    "norms",
+    "searching",
+    "sorting",
+    "special",
+    "splitting",
+    "triangles",
+)
 
 
 def load_late() -> None:

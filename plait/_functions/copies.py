@@ -1,0 +1,123 @@
+"""Views as copies, and tensors with another value in the place of one of their views."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait._functions import shape as views
+from plait._functions.common import attach, public
+from plait._functions.creation import empty, empty_strided
+from plait._functions.reduction import sum as total
+from plait._tensor import Tensor
+from plait.core.ir.errors import error
+
+
+def _copy_of(name: str, view: Callable[..., Any]) -> Callable[..., Any]:
+    def copied(input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        made = view(input, *args, **kwargs)
+        if isinstance(made, (tuple, list)):
+            return tuple([part.clone() for part in made])
+        return made.clone()
+
+    copied.__name__ = f"{name}_copy"
+    copied.__doc__ = f"`{name}` as a tensor of its own."
+    return public(copied, method=name == "narrow")
+
+
+for _name in (
+    "as_strided", "diagonal", "expand", "narrow", "permute", "select", "split", "squeeze", "t",
+    "transpose", "unbind", "unfold", "unsqueeze", "view",
+):  # fmt: skip
+    _copy_of(_name, getattr(views, _name))
+_copy_of("split_with_sizes", views.split)
+_copy_of("alias", lambda input: input)
+_copy_of("detach", lambda input: input.detach())
+
+
+def _require_shape(name: str, view: Tensor, src: Tensor) -> None:
+    if view.shape != src.shape:
+        raise error(
+            RuntimeError,
+            f"expected src to have a size equal to the slice of self. src size = "
+            f"{list(src.shape)}, slice size = {list(view.shape)} ({name})",
+        )
+
+
+def _written(name: str, input: Tensor, src: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
+    made = input.clone()
+    place = view(made)
+    _require_shape(name, place, src)
+    place.copy_(src)
+    return made
+
+
+@public
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int) -> Tensor:
+    """`input` with `src` in the place of `input.select(dim, index)`."""
+    return _written("select_scatter", input, src, lambda x: views.select(x, dim, index))
+
+
+@public
+def slice_scatter(
+    input: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    """`input` with `src` in the place of a slice along `dim`."""
+    key = (slice(None),) * (dim % max(input.ndim, 1)) + (slice(start, end, step),)
+    return _written("slice_scatter", input, src, lambda x: x[key])
+
+
+@public
+def diagonal_scatter(
+    input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1
+) -> Tensor:
+    """`input` with `src` on a diagonal."""
+    return _written("diagonal_scatter", input, src, lambda x: views.diagonal(x, offset, dim1, dim2))
+
+
+@public
+def as_strided_scatter(
+    input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
+) -> Tensor:
+    """`input` with `src` in the place of `input.as_strided(size, stride, storage_offset)`."""
+    return _written(
+        "as_strided_scatter",
+        input,
+        src,
+        lambda x: views.as_strided(x, size, stride, storage_offset),
+    )
+
+
+def _sum_to_size(self: Tensor, *size: Any) -> Tensor:
+    """The sum over the axes along which `size` would be expanded to this shape."""
+    wanted = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
+    lead = self.ndim - len(wanted)
+    fits = lead >= 0 and all(w in (1, n) for w, n in zip(wanted, self.shape[lead:]))
+    if not fits:
+        raise error(
+            RuntimeError,
+            f"size {{{list(wanted)}}} is not expandable to size {{{list(self.shape)}}}.",
+        )
+    axes = [*range(lead), *[i + lead for i, w in enumerate(wanted) if w != self.shape[i + lead]]]
+    return total(self, axes, keepdim=True).reshape(wanted) if axes else self
+
+
+def _new_empty_strided(self: Tensor, size: Any, stride: Any, **kwargs: Any) -> Tensor:
+    """An uninitialised tensor with these strides, of this dtype."""
+    return empty_strided(size, stride, dtype=kwargs.pop("dtype", None) or self.dtype, **kwargs)
+
+
+attach(sum_to_size=_sum_to_size, new_empty_strided=_new_empty_strided)
+
+
+@public(method=False)
+def empty_permuted(size: Any, physical_layout: Any, **kwargs: Any) -> Tensor:
+    """An uninitialised tensor whose axes lie in memory in the order `physical_layout`."""
+    order = [int(axis) for axis in physical_layout]
+    made = empty([size[axis] for axis in order], **kwargs)
+    return made.permute([order.index(axis) for axis in range(len(order))])

@@ -1,0 +1,5 @@
+"""Signal processing (`torch.signal`): window functions."""
+
+from plait.signal import windows
+
+__all__ = ["windows"]
