@@ -232,9 +232,12 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 
 @public(method=False)
-def scalar_tensor(s: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """A 0-d tensor; of the default float dtype unless told."""
-    return full((), s, dtype=dtype or get_default_dtype(), device=device)
+    made = full((), s, dtype=dtype or get_default_dtype(), device=device)
+    return made.requires_grad_() if requires_grad else made
 
 
 def legacy_tensor(dtype: DType, *args: Any, **kwargs: Any) -> Tensor:

@@ -87,6 +87,8 @@ def diff(
         raise error(RuntimeError, f"order must be non-negative but got {n}")
     axis = normal_axis(dim, input.ndim, "diff")
     parts = [x for x in (prepend, input, append) if x is not None]
+    if n == 0:
+        return input.clone()
     value = cat(parts, axis) if len(parts) > 1 else input
     for _ in range(min(n, value._shape[axis])):
         after, before = _neighbours(value, axis)

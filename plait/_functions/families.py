@@ -37,15 +37,19 @@ __all__ = [
 ]
 
 _LATE = (
+    "conjugation",
     "copies",
     "cumulative",
     "decompositions",
+    "exponents",
     "norms",
+    "reordering",
     "searching",
     "sorting",
     "special",
     "splitting",
     "triangles",
+    "twins",
 )
 
 

@@ -224,6 +224,10 @@ def _limits(input: Tensor) -> tuple[Any, Any]:
 @public(inplace=True)
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
     """A copy with alpha * source added at positions of one axis."""
+    if not input._shape:
+        return reshape(
+            index_add(reshape(input, (1,)), dim, index, _vector(source), alpha=alpha), ()
+        )
     axis = normal_axis(dim, input.ndim, "index_add")
     if source.dtype is not input.dtype:
         raise error(
@@ -241,6 +245,8 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 @public(inplace=True)
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """A copy with source written at positions of one axis."""
+    if not input._shape:
+        return reshape(index_copy(reshape(input, (1,)), dim, index, _vector(source)), ())
     axis = normal_axis(dim, input.ndim, "index_copy")
     places = checked_index("index_copy", index, input._shape[axis], axis, "IndexError")
     _require_source("index_copy", input, axis, index, source)
@@ -250,12 +256,18 @@ def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor
 @public(inplace=True)
 def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
     """A copy with one value written at positions of one axis."""
+    if not input._shape:
+        return reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
     axis = normal_axis(dim, input.ndim, "index_fill")
     places = checked_index("index_fill", index, input._shape[axis], axis)
     number = value.item() if isinstance(value, Tensor) else value
     shape = (*input._shape[:axis], index.numel(), *input._shape[axis + 1 :])
     filler = full(number_for(number, input.dtype), shape, input.dtype)
     return PUT_AT(input, places, filler, axis=axis)
+
+
+def _vector(x: Tensor) -> Tensor:
+    return x if x._shape else reshape(x, (1,))
 
 
 def _require_source(name: str, input: Tensor, axis: int, index: Tensor, source: Tensor) -> None:

@@ -249,7 +249,7 @@ def cov(
     )
     weighted = deviation if weights is None else pw.mul(deviation, weights)
     result = pw.div(matmul(weighted, transpose(deviation, (1, 0))), freedom)
-    return reshape(result, ()) if value.ndim < 2 else result
+    return reshape(result, ()) if rows._shape[0] == 1 else result
 
 
 @public

@@ -391,6 +391,8 @@ def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple
     """Parts of one axis: `sections` as even as possible, or cut at the indices given."""
     axis = normal_axis(dim, input.ndim, "tensor_split")
     extent = input._shape[axis]
+    if isinstance(indices_or_sections, Tensor):
+        indices_or_sections = indices_or_sections.tolist()
     if isinstance(indices_or_sections, int):
         count, extra = divmod(extent, indices_or_sections)
         sizes = [count + (i < extra) for i in range(indices_or_sections)]
@@ -459,6 +461,8 @@ def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Te
 def unfold(input: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """All windows of `size` along an axis, `step` apart, as a new last axis (a view)."""
     axis = normal_axis(dimension, input.ndim, "unfold")
+    if not input._shape and 0 <= size <= 1 < step + 1:
+        return input.expand(1)[:size]  # the only window there is
     extent = input._shape[axis] if input._shape else 1
     if size > extent or size < 0 or step <= 0:
         raise error(

@@ -63,6 +63,8 @@ def _axes_and_sizes(
     name: str, input: Tensor, s: Any, dim: Any
 ) -> tuple[tuple[int, ...], list[int | None]]:
     """The axes and, per axis, the extent asked for (None or -1: as it is)."""
+    s = (s,) if isinstance(s, int) else s
+    dim = (dim,) if isinstance(dim, int) else dim
     sizes = None if s is None else list(s)
     if dim is None:
         count = input.ndim if sizes is None else len(sizes)

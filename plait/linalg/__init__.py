@@ -20,6 +20,7 @@ from plait._tensor import Tensor
 from plait._unbuilt import not_built, unbuilt
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.norms import vector_norm as _vector_norm
+from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops import linalg as _ops
 from plait.core.ops.elementwise import cast
@@ -28,6 +29,7 @@ from plait.core.ops.view import broadcast, reshape
 __all__ = [
     "LinAlgError",
     "cholesky",
+    "cholesky_ex",
     "cond",
     "cross",
     "det",
@@ -35,8 +37,10 @@ __all__ = [
     "eigh",
     "eigvalsh",
     "inv",
+    "inv_ex",
     "lstsq",
     "matmul",
+    "matrix_exp",
     "matrix_norm",
     "matrix_power",
     "matrix_rank",
@@ -46,18 +50,19 @@ __all__ = [
     "qr",
     "slogdet",
     "solve",
+    "solve_ex",
     "solve_triangular",
     "svd",
     "svdvals",
     "tensorinv",
+    "tensorsolve",
     "vander",
     "vecdot",
     "vector_norm",
 ]
 
 
-class LinAlgError(RuntimeError):
-    """A matrix for which there is no result."""
+LinAlgError = _ops.LinAlgError
 
 
 def _stored(name: str, out: Any, result: Any) -> Any:
@@ -423,7 +428,89 @@ def vander(x: Tensor, N: int | None = None) -> Tensor:
     from plait._functions.creation import arange
 
     count = x.shape[-1] if N is None else N
+    x = x if x.ndim else reshape(x, (1,))
     return _pw.pow(x[..., None], arange(count, dtype=x.dtype))
+
+
+def _checked(name: str, compute: Any, A: Tensor, check_errors: bool) -> Any:
+    """(result, int32 info per matrix): 0 where it exists; else 1, and nan, unless it must raise."""
+    from plait._functions.creation import full, full_like
+
+    info = full(A.shape[:-2], 0, dtype=dtypes.int32)
+    try:
+        found = compute()
+        found.compute()
+    except LinAlgError:
+        if check_errors:
+            raise
+        return full_like(A.detach(), math.nan), info + 1
+    return found, info
+
+
+@full_precision
+def inv_ex(A: Tensor, *, check_errors: bool = False, out: Any = None) -> Any:
+    """(inverse, info) without raising for a singular matrix, unless `check_errors`."""
+    found = _checked("inv_ex", lambda: inv(A), A, check_errors)
+    return _stored("inv_ex", out, return_types.linalg_inv_ex(found))
+
+
+@full_precision
+def cholesky_ex(
+    input: Tensor, *, upper: bool = False, check_errors: bool = False, out: Any = None
+) -> Any:
+    """(Cholesky factor, info) without raising where there is none, unless `check_errors`."""
+    found = _checked("cholesky_ex", lambda: cholesky(input, upper=upper), input, check_errors)
+    return _stored("cholesky_ex", out, return_types.linalg_cholesky_ex(found))
+
+
+@full_precision
+def solve_ex(
+    A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False, out: Any = None
+) -> Any:
+    """(solution, info) without raising for a singular matrix, unless `check_errors`."""
+    found, info = _checked("solve_ex", lambda: solve(A, B, left=left), A, check_errors)
+    return _stored("solve_ex", out, return_types.linalg_solve_ex((found, info)))
+
+
+@full_precision
+def tensorsolve(A: Tensor, B: Tensor, dims: Any = None, *, out: Any = None) -> Tensor:
+    """X with tensordot(A, X, X.ndim) = B; `dims`: axes of A that are moved to its end before."""
+    if dims is not None:
+        A = movedim(A, tuple(dims), tuple(range(A.ndim - len(dims), A.ndim)))
+    shape = tuple(A.shape[B.ndim :])
+    if math.prod(shape) != B.numel():
+        raise error(
+            RuntimeError,
+            "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == "
+            f"prod(self.shape[:other.ndim]), but got {math.prod(shape)} != {B.numel()}",
+        )
+    matrix = reshape(A, (B.numel(), B.numel()))
+    return _stored("tensorsolve", out, reshape(solve(matrix, reshape(B, (B.numel(),))), shape))
+
+
+@full_precision
+def matrix_exp(A: Tensor) -> Tensor:
+    """The matrix exponential, by scaling, a Taylor polynomial of degree 18, and squaring.
+
+    The scaling takes the norm below 1/2, where the remainder is below 2^-19 / 19! (about 1e-23).
+    """
+    from plait._functions.creation import eye
+
+    require_square("matrix_exp", A)
+    require_floating("matrix_exp", A)
+    size = A.shape[-1]
+    unit = eye(size, dtype=A.dtype).expand(A.shape)
+    if not A.numel():
+        return A.clone()
+    largest = float(A.detach().abs().sum(-2).max().item())
+    turns = max(0, math.ceil(math.log2(largest)) + 1) if 0 < largest < math.inf else 0
+    scaled = A * 0.5**turns
+    found = unit
+    for k in range(18, 0, -1):
+        found = unit + matmul(scaled, found) / k
+    for _ in range(turns):
+        found = matmul(found, found)
+    return found
 
 
 @full_precision
@@ -449,17 +536,12 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
 __getattr__ = unbuilt(
     "torch.linalg",
     (
-        "cholesky_ex",
         "eigvals",
         "householder_product",
-        "inv_ex",
         "ldl_factor",
         "ldl_solve",
         "lu",
         "lu_factor",
         "lu_solve",
-        "matrix_exp",
-        "solve_ex",
-        "tensorsolve",
     ),
 )

@@ -121,10 +121,8 @@ def array(value: Any) -> np.ndarray:
     """A result as an array."""
     if hasattr(value, "detach"):
         value = value.detach()
-        if hasattr(value, "resolve_conj"):
-            value = value.resolve_conj()
-        if hasattr(value, "resolve_neg"):
-            value = value.resolve_neg()
+        if type(value).__module__.startswith("torch"):
+            value = value.resolve_conj().resolve_neg()
         return np.asarray(value.numpy())
     return np.asarray(value)
 
