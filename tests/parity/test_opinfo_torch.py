@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("torch", reason="compares with PyTorch")
 pytest.importorskip("expecttest", reason="PyTorch's database of operators imports it")
 
-from tests.parity.opinfo import judge_all, label, public_ops, summary  # noqa: E402  # needs PyTorch
+from tests.parity.opinfo import judge_all, label, public_ops, summary  # needs PyTorch
 
 #: Shares that were reached; to be raised with what is built.
 VALUES, GRADIENTS = 0.87, 0.81
