@@ -56,6 +56,7 @@ from plait.nn.functional.conv import (
     conv_transpose2d,
     conv_transpose3d,
 )
+from plait.nn.functional.ctc import ctc_loss
 from plait.nn.functional.distance import (
     cosine_similarity,
     pairwise_distance,
@@ -81,7 +82,6 @@ from plait.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
     cosine_embedding_loss,
-    ctc_loss,
     gaussian_nll_loss,
     hinge_embedding_loss,
     huber_loss,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from plait._autocast import full_precision
 from plait._tensor import Tensor, scalar_type
@@ -503,17 +503,3 @@ def triplet_margin_with_distance_loss(
     if swap:
         far = MINIMUM(far, distance(positive, negative))
     return reduced(losses.triplet(near, far, float(margin)), reduction)
-
-
-@full_precision
-def ctc_loss(
-    log_probs: Tensor,
-    targets: Tensor,
-    input_lengths: Any,
-    target_lengths: Any,
-    blank: int = 0,
-    reduction: str = "mean",
-    zero_infinity: bool = False,
-) -> NoReturn:
-    """Connectionist temporal classification: raises NotImplementedError in Plait."""
-    raise error(NotImplementedError, "ctc_loss is not implemented in Plait yet")
