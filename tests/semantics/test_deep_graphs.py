@@ -44,8 +44,8 @@ def test_work_is_linear_in_the_number_of_operations():
         w.grad.item()
 
     step(10)  # what is loaded and cached once
-    # The first some thousand operations are matched against what was recorded before, the others are
-    # not: it is the next 8,000 that cost what the 8,000 after them do. Sweeps fall on fixed numbers
-    # of operations: some unevenness.
+    # The first some thousand operations are matched against what was recorded before, the others
+    # are not: the next 8,000 cost what the 8,000 after them do. Sweeps fall on fixed numbers of
+    # operations: some unevenness.
     first, second, third = (calls_of(lambda n=n: step(n)) for n in (24_000, 32_000, 40_000))
     assert third - second < 1.1 * (second - first)
