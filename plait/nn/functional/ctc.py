@@ -114,8 +114,8 @@ def _losses(
     at_last, at_before = gather(start, 1, last), gather(start, 1, before)
     has_label = owned((sizes > 0).reshape(-1, 1))
     both = where(has_label, logaddexp(at_last, at_before), at_last)
-    # As in PyTorch, whose derivative takes log_probs for normalised, the probabilities are a term of
-    # it; that of log_softmax takes them away again.
+    # As in PyTorch, whose derivative takes log_probs for normalised, the probabilities are a term
+    # of it; that of log_softmax takes them away again.
     valid = owned(np.arange(len(log_probs))[:, None, None] < times[None, :, None])
     mass = where(valid, log_probs.exp(), zeros_like(log_probs.detach())).sum((0, 2))
     return -both.reshape(count) + (mass - mass.detach())
