@@ -43,7 +43,8 @@ def test_work_is_linear_in_the_number_of_operations():
         y.backward()
         w.grad.item()
 
-    step(10)  # what is loaded and cached once
+    for _ in range(3):
+        step(24_000)  # what is loaded, cached and learned once
     # The first some thousand operations are matched against what was recorded before, the others
     # are not: the next 8,000 cost what the 8,000 after them do. Sweeps fall on fixed numbers of
     # operations: some unevenness.

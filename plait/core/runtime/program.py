@@ -19,8 +19,10 @@ from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
 from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
+from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
-from plait.core.runtime import kernels, native, profile, threads, tiers
+from plait.core.reference import executor
+from plait.core.runtime import kernels, native, profile, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
@@ -75,6 +77,7 @@ class Program:
             kept={b for b in self.outputs if b not in slots},
         )
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
+        self._isa = target.isa
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         self._plan_results()
         self._frames = [self.new_frame()]
@@ -227,9 +230,25 @@ class Program:
         return self._results(frame, given, bound)
 
     def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
-        results = perform(step, [frame.view(b, bound) for b in step.inputs], tiers.run)
+        results = perform(step, [frame.view(b, bound) for b in step.inputs], self._nested)
         for buffer, result in zip(step.outputs, results, strict=True):
             np.copyto(frame.view(buffer, bound), result)
+
+    def _nested(self, graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Run a graph that an op of control flow holds: natively, for the same target.
+
+        With 16-bit floats on the reference, turn after turn: what one turn rounds otherwise, the
+        next ones may make anything of.
+        """
+        if not graph.instructions or any(_is_half(made.dtype) for made in graph.instructions):
+            return executor.run(graph, inputs, self._nested)
+        from plait.core.runtime import compiled  # not at the top: it imports this module
+
+        try:
+            program = compiled.compiled(graph, self._isa)
+        except kernels.KernelRefused:
+            return executor.run(graph, inputs, self._nested)
+        return program.run(inputs)
 
     def _results(
         self, frame: Frame, given: list[np.ndarray], bound: list[np.ndarray]
@@ -250,6 +269,11 @@ class Program:
             given[slot] if constant is None else self._constants[constant].copy()
             for slot, constant in zip(self._result_slots, self._constant_results)
         ]
+
+
+def _is_half(dtype: Any) -> bool:
+    """Whether a result, or one of several, is of 16-bit floats."""
+    return any(map(_is_half, dtype)) if isinstance(dtype, tuple) else dtype.is_half
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:
