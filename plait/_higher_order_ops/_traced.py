@@ -9,15 +9,16 @@ write to what was there before.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 from plait._tensor import Tensor
+from plait._valueless import ValuelessTensor
 from plait.core.batching.levels import Level, running
 from plait.core.ir.errors import error
 from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import LEAF, Op, binds_first
-from plait.core.lazy.views import Layout, contiguous_strides
+from plait.core.lazy.views import Layout
 from plait.core.ops.elementwise import cast
 from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
@@ -45,33 +46,14 @@ def placeholder(value: Any) -> Node:
     return Node(LEAF, (), {"shape": tuple(value.shape), "dtype": value.dtype})
 
 
-class _OutOfReach:
-    """Stands where a tensor has its memory."""
-
-    #: Not None: no way past `TracedTensor.bind` is taken.
-    shared = True
-    version = 0
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise _needs_value()
-
-
-def _needs_value() -> Exception:
-    return error(
-        RuntimeError,
-        "control flow: the value of a tensor is asked for while the body is recorded, and there is "
-        "none yet: no .item(), no Python branch and no NumPy array of it. Use torch.cond or "
-        "torch.where for a choice by value",
-    )
-
-
-_MEMORY: Any = _OutOfReach()
-
-
-class TracedTensor(Tensor):
+class TracedTensor(ValuelessTensor):
     """A tensor inside the body of control flow."""
 
-    is_dense = False
+    refusal = (
+        "control flow: the value of a tensor is asked for while the body is recorded, and there is "
+        "none yet: no .item(), no Python branch and no NumPy array of it. Use torch.cond or "
+        "torch.where for a choice by value"
+    )
 
     _node: Node
     _outside: Outside
@@ -79,7 +61,7 @@ class TracedTensor(Tensor):
     @classmethod
     def of_placeholder(cls, node: Node, outside: Outside) -> TracedTensor:
         """The tensor of a node of the body's graph."""
-        self = cls.of_cell(_MEMORY, node.shape, node.dtype)
+        self = cls.of_type(node.shape, node.dtype)
         self._node = node
         self._outside = outside
         return self
@@ -133,23 +115,11 @@ class TracedTensor(Tensor):
             "control flow: detach() in a body is not built in Plait yet; detach the operands",
         )
 
-    def memory(self) -> Layout:
-        return Layout(contiguous_strides(self._shape), 0)
-
     def frozen(self) -> Any:
         return TracedTensor.of_placeholder(self._node, self._outside)
 
-    def value(self) -> NoReturn:
-        raise _needs_value()
-
     def edge(self) -> None:
         return None
-
-    def compute(self) -> NoReturn:
-        raise _needs_value()
-
-    def export(self) -> NoReturn:
-        raise _needs_value()
 
     def __repr__(self, **options: Any) -> str:
         return f"TracedTensor(shape={list(self._shape)}, dtype={self._dtype})"

@@ -10,43 +10,25 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from plait._tensor import Tensor
+from plait._valueless import ValuelessTensor
 from plait.core.batching.levels import Level
 from plait.core.batching.rules import lifted, rule_of, view_attrs
 from plait.core.ir.errors import error
 from plait.core.ir.node import Node, Unneeded
 from plait.core.ir.op import Op, binds_first
-from plait.core.lazy.views import Layout, contiguous_strides
+from plait.core.lazy.views import Layout
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import TRANSPOSE
 
 
-class _OutOfReach:
-    """Stands where a tensor has its memory: that of one sample cannot be looked at."""
-
-    #: Not None: no way past `BatchedTensor.bind` is taken.
-    shared = True
-    version = 0
-
-    def __getattr__(self, name: str) -> NoReturn:
-        raise _needs_value("its memory")
-
-
-def _needs_value(what: str) -> Exception:
-    return error(
-        RuntimeError,
-        f"vmap: {what} of one sample is asked for, but functions under vmap see all samples at "
-        "once: no .item(), no Python branch and no NumPy array of a tensor under vmap. Use "
-        "torch.where for a choice by value",
-    )
-
-
-_MEMORY: Any = _OutOfReach()
-
-
-class BatchedTensor(Tensor):
+class BatchedTensor(ValuelessTensor):
     """`samples` (B, *shape) seen as a tensor of shape `shape`."""
 
-    is_dense = False
+    refusal = (
+        "vmap: the value of one sample is asked for, but functions under vmap see all samples at "
+        "once: no .item(), no Python branch and no NumPy array of a tensor under vmap. Use "
+        "torch.where for a choice by value"
+    )
 
     _samples: Any
     _level: Level
@@ -54,7 +36,7 @@ class BatchedTensor(Tensor):
     @classmethod
     def of_samples(cls, samples: Any, made_by: Level) -> BatchedTensor:
         """The tensor of one sample of many."""
-        self = cls.of_cell(_MEMORY, tuple(samples._shape[1:]), samples._dtype)
+        self = cls.of_type(tuple(samples._shape[1:]), samples._dtype)
         self._samples = samples
         self._level = made_by
         return self
@@ -119,14 +101,8 @@ class BatchedTensor(Tensor):
 
     # -- what cannot be told ------------------------------------------------------------------
 
-    def memory(self) -> Layout:
-        return Layout(contiguous_strides(self._shape), 0)
-
     def frozen(self) -> Any:
         return self
-
-    def value(self) -> NoReturn:
-        raise _needs_value("the value")
 
     def edge(self) -> NoReturn:
         raise error(
@@ -134,12 +110,6 @@ class BatchedTensor(Tensor):
             "vmap: backward() and autograd.grad() of one sample; use torch.func.grad or vjp inside "
             "of vmap",
         )
-
-    def compute(self) -> NoReturn:
-        raise _needs_value("the value")
-
-    def export(self) -> NoReturn:
-        raise _needs_value("the memory")
 
     def __repr__(self, **options: Any) -> str:
         return f"BatchedTensor(lvl={self._level.number}, bdim=0, value=\n{self._samples!r}\n)"

@@ -75,12 +75,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     The function takes a value like the result, and gives one gradient per primal (one by itself).
     """
     tracked = _Tracked(primals, tuple(range(len(primals))))
-    result = tracked.call(func, {})
-    aux = None
-    if has_aux:
-        result, aux = _with_aux(result, "vjp")
-    outputs, tree = tree_flatten(result)
-    _require_tensors(outputs, "vjp")
+    result, outputs, tree, aux = tracked.outputs(func, {}, has_aux, "vjp")
 
     def pull_back(*cotangents: Any) -> Any:
         given: Any = cotangents[0] if len(cotangents) == 1 else cotangents
@@ -116,12 +111,7 @@ def jvp(
     tracked = _Tracked(primals, tuple(range(len(primals))))
     vectors = tree_flatten(tangents)[0]
     _require_like(tracked.inputs, vectors)
-    result = tracked.call(func, {})
-    aux = None
-    if has_aux:
-        result, aux = _with_aux(result, "jvp")
-    outputs, tree = tree_flatten(result)
-    _require_tensors(outputs, "jvp")
+    result, outputs, tree, aux = tracked.outputs(func, {}, has_aux, "jvp")
     pushed = tracked.pushed_forward(outputs, vectors)
     found = tracked.untracked(result), tree_unflatten(pushed, tree)
     return (*found, tracked.untracked(aux)) if has_aux else found
@@ -153,12 +143,7 @@ def jacrev(
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         tracked = _Tracked(args, argnums)
-        result = tracked.call(func, kwargs)
-        aux = None
-        if has_aux:
-            result, aux = _with_aux(result, "jacrev")
-        outputs, tree = tree_flatten(result)
-        _require_tensors(outputs, "jacrev")
+        _, outputs, tree, aux = tracked.outputs(func, kwargs, has_aux, "jacrev")
         rows = vmap(
             lambda *vectors: tracked.pulled_back(outputs, list(vectors)), chunk_size=chunk_size
         )(*_basis(outputs))
@@ -184,12 +169,7 @@ def jacfwd(
     @functools.wraps(func)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
         tracked = _Tracked(args, argnums)
-        result = tracked.call(func, kwargs)
-        aux = None
-        if has_aux:
-            result, aux = _with_aux(result, "jacfwd")
-        outputs, tree = tree_flatten(result)
-        _require_tensors(outputs, "jacfwd")
+        _, outputs, tree, aux = tracked.outputs(func, kwargs, has_aux, "jacfwd")
         columns = vmap(
             lambda *vectors: tuple(tracked.pushed_forward(outputs, list(vectors))),
             out_dims=-1,
@@ -262,6 +242,17 @@ class _Tracked:
         """The function's result on the tracked arguments."""
         with grad_mode(True):
             return func(*self.args, **kwargs)
+
+    def outputs(
+        self, func: Callable[..., Any], kwargs: dict[str, Any], has_aux: bool, name: str
+    ) -> tuple[Any, list[Any], Any, Any]:
+        """(the function's result, its tensors, how it nests them, what else the function gives)."""
+        result, aux = self.call(func, kwargs), None
+        if has_aux:
+            result, aux = _with_aux(result, name)
+        found, tree = tree_flatten(result)
+        _require_tensors(found, name)
+        return result, found, tree, aux
 
     def pulled_back(self, outputs: Sequence[Any], vectors: Sequence[Any]) -> Any:
         """Gradients of the arguments, nested as `argnums` says."""

@@ -116,30 +116,25 @@ amax = _extreme("amax", reduction.amax, _lowest)
 amin = _extreme("amin", reduction.amin, _highest)
 
 
-def argmax(
-    input: Tensor,
-    dim: int | None = None,
-    *,
-    keepdim: bool = False,
-    dtype: Any = None,
-    mask: Any = None,
-) -> Tensor:
-    """The place of the greatest element that the mask lets through."""
-    x = _cast(input, dtype)
-    return reduction.argmax(_masked(x, mask, _lowest(x)), dim, keepdim=keepdim)
+def _place(name: str, reduce: Callable[..., Tensor], limit: Callable[[Tensor], Any]) -> Any:
+    def place(
+        input: Tensor,
+        dim: int | None = None,
+        *,
+        keepdim: bool = False,
+        dtype: Any = None,
+        mask: Any = None,
+    ) -> Tensor:
+        x = _cast(input, dtype)
+        return reduce(_masked(x, mask, limit(x)), dim, keepdim=keepdim)
+
+    place.__name__ = name
+    place.__doc__ = f"`{name}` of what the mask lets through: its place along the axis."
+    return place
 
 
-def argmin(
-    input: Tensor,
-    dim: int | None = None,
-    *,
-    keepdim: bool = False,
-    dtype: Any = None,
-    mask: Any = None,
-) -> Tensor:
-    """The place of the least element that the mask lets through."""
-    x = _cast(input, dtype)
-    return reduction.argmin(_masked(x, mask, _highest(x)), dim, keepdim=keepdim)
+argmax = _place("argmax", reduction.argmax, _lowest)
+argmin = _place("argmin", reduction.argmin, _highest)
 
 
 def _count(input: Tensor, dim: Any, keepdim: bool, mask: Any) -> Tensor:

@@ -9,6 +9,7 @@ each has its own frame and arena.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -246,7 +247,14 @@ class Program:
 
         try:
             program = compiled.compiled(graph, self._isa)
-        except kernels.KernelRefused:
+        except kernels.KernelRefused as fault:
+            if flag("PLAIT_BACKEND") == "compiled":
+                raise
+            warnings.warn(
+                f"plait: a body of control flow stays on the reference executor: {fault}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             return executor.run(graph, inputs, self._nested)
         return program.run(inputs)
 
