@@ -97,12 +97,16 @@ class Compiled:
         """Forget all programs."""
         self._kinds.clear()
 
+    def guards(self) -> Any:
+        """What a program of this function depends on besides the arguments (see `Guards`)."""
+        return Guards(self._function)
+
     # -- capturing ------------------------------------------------------------------------------
 
     def _capture(
         self, kind: _Kind, leaves: Sequence[Any], tree: Any, args: Any, kwargs: Any
     ) -> Any:
-        guards = Guards(self._function)
+        guards = self.guards()
         if guards.reason is not None:
             self._give_up(kind, guards.reason)
             return self._function(*args, **kwargs)
