@@ -77,8 +77,9 @@ class Function:
 
     def _traced(self, *args: Any, **kwargs: Any) -> Any:
         self._traces += 1
+        tapes = state.tapes
         result = self._python_function(*args, **kwargs)
-        return nest.map_structure(_result, result)
+        return nest.map_structure(_result if tapes else _finished, result)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if settings.eager or state.graph is not None or state.inside:
@@ -219,6 +220,14 @@ def _result(value: Any) -> Any:
     if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return convert(value)
     return value
+
+
+def _finished(value: Any) -> Any:
+    """As `_result`; tapes inside of the function are over, so that nothing follows a result."""
+    made = _result(value)
+    if isinstance(made, Tensor) and made.dtype.is_floating and made._inner.requires_grad:
+        return Tensor(made._inner.detach())
+    return made
 
 
 def function(

@@ -378,11 +378,14 @@ class _Program:
         return values[symbol]
 
     def _value(self, item: Any, values: dict[Symbol, Any]) -> Any:
-        if isinstance(item, Symbol):
-            return values[item]
         if isinstance(item, Operation):
             return None
-        return item._as_tf_tensor() if isinstance(item, Variable) else item
+        made = values[item] if isinstance(item, Symbol) else item
+        if isinstance(made, Variable):
+            made = made._as_tf_tensor()
+        if isinstance(made, Tensor) and made.dtype.is_floating and made._inner.requires_grad:
+            return Tensor(made._inner.detach())  # the tape of this run is over
+        return made
 
 
 def _needs(operation: Operation) -> list[Operation]:

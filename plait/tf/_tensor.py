@@ -224,8 +224,10 @@ class Tensor:
 
 
 def _text(array: np.ndarray, how: Any) -> str:
-    text = how(array[()].item() if array.ndim == 0 and array.dtype != object else
-               array[()] if array.ndim == 0 else array)
+    if array.ndim == 0:
+        item = array[()]
+        return repr(item) if isinstance(item, bytes) else str(item)
+    text = how(array)
     return "\n" + text if "\n" in text else text
 
 
