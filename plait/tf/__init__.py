@@ -47,7 +47,6 @@ from plait.tf._ops.elementwise import (
     tanh, truediv, where,
 )  # fmt: skip
 from plait.tf._ops.matrix import clip_by_global_norm, einsum, matmul, tensordot
-from plait.tf._ops.random import Generator as _Generator
 from plait.tf._ops.reduction import (
     argmax, argmin, cumsum, norm, reduce_all, reduce_any, reduce_logsumexp, reduce_max,
     reduce_mean, reduce_min, reduce_prod, reduce_sum,
@@ -69,14 +68,12 @@ from plait.tf.initializers import Ones as ones_initializer
 from plait.tf.initializers import RandomNormal as random_normal_initializer
 from plait.tf.initializers import RandomUniform as random_uniform_initializer
 from plait.tf.initializers import Zeros as zeros_initializer
-from plait.tf.math import floordiv, reduce_euclidean_norm, reduce_std, reduce_variance
+from plait.tf.math import truncatediv, truncatemod
 
 #: The version of TensorFlow whose interface is followed.
 __version__ = "2.21.0"
 newaxis = None
 mod = math.floormod
-ensure_shape = ensure_shape
-debugging = debugging
 
 #: Modules that load when they are first used.
 _LATE = frozenset(["compat", "saved_model"])

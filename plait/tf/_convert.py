@@ -12,7 +12,7 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.tensor import LazyTensor
 from plait.tf import errors
 from plait.tf._dispatch import state
-from plait.tf._dtypes import BY_CORE, DType, as_dtype, float32, int32, message_name, string
+from plait.tf._dtypes import BY_CORE, DType, as_dtype, bool_, float32, int32, message_name, string
 from plait.tf._shape import TensorShape
 from plait.tf._tensor import Tensor, of_array
 
@@ -172,18 +172,13 @@ def _has_numpy(value: Any) -> bool:
 
 
 def _fits(plain: np.ndarray, dtype: DType) -> bool:
-    """Whether Python numbers may become a dtype: bools only bools, floats no integers."""
+    """Whether Python numbers may become a dtype: no numbers bools, no floats integers."""
     kind = dtype.core.kind
-    if not plain.size:
+    if not plain.size or plain.dtype.kind == "b":
         return True
-    if plain.dtype.kind == "b" or kind == "b":
-        return plain.dtype.kind == kind
-    if kind in "iu":
-        if plain.dtype.kind not in "iu":
-            return False
-        limits = np.iinfo(dtype.core.numpy)
-        return int(plain.min()) >= limits.min and int(plain.max()) <= limits.max
-    return _KIND_ORDER.index(plain.dtype.kind) <= _KIND_ORDER.index(kind)
+    if kind == "b" or (kind in "iu" and plain.dtype.kind not in "iu"):
+        return False
+    return kind in "iu" or _KIND_ORDER.index(plain.dtype.kind) <= _KIND_ORDER.index(kind)
 
 
 def inner(value: Any, dtype: Any = None) -> Any:
@@ -193,17 +188,21 @@ def inner(value: Any, dtype: Any = None) -> Any:
     return convert(value, dtype).inner()
 
 
-def pair(name: str, x: Any, y: Any) -> tuple[Any, Any]:
+def pair(name: str, x: Any, y: Any, strict: bool = False) -> tuple[Any, Any]:
     """Two operands as the core's tensors of one dtype: that of the tensor among them.
 
-    Raises InvalidArgumentError for tensors of two dtypes.
+    Raises InvalidArgumentError for tensors of two dtypes, and for Python values that do not become
+    the dtype (`strict`: TypeError).
     """
     if not _is_tensor(x) and _is_tensor(y):
         second = convert(y)
         first = convert(x, second.dtype)
     else:
         first = convert(x)
-        second = convert(y, hint=first.dtype)
+        if strict and not _is_tensor(y):
+            second = convert(y, first.dtype)
+        else:
+            second = convert(y, hint=first.dtype)
     if first.dtype != second.dtype:
         raise mismatch(name, first, second)
     return first.inner(), second.inner()
@@ -230,8 +229,11 @@ def mismatch(name: str, first: Tensor, second: Tensor, position: int = 1) -> Exc
 def same(name: str, values: Any) -> list[Any]:
     """Several operands as the core's tensors of one dtype, as `pair` has it."""
     values = list(values)
-    known = next((convert(v).dtype for v in values if _is_tensor(v)), None)
-    made = [convert(v, hint=known) for v in values]
+    kind = next((convert(v).dtype for v in values if _is_tensor(v)), None)
+    made = []
+    for value in values:
+        made.append(convert(value) if _is_tensor(value) else convert(value, kind))
+        kind = kind or made[0].dtype
     for place, tensor in enumerate(made):
         if tensor.dtype != made[0].dtype:
             raise mismatch(name, made[0], tensor, place)
@@ -324,7 +326,7 @@ def require(name: str, x: Any, kinds: str) -> Any:
 
     Raises InvalidArgumentError for others.
     """
-    tensor = convert(x)
+    tensor = convert(x, None if kinds != "b" or _is_tensor(x) else bool_)
     core = tensor.dtype.core
     if core is None or core.kind not in kinds:
         raise error(

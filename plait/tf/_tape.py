@@ -106,8 +106,9 @@ class GradientTape:
         return False
 
     def watched_variables(self) -> tuple[Any, ...]:
-        """The variables watched so far, in the order of their first reading."""
-        return tuple([v for v in self._watched.values() if isinstance(v, Variable)])
+        """The variables watched so far, in the order in which they were made."""
+        found = [v for v in self._watched.values() if isinstance(v, Variable)]
+        return tuple(sorted(found, key=lambda v: v._number))
 
     def reset(self) -> None:
         """Forget all that was recorded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,10 @@ from plait.tf._tensor import Reference, Tensor, of_array
 
 #: What reads the variables of a TensorFlow 1 graph; set by `plait.tf.compat.v1`.
 sessions: dict[str, Any] = {"cell": None, "create": None, "store": None, "default": None}
+
+
+#: Variables are told in the order in which they were made.
+_numbers = itertools.count()
 
 
 class VariableMeta(type):
@@ -81,6 +86,7 @@ class Variable(metaclass=VariableMeta):
         self._leaf: Any = None
         #: The TensorFlow 1 graph that the variable belongs to.
         self._graph: Any = None
+        self._number = next(_numbers)
         self._initial: Any = None
         self._initializer: Any = None
 

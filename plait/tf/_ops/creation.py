@@ -93,14 +93,14 @@ def ones_like(input: Any, dtype: Any = None, layout: Any = None) -> Any:
 def fill(dims: Any, value: Any, layout: Any = None) -> Any:
     """One value everywhere."""
     scalar = convert(value)
-    if scalar.shape.rank != 0:
+    if scalar._array().size != 1:
         raise error(
             errors.InvalidArgumentError,
             f"value must be a scalar. Got shape: {list(scalar.shape)} [Op:Fill]",
         )
     if scalar.dtype is string:
         return of_array(np.full(shape_of(dims), scalar._array()[()], object))
-    return wrap(plait.broadcast_to(scalar.inner(), shape_of(dims)))
+    return wrap(plait.broadcast_to(scalar.inner().reshape(()), shape_of(dims)))
 
 
 @op
@@ -128,13 +128,14 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> A
     first, last, step = (g._array()[()] for g in given)
     if step == 0:
         raise error(errors.InvalidArgumentError, "Requires delta != 0: 0 [Op:Range]")
-    if kind.is_integer:
-        return of_array(np.arange(int(first), int(last), int(step), dtype=kind.core.numpy))
     if (last - first) / step < 0:
         raise error(
             errors.InvalidArgumentError,
-            f"Requires start <= limit when delta > 0: {first}/{last} [Op:Range]",
+            f"Requires start {'<=' if step > 0 else '>='} limit when delta {'>' if step > 0 else '<'}"
+            f" 0: {first}/{last} [Op:Range]",
         )
+    if kind.is_integer:
+        return of_array(np.arange(int(first), int(last), int(step), dtype=kind.core.numpy))
     return of_array(
         np.arange(float(first), float(last), float(step), dtype=np.float64).astype(kind.core.numpy)
     )

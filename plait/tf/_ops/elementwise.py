@@ -10,6 +10,7 @@ import numpy as np
 
 import plait
 from plait import special
+from plait._unbuilt import not_built
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -42,13 +43,18 @@ def _short(shape: tuple[int, ...]) -> str:
     return "[" + ",".join(map(str, shape)) + "]"
 
 
-def binary(name: str, compute: Callable[..., Any], kinds: str = _NUMERIC) -> Callable[..., Any]:
+def binary(
+    name: str, compute: Callable[..., Any], kinds: str = _NUMERIC, strict: bool = False,
+    divides: bool = False,
+) -> Callable[..., Any]:
     """A function of two tensors of one dtype that broadcast. name: TensorFlow's, for errors."""
 
     def apply(x: Any, y: Any) -> Any:
-        a, b = pair(name, x, y)
+        a, b = pair(name, x, y, strict)
         if a._dtype.kind not in kinds:
             require(name, wrap(a), kinds)
+        if divides:
+            _refuse_zeros(a, b)
         return wrap(compute(*together(name, a, b)))
 
     return apply
@@ -73,16 +79,11 @@ def _trunc_div(a: Any, b: Any) -> Any:
     return plait.div(a, b, rounding_mode="trunc")
 
 
-def _no_zero(compute: Callable[..., Any]) -> Callable[..., Any]:
-    """Division with TensorFlow's error for integers divided by 0, raised at the call."""
-
-    def divided(a: Any, b: Any) -> Any:
-        divisors = known(b) if a._dtype.kind in "iu" else None
-        if divisors is not None and not np.all(divisors):
-            raise error(errors.InvalidArgumentError, "Integer division by zero")
-        return compute(a, b)
-
-    return divided
+def _refuse_zeros(a: Any, b: Any) -> None:
+    """TensorFlow's error for integers divided by 0, where the divisors are known now."""
+    divisors = known(b) if a._dtype.kind in "iu" else None
+    if divisors is not None and not np.all(divisors):
+        raise error(errors.InvalidArgumentError, "Integer division by zero")
 
 
 @op
@@ -104,18 +105,18 @@ def _strings(x: Any) -> bool:
 subtract = _public("subtract", binary("Sub", prim.SUB), "x - y.")
 multiply = _public("multiply", binary("Mul", prim.MUL), "x * y.")
 floordiv = _public(
-    "floordiv", binary("FloorDiv", _no_zero(plait.floor_divide), "iuf"), "floor(x / y)."
+    "floordiv", binary("FloorDiv", plait.floor_divide, "iuf", divides=True), "floor(x / y)."
 )
 truncatediv = _public(
-    "truncatediv", binary("TruncateDiv", _no_zero(_trunc_div), "iu"),
+    "truncatediv", binary("TruncateDiv", _trunc_div, "iu", divides=True),
     "x / y, rounded towards 0.",
 )
 floormod = _public(
-    "floormod", binary("FloorMod", _no_zero(plait.remainder), "iuf"),
+    "floormod", binary("FloorMod", plait.remainder, "iuf", divides=True),
     "The remainder with the sign of y.",
 )
 truncatemod = _public(
-    "truncatemod", binary("TruncateMod", _no_zero(plait.fmod), "iuf"),
+    "truncatemod", binary("TruncateMod", plait.fmod, "iuf", divides=True),
     "The remainder with the sign of x.",
 )
 
@@ -233,7 +234,7 @@ def add_n(inputs: Any) -> Any:
 
 def _comparison(public: str, name: str, record: Any, kinds: str = "iuf") -> Callable[..., Any]:
     words = {"equal": "==", "not_equal": "!="}
-    return _public(public, binary(name, record, kinds), f"x {words.get(public, public)} y.")
+    return _public(public, binary(name, record, kinds, True), f"x {words.get(public, public)} y.")
 
 
 less = _comparison("less", "Less", prim.LT)
@@ -246,7 +247,7 @@ def _equality(name: str, x: Any, y: Any, record: Any, compare: Any) -> Any:
     if _strings(x) or _strings(y):
         a, b = np.broadcast_arrays(convert(x, string)._array(), convert(y, string)._array())
         return of_array(np.asarray(compare(a, b), np.bool_))
-    return binary(name, record, "biufc")(x, y)
+    return binary(name, record, "biufc", True)(x, y)
 
 
 @op
@@ -407,38 +408,43 @@ def _where_spec(condition: Any, x: Any = None, y: Any = None) -> Any:
 where.__dict__["infer"] = _where_spec
 
 
+def _real_only(name: str, x: Any) -> Any:
+    """The core's tensor. Raises NotImplementedError for complex numbers."""
+    value = inner(x)
+    if value._dtype.kind == "c":
+        raise not_built(f"tf.math.{name} of complex numbers")
+    return value
+
+
 @op
 def complex(real: Any, imag: Any) -> Any:
-    """real + i imag."""
-    a, b = together("Complex", *pair("Complex", real, imag))
-    return wrap(plait.complex(a, b))
+    """real + i imag: not built."""
+    raise not_built("tf.complex")
 
 
 @op
 def real(input: Any) -> Any:
     """The real part."""
-    value = inner(input)
-    return wrap(plait.real(value) if value._dtype.kind == "c" else value)
+    return wrap(_real_only("real", input))
 
 
 @op
 def imag(input: Any) -> Any:
     """The imaginary part."""
-    value = inner(input)
-    return wrap(plait.imag(value) if value._dtype.kind == "c" else plait.zeros_like(value))
+    return wrap(plait.zeros_like(_real_only("imag", input)))
 
 
 @op
 def conj(x: Any) -> Any:
     """The complex conjugate."""
-    value = inner(x)
-    return wrap(plait.conj(value) if value._dtype.kind == "c" else value)
+    return wrap(_real_only("conj", x))
 
 
 @op
 def angle(input: Any) -> Any:
-    """The angle of complex numbers."""
-    return wrap(plait.angle(inner(input)))
+    """The angle in the complex plane: 0, or pi for negative numbers."""
+    value = _real_only("angle", input)
+    return wrap(plait.where(value < 0, plait.full_like(value, np.pi), plait.zeros_like(value)))
 
 
 @op

@@ -210,6 +210,21 @@ def _within(name: str, places: Any, extent: int) -> None:
         )
 
 
+def _all_within(name: str, places: Any, shape: tuple[int, ...]) -> None:
+    """As `_within`, for places that the last axis of `places` names."""
+    array = known(places)
+    if array is None or not array.size:
+        return
+    bad = ((array < 0) | (array >= np.array(shape[: array.shape[-1]]))).any(axis=-1)
+    if bad.any():
+        first = tuple(np.argwhere(bad)[0])
+        raise error(
+            errors.InvalidArgumentError,
+            f"indices[{', '.join(map(str, first))}] = {array[first].tolist()} does not index into "
+            f"param shape {list(shape)} [Op:{name}]",
+        )
+
+
 @op
 def gather(
     params: Any, indices: Any, validate_indices: Any = None, axis: Any = None, batch_dims: int = 0
@@ -264,7 +279,7 @@ def gathered(value: Any, places: Any, axis: int, batch: int) -> Any:
 @op
 def gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
     """The elements or slices of `params` at the places that the last axis of `indices` names."""
-    value, places = convert(params), inner(indices).to(plait.int64)
+    value, places = convert(params), inner(indices)
     depth = places.shape[-1]
     if depth + batch_dims > value.ndim:
         raise error(
@@ -281,10 +296,9 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
             )
             for b in batch
         ]
-        places = plait.cat((*extra, places), dim=-1)
+        places = plait.cat((*extra, places.to(plait.int64)), dim=-1)
         depth += batch_dims
-    for axis in range(depth):
-        _within("GatherNd", places[..., axis], value._inner.shape[axis])
+    _all_within("GatherNd", places, value._inner.shape)
     if value.dtype is string:
         return of_array(value._array()[tuple(np.moveaxis(places.compute(), -1, 0))])
     held = value.inner()
@@ -296,6 +310,7 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
 def _linear(held: Any, places: Any) -> tuple[Any, Any]:
     """`held` with the axes that `places` name made one, and the places along it."""
     depth = places.shape[-1]
+    places = places.to(plait.int64)
     shape = held.shape
     steps = [int(np.prod(shape[a + 1 : depth])) for a in range(depth)]
     linear = plait.zeros(places.shape[:-1], dtype=plait.int64)
@@ -309,7 +324,7 @@ _COMBINE = {"update": None, "add": "sum", "sub": "sum", "max": "amax", "min": "a
 
 def scattered(held: Any, indices: Any, updates: Any, how: str) -> Any:
     """The core's tensor with updates put, added, ... at the places that `indices` name."""
-    places = inner(indices).to(plait.int64)
+    places = inner(indices)
     depth = places.shape[-1]
     new = updates
     wanted = (*places.shape[:-1], *held.shape[depth:])
@@ -321,8 +336,7 @@ def scattered(held: Any, indices: Any, updates: Any, how: str) -> Any:
                 f"updates.shape {list(new.shape)}, expected {list(wanted)} [Op:ScatterNd]",
             )
         new = new.broadcast_to(wanted)
-    for axis in range(depth):
-        _within("ScatterNd", places[..., axis], held.shape[axis])
+    _all_within("ScatterNd", places, held.shape)
     flat, linear = _linear(held, places)
     linear = linear.reshape(-1)
     rows = new.reshape((linear.shape[0], *held.shape[depth:]))

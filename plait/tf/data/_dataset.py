@@ -285,39 +285,32 @@ class Dataset:
         width = cycle_length if cycle_length not in (None, AUTOTUNE) else 4
         block = block_length or 1
 
+        def opened(element: Any) -> PythonIterator[Any]:
+            made = el.call(map_func, element)
+            if not isinstance(made, Dataset):
+                raise error(
+                    TypeError, "The `map_func` argument must return a `Dataset` object. Got "
+                    f"{type(made).__name__!r}."
+                )
+            return made.elements()
+
         def make() -> PythonIterator[Any]:
-            sources = self.elements()
-            open_: list[Any] = [None] * width
+            sources = map(opened, self.elements())
+            slots: list[Any] = [None] * width
             more = True
-            while True:
+            while more or any(slot is not None for slot in slots):
                 for place in range(width):
-                    left = block
-                    while left:
-                        if open_[place] is None:
-                            if not more or left < block:
-                                break
-                            try:
-                                element = next(sources)
-                            except StopIteration:
-                                more = False
-                                break
-                            made = el.call(map_func, element)
-                            if not isinstance(made, Dataset):
-                                raise error(
-                                    TypeError, "The `map_func` argument must return a `Dataset` "
-                                    f"object. Got {type(made).__name__!r}."
-                                )
-                            open_[place] = made.elements()
-                        try:
-                            yield next(open_[place])
-                            left -= 1
-                        except StopIteration:
-                            open_[place] = None
-                            if left == block:
-                                continue
-                            break
-                if not more and not any(o is not None for o in open_):
-                    return
+                    if slots[place] is None and more:
+                        slots[place] = next(sources, None)
+                        more = slots[place] is not None
+                    if slots[place] is None:
+                        continue
+                    taken = 0
+                    for element in itertools.islice(slots[place], block):
+                        taken += 1
+                        yield element
+                    if taken < block:
+                        slots[place] = None  # the next data set comes here in the next round
 
         return Dataset(make, None)
 
