@@ -21,6 +21,7 @@ from plait.tf._dtypes import (
 )  # fmt: skip
 from plait.tf._dtypes import bool_ as bool
 from plait.tf._function import function
+from plait.tf._graph import Graph, Operation
 from plait.tf._miscellany import executing_eagerly, get_logger, is_tensor, print, timestamp
 from plait.tf._module import Module, control_dependencies, device, init_scope, name_scope
 from plait.tf._names import UNBUILT as _UNBUILT

@@ -278,11 +278,19 @@ class Graph:
             return variable
         return self.get_operation_by_name(found[1]).outputs[int(found[2])]
 
-    def as_graph_element(self, item: Any, **kwargs: Any) -> Any:
-        """The tensor or operation of a name."""
-        if isinstance(item, str):
+    def as_graph_element(self, item: Any, allow_tensor: bool = True, allow_operation: bool = True,
+                         feed: bool = False) -> Any:
+        """The tensor or operation of a name. Raises TypeError (`feed`) or ValueError."""
+        if not isinstance(item, str):
+            return item
+        try:
             return self.get_tensor_by_name(item) if ":" in item else self.get_operation_by_name(item)
-        return item
+        except (KeyError, ValueError):
+            raise error(
+                TypeError if feed else ValueError,
+                f"{'feed_dict key' if feed else 'Fetch argument'} {item!r}: the name refers to "
+                "nothing in the graph.",
+            ) from None
 
     # -- collections --------------------------------------------------------------------------
 

@@ -182,7 +182,7 @@ class Session:
             targets = key if isinstance(key, tuple) else (key,)
             values = value if isinstance(key, tuple) else (value,)
             for target, given in zip(targets, values):
-                symbol = self._graph.as_graph_element(target)
+                symbol = self._graph.as_graph_element(target, feed=True)
                 if not isinstance(symbol, Symbol) or symbol.graph is not self._graph:
                     raise error(
                         TypeError, f"Cannot interpret feed_dict key as Tensor: {target!r} is not an "

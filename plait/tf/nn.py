@@ -1,5 +1,9 @@
 """`tf.nn`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 from plait.tf._ops.arrays import depth_to_space, in_top_k, space_to_depth, top_k
 from plait.tf._ops.elementwise import sigmoid, tanh
 from plait.tf._ops.matrix import l2_normalize
@@ -20,3 +24,12 @@ from plait.tf._ops.windows import (
 
 lrn = local_response_normalization
 swish = silu
+
+
+def __getattr__(name: str) -> Any:
+    """Names of TensorFlow 1 that old programs look for here."""
+    from plait.tf.compat import v1
+
+    if not name.startswith("_") and name in vars(v1.nn):
+        return vars(v1.nn)[name]
+    raise AttributeError(f"module 'tensorflow.nn' has no attribute {name!r}")

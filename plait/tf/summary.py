@@ -260,3 +260,12 @@ def trace_export(name: str, step: Any = None, profiler_outdir: Any = None) -> No
 
 def trace_off() -> None:
     """Nothing: see `trace_on`."""
+
+
+def __getattr__(name: str) -> Any:
+    """Names of TensorFlow 1 that old programs look for here."""
+    from plait.tf.compat import v1
+
+    if not name.startswith("_") and name in vars(v1.summary):
+        return vars(v1.summary)[name]
+    raise AttributeError(f"module 'tensorflow.summary' has no attribute {name!r}")

@@ -264,3 +264,12 @@ def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
     """(name, shape) of the values in a checkpoint."""
     shapes = load_checkpoint(ckpt_dir_or_file).get_variable_to_shape_map()
     return sorted(shapes.items())
+
+
+def __getattr__(name: str) -> Any:
+    """Names of TensorFlow 1 that old programs look for here."""
+    from plait.tf.compat import v1
+
+    if not name.startswith("_") and name in vars(v1.train):
+        return vars(v1.train)[name]
+    raise AttributeError(f"module 'tensorflow.train' has no attribute {name!r}")

@@ -55,8 +55,9 @@ def assert_same(a: Any, b: Any) -> None:
             np.testing.assert_allclose(x, y, _RTOL, _ATOL)
         else:
             np.testing.assert_array_equal(x, y)
-    elif isinstance(b, float):
-        assert a == pytest.approx(b, rel=1e-5)
+    elif isinstance(b, (float, np.floating)):
+        assert type(a) is type(b)
+        assert a == pytest.approx(b, rel=_RTOL, abs=_ATOL)
     else:
         assert a == b
 

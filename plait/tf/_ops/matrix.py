@@ -7,9 +7,10 @@ from typing import Any
 
 import plait
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.tf import errors
 from plait.tf._convert import convert, core_dtype, inner, ints, pair, require, same, wrap
-from plait.tf._dispatch import op
+from plait.tf._dispatch import op, state
 
 
 def _flipped(x: Any, transposed: bool, adjoint: bool) -> Any:
@@ -138,10 +139,17 @@ def _square(name: str, x: Any) -> Any:
     return value
 
 
+def _settle(made: Any) -> None:
+    """Compute, so that a matrix without a result is found at the user's line; not where a graph is
+    tried out with made-up numbers, or a call is captured."""
+    if not state.probing and watch.active is None:
+        made.compute()
+
+
 def _solved(name: str, function: Any, *args: Any) -> Any:
     try:
         made = function(*args)
-        made.compute()  # a singular matrix is found here, at the user's line
+        _settle(made)
     except RuntimeError:
         raise error(errors.InvalidArgumentError, f"Input is not invertible. [Op:{name}]") from None
     return made
@@ -180,7 +188,7 @@ def cholesky(input: Any) -> Any:
     value = _square("Cholesky", input)
     try:
         made = plait.linalg.cholesky(value)
-        made.compute()
+        _settle(made)
     except RuntimeError:
         raise error(
             errors.InvalidArgumentError,

@@ -55,10 +55,8 @@ class Layer:
         if self._scope is None:
             scope = variable_scope(self._given, default_name=self.word, reuse=reuse)
             with scope as self._scope:
-                self._first = True
                 return self.call(x, *args, **kwargs)
         with variable_scope(self._scope, reuse=True):
-            self._first = False
             return self.call(x, *args, **kwargs)
 
     apply = __call__

@@ -45,7 +45,7 @@ class GraphKeys:
 class _Default(threading.local):
     def __init__(self) -> None:
         self.graph = Graph()
-        #: Whether the program has asked for eager execution, or for graphs.
+        #: Whether the program has asked for eager execution.
         self.eager_asked = False
 
 
@@ -77,10 +77,9 @@ def enable_eager_execution(*args: Any, **kwargs: Any) -> None:
     state.graph = None
 
 
-def as_old_programs_have_it() -> None:
-    """A program uses a name that TensorFlow 2 does not have: it is one of TensorFlow 1."""
-    if not _default.eager_asked:
-        disable_eager_execution()
+def asked_for_eager() -> bool:
+    """Whether the program has asked for operations to run at once."""
+    return _default.eager_asked
 
 
 def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Symbol:

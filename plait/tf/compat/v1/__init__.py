@@ -8,6 +8,7 @@ Graphs and sessions, once `disable_v2_behavior()` or `disable_eager_execution()`
 from __future__ import annotations
 
 import functools
+import importlib
 import logging as _python_logging
 import sys
 import types
@@ -37,7 +38,9 @@ from plait.tf._session import InteractiveSession, Session
 from plait.tf._session import default_session as _default_session
 from plait.tf._shape import Dimension, TensorShape, dimension_value
 from plait.tf._variable import Variable, assign, assign_add, assign_sub
-from plait.tf.compat import _layers, _losses, _saver, _scopes, _summaries, _training
+from plait.tf.compat import (
+    _contrib, _layers, _losses, _rnn, _saver, _scopes, _summaries, _training,
+)  # fmt: skip
 from plait.tf.compat._scopes import (
     AUTO_REUSE, GraphKeys, VariableScope, disable_eager_execution, enable_eager_execution,
     get_local_variable, get_variable, get_variable_scope, global_variables,
@@ -45,7 +48,6 @@ from plait.tf.compat._scopes import (
     local_variables_initializer, no_op, placeholder, placeholder_with_default,
     reset_default_graph, trainable_variables, variable_scope, variables_initializer,
 )  # fmt: skip
-from plait.tf._dispatch import state as _state
 from plait.tf.compat._training import gradients
 from plait.tf.initializers import (
     Constant as constant_initializer,
@@ -229,7 +231,8 @@ def concat(values: Any, axis: Any, name: str = "concat") -> Any:
 
 def where(condition: Any, x: Any = None, y: Any = None, name: Any = None) -> Any:
     """x where the condition holds, y elsewhere; a vector chooses rows."""
-    if x is not None and len(condition.shape) == 1 and len(x.shape) > 1:
+    condition = _tf.convert_to_tensor(condition)
+    if x is not None and condition.shape.rank == 1 and len(_tf.convert_to_tensor(x).shape) > 1:
         condition = _arrays.reshape(condition, [-1, *[1] * (len(x.shape) - 1)])
     return _elementwise.where(condition, x, y, name=name)
 
@@ -242,9 +245,7 @@ def gather(params: Any, indices: Any, validate_indices: Any = None, name: Any = 
 
 def div(x: Any, y: Any, name: Any = None) -> Any:
     """x / y; of integers rounded down."""
-    from plait.tf._ops.creation import convert_to_tensor
-
-    held = convert_to_tensor(x)
+    held = _tf.convert_to_tensor(x)
     return (_elementwise.floordiv if held.dtype.is_integer else _elementwise.truediv)(held, y)
 
 
@@ -392,6 +393,15 @@ nn = _Names(
     "nn", _tf.nn,
     softmax_cross_entropy_with_logits=_softmax_loss,
     softmax_cross_entropy_with_logits_v2=_neural.softmax_cross_entropy_with_logits,
+    dynamic_rnn=_rnn.dynamic_rnn, static_rnn=_rnn.static_rnn,
+    bidirectional_dynamic_rnn=_rnn.bidirectional_dynamic_rnn,
+    static_bidirectional_rnn=_rnn.static_bidirectional_rnn,
+    rnn_cell=_Names("rnn_cell", None, **{
+        name: getattr(_rnn, name) for name in (
+            "BasicLSTMCell", "BasicRNNCell", "DropoutWrapper", "GRUCell", "LSTMCell",
+            "LSTMStateTuple", "MultiRNNCell", "RNNCell",
+        )
+    }),
     dropout=_dropout, top_k=_arrays.top_k, sigmoid=_elementwise.sigmoid, tanh=_elementwise.tanh,
 )  # fmt: skip
 train = _Names(
@@ -438,6 +448,9 @@ logging = _Names(
 )
 
 
+contrib = _contrib
+
+
 def _run(main: Any = None, argv: Any = None) -> None:
     """Call the main function with the command's arguments, and end the program."""
     function = main or sys.modules["__main__"].main  # type: ignore[attr-defined]  # the program's
@@ -452,7 +465,7 @@ OLD_NAMES = frozenset(
     AUTO_REUSE ConfigProto Dimension FixedLenFeature GPUOptions GraphKeys InteractiveSession Print
     RunMetadata RunOptions Session VarLenFeature VariableScope add_to_collection all_variables app
     arg_max arg_min as_string assign assign_add assign_sub batch_matmul bincount ceil cholesky
-    confusion_matrix count_nonzero cross decode_csv decode_raw diag diag_part digamma
+    confusion_matrix contrib count_nonzero cross decode_csv decode_raw diag diag_part digamma
     disable_eager_execution disable_v2_behavior div enable_eager_execution erf examples
     get_collection get_collection_ref get_default_graph get_default_session get_local_variable
     get_variable get_variable_scope gfile global_norm global_variables
@@ -478,17 +491,39 @@ _BUILDING = frozenset(
 )
 
 
+#: What stands at the top of `tensorflow` with other arguments, or another meaning, than in 2.
+_CHANGED = (
+    *("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "reduce_all"),
+    *("reduce_any", "reduce_logsumexp", "argmax", "argmin", "squeeze", "expand_dims", "where"),
+    *("gather", "nn", "train", "summary", "losses", "metrics", "initializers", "random", "group"),
+    *("random_normal_initializer", "random_uniform_initializer", "no_op"),
+)
+
+
+def as_old_programs_have_it() -> None:
+    """A program has called what only TensorFlow 1 has at its top: it builds a graph from now on,
+    and finds the other names as that version has them."""
+    if _scopes.asked_for_eager():
+        return
+    disable_eager_execution()
+    for name in _CHANGED:
+        setattr(_tf, name, globals()[name])
+
+
 def at_the_top(name: str) -> Any:
     """A name of TensorFlow 1 at the top of `tensorflow`: what builds a graph begins with that."""
+    if name == "examples":
+        return importlib.import_module("plait.tf.examples")
     found = getattr(sys.modules[__name__], name)
-    if name not in _BUILDING or isinstance(found, type):
-        if name in ("Session", "InteractiveSession", "variable_scope"):
-            _scopes.as_old_programs_have_it()
+    if name not in _BUILDING:
+        return found
+    if isinstance(found, type):
+        as_old_programs_have_it()
         return found
 
     @functools.wraps(found)
     def call(*args: Any, **kwargs: Any) -> Any:
-        _scopes.as_old_programs_have_it()
+        as_old_programs_have_it()
         return found(*args, **kwargs)
 
     return call
@@ -496,10 +531,10 @@ def at_the_top(name: str) -> Any:
 
 def __getattr__(name: str) -> Any:
     """What TensorFlow 2 has under the same name."""
-    if name in ("contrib", "estimator", "flags", "nest", "tpu", "distributions", "FLAGS"):
-        if name == "nest":
-            return _tf.nest
+    if name in ("estimator", "flags", "tpu", "distributions", "FLAGS", "sparse_placeholder"):
         raise _NotBuilt(f"tf.compat.v1.{name} is not built in Plait yet")
     if name.startswith("__") or name in OLD_NAMES:
         raise AttributeError(f"module 'tensorflow.compat.v1' has no attribute {name!r}")
+    if name in ("encode_base64", "decode_base64", "parse_tensor", "serialize_tensor"):
+        return getattr(io, name)
     return getattr(_tf, name)
