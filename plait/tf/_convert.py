@@ -77,8 +77,11 @@ def _has_tensor(value: Any) -> bool:
 def _array(value: Any, dtype: DType | None) -> np.ndarray:
     """A Python value or an array as an array of its own with TensorFlow's dtype."""
     if value is None:
-        raise error(ValueError, "Attempt to convert a value (None) with an unsupported type "
-                    "(<class 'NoneType'>) to a Tensor.")
+        raise error(
+            ValueError,
+            "Attempt to convert a value (None) with an unsupported type "
+            "(<class 'NoneType'>) to a Tensor.",
+        )
     if isinstance(value, (TensorShape,)):
         value = value.as_list()
         if dtype is None:
@@ -259,8 +262,7 @@ def ints(value: Any) -> tuple[int, ...]:
     if isinstance(value, TensorShape):
         return tuple([_int(d) for d in value])
     if isinstance(value, (Tensor, LazyTensor, np.ndarray)) or hasattr(value, "_as_tf_tensor"):
-        array = value.numpy() if hasattr(value, "numpy") else value
-        return tuple([int(v) for v in np.atleast_1d(np.asarray(array)).tolist()])
+        return tuple([int(v) for v in np.atleast_1d(np.asarray(value)).tolist()])
     if hasattr(value, "__index__"):
         return (int(value),)
     return tuple([_int(v) for v in value])

@@ -161,7 +161,9 @@ def as_dtype(what: Any) -> DType:
                 return string
             if as_numpy.name in BY_NAME:
                 return BY_NAME[as_numpy.name]
-    raise error(TypeError, f"Cannot convert the argument `type_value`: {what!r} to a TensorFlow DType.")
+    raise error(
+        TypeError, f"Cannot convert the argument `type_value`: {what!r} to a TensorFlow DType."
+    )
 
 
 def message_name(dtype: DType) -> str:

@@ -55,8 +55,13 @@ class _Traced(Compiled):
 class Function:
     """What `tf.function` makes of a Python function."""
 
-    def __init__(self, python_function: Callable[..., Any], input_signature: Any = None,
-                 autograph: bool = True, reduce_retracing: bool = False) -> None:
+    def __init__(
+        self,
+        python_function: Callable[..., Any],
+        input_signature: Any = None,
+        autograph: bool = True,
+        reduce_retracing: bool = False,
+    ) -> None:
         functools.update_wrapper(self, python_function, updated=())
         self._python_function = python_function
         self._autograph = autograph
@@ -116,8 +121,11 @@ class Function:
             )
         made = []
         for spec, value in zip(self._signature, args):
-            made.append(nest.map_structure(self._fitted, spec, value) if nest.is_nested(spec)
-                        else self._fitted(spec, value))
+            made.append(
+                nest.map_structure(self._fitted, spec, value)
+                if nest.is_nested(spec)
+                else self._fitted(spec, value)
+            )
         return tuple(made)
 
     def _fitted(self, spec: Any, value: Any) -> Any:
@@ -254,6 +262,3 @@ def function(
         return Function(python_function, input_signature, autograph)
 
     return decorate if func is None else decorate(func)
-
-
-

@@ -33,8 +33,14 @@ _UNKNOWN_RANKS = ((), (6,), (6, 6), (6, 6, 6, 6))
 class Operation:
     """A call noted in a graph. outputs: its results, symbols for tensors."""
 
-    def __init__(self, graph: Graph, name: str, function: Callable[..., Any], args: tuple[Any, ...],
-                 kwargs: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> None:
         self.graph = graph
         self.name = name
         self.function = function
@@ -134,7 +140,7 @@ class Symbol(Tensor):
     def inner(self) -> Any:
         return self.present().inner()
 
-    def _array(self) -> np.ndarray:
+    def _array(self) -> Any:
         return self.present()._array()
 
     def numpy(self) -> Any:
@@ -189,14 +195,15 @@ class Symbol(Tensor):
 
 
 class Graph:
-    """Operations, their names, and collections of what was made. building: a TF1 program's."""
+    """Operations, their names, and collections of what was made."""
+
+    #: Whether == on tensors compares their values; TensorFlow 1 compares identity.
+    tensor_equality = False
 
     def __init__(self) -> None:
         self.operations: list[Operation] = []
         self.collections: dict[Any, list[Any]] = {}
         self.seed: int | None = None
-        #: Whether == on tensors compares their values; TensorFlow 1 compares identity.
-        self.tensor_equality = False
         self.finalized = False
         self._names: dict[str, int] = {}
         self._scope = ""
@@ -271,20 +278,26 @@ class Graph:
         """The tensor "operation:number". Raises ValueError, KeyError for others."""
         found = re.fullmatch(r"(.+):(\d+)", name)
         if found is None:
-            raise error(ValueError, f"The name {name!r} looks like an (invalid) Operation name, not "
-                        "a Tensor. Tensor names must be of the form '<op_name>:<output_index>'.")
+            raise error(
+                ValueError,
+                f"The name {name!r} looks like an (invalid) Operation name, not "
+                "a Tensor. Tensor names must be of the form '<op_name>:<output_index>'.",
+            )
         variable = self.variable_store.get(found[1])
         if variable is not None and found[1] not in self._by_name:
             return variable
         return self.get_operation_by_name(found[1]).outputs[int(found[2])]
 
-    def as_graph_element(self, item: Any, allow_tensor: bool = True, allow_operation: bool = True,
-                         feed: bool = False) -> Any:
+    def as_graph_element(
+        self, item: Any, allow_tensor: bool = True, allow_operation: bool = True, feed: bool = False
+    ) -> Any:
         """The tensor or operation of a name. Raises TypeError (`feed`) or ValueError."""
         if not isinstance(item, str):
             return item
         try:
-            return self.get_tensor_by_name(item) if ":" in item else self.get_operation_by_name(item)
+            return (
+                self.get_tensor_by_name(item) if ":" in item else self.get_operation_by_name(item)
+            )
         except (KeyError, ValueError):
             raise error(
                 TypeError if feed else ValueError,
@@ -539,9 +552,7 @@ def result_spec(function: Callable[..., Any], element_spec: Any) -> Any:
     graph = Graph()
     graph.tensor_equality = True
     with graph.as_default():
-        inputs = nest.map_structure(
-            lambda s: placeholder_in(graph, s.dtype, s.shape), element_spec
-        )
+        inputs = nest.map_structure(lambda s: placeholder_in(graph, s.dtype, s.shape), element_spec)
         result = function(*inputs) if type(inputs) is tuple else function(inputs)
         from plait.tf._ops.creation import convert_to_tensor
 
@@ -558,4 +569,3 @@ def _specs(value: Any, spec: Callable[[Any], Any]) -> Any:
     if isinstance(value, tuple):
         return tuple([_specs(part, spec) for part in value])
     return spec(value)
-

@@ -24,8 +24,11 @@ class Module:
 
     def __init__(self, name: str | None = None) -> None:
         if name is not None and not name.isidentifier():
-            raise error(ValueError, f"{name!r} is not a valid module name. Module names must be "
-                        "valid Python identifiers (e.g. a valid class name).")
+            raise error(
+                ValueError,
+                f"{name!r} is not a valid module name. Module names must be "
+                "valid Python identifiers (e.g. a valid class name).",
+            )
         self._name = name or _snake(type(self).__name__)
 
     @property

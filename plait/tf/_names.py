@@ -2,10 +2,35 @@
 
 #: At the top of `tensorflow`.
 UNBUILT = frozenset(
-    """
-    CriticalSection RaggedTensor RaggedTensorSpec SparseTensor SparseTensorSpec audio
-    distribute estimator experimental feature_column NodeDef python graph_util lite lookup profiler quantization
-    queue ragged raw_ops saved_model sets signal sparse sysconfig tpu types variable_creator_scope
-    xla
-    """.split()
+    [
+        "CriticalSection",
+        "RaggedTensor",
+        "RaggedTensorSpec",
+        "SparseTensor",
+        "SparseTensorSpec",
+        "audio",
+        "distribute",
+        "estimator",
+        "experimental",
+        "feature_column",
+        "NodeDef",
+        "python",
+        "graph_util",
+        "lite",
+        "lookup",
+        "profiler",
+        "quantization",
+        "queue",
+        "ragged",
+        "raw_ops",
+        "saved_model",
+        "sets",
+        "signal",
+        "sparse",
+        "sysconfig",
+        "tpu",
+        "types",
+        "variable_creator_scope",
+        "xla",
+    ]
 )

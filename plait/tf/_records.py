@@ -47,23 +47,25 @@ def records(file: Any) -> Iterator[bytes]:
             raise error(errors.DataLossError, "truncated record")
         length, crc = struct.unpack("<QI", head)
         if masked_crc(head[:8]) != crc:
-            raise error(errors.DataLossError, "corrupted record: its length does not match its "
-                        "checksum")
+            raise error(
+                errors.DataLossError, "corrupted record: its length does not match its checksum"
+            )
         body = file.read(length + 4)
         if len(body) < length + 4:
             raise error(errors.DataLossError, "truncated record")
         if masked_crc(body[:length]) != struct.unpack("<I", body[length:])[0]:
-            raise error(errors.DataLossError, "corrupted record: its data do not match their "
-                        "checksum")
+            raise error(
+                errors.DataLossError, "corrupted record: its data do not match their checksum"
+            )
         yield body[:length]
 
 
 def framed(record: bytes) -> bytes:
     """A record as it stands in a file."""
     head = struct.pack("<Q", len(record))
-    return b"".join([
-        head, struct.pack("<I", masked_crc(head)), record, struct.pack("<I", masked_crc(record))
-    ])
+    return b"".join(
+        [head, struct.pack("<I", masked_crc(head)), record, struct.pack("<I", masked_crc(record))]
+    )
 
 
 class TFRecordWriter:
@@ -75,7 +77,7 @@ class TFRecordWriter:
             from plait._unbuilt import not_built
 
             raise not_built(f"tf.io.TFRecordWriter with {kind} compression")
-        self._file: Any = gzip.open(path, "wb") if kind else open(path, "wb")
+        self._file: Any = gzip.open(path, "wb") if kind else open(path, "wb")  # noqa: SIM115  # closed by close()
 
     def write(self, record: Any) -> None:
         self._file.write(framed(record if isinstance(record, bytes) else record.numpy()))
@@ -154,9 +156,7 @@ class _List:
 
 class BytesList(_List):
     def encoded(self) -> bytes:
-        return b"".join([
-            block(1, v if isinstance(v, bytes) else v.encode()) for v in self.value
-        ])
+        return b"".join([block(1, v if isinstance(v, bytes) else v.encode()) for v in self.value])
 
 
 class FloatList(_List):
@@ -172,8 +172,9 @@ class Int64List(_List):
 class Feature:
     """One list, of one of three kinds."""
 
-    def __init__(self, bytes_list: Any = None, float_list: Any = None,
-                 int64_list: Any = None) -> None:
+    def __init__(
+        self, bytes_list: Any = None, float_list: Any = None, int64_list: Any = None
+    ) -> None:
         self.bytes_list = bytes_list or BytesList()
         self.float_list = float_list or FloatList()
         self.int64_list = int64_list or Int64List()
@@ -216,10 +217,12 @@ class Features:
         self.feature: dict[str, Feature] = dict(feature or {})
 
     def encoded(self) -> bytes:
-        return b"".join([
-            block(1, block(1, name.encode()) + block(2, self.feature[name].encoded()))
-            for name in sorted(self.feature)
-        ])
+        return b"".join(
+            [
+                block(1, block(1, name.encode()) + block(2, self.feature[name].encoded()))
+                for name in sorted(self.feature)
+            ]
+        )
 
 
 class Example:

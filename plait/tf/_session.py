@@ -111,16 +111,18 @@ class Session:
         made = convert(value, variable.dtype)
         if not variable.shape.is_compatible_with(made.shape):
             raise error(
-                ValueError, f"Cannot load a value of shape {made.shape} into the variable "
-                f"{variable.name!r} of shape {variable.shape}"
+                ValueError,
+                f"Cannot load a value of shape {made.shape} into the variable "
+                f"{variable.name!r} of shape {variable.shape}",
             )
         self.store(variable, new_leaf(made))
         self._programs.clear()  # they write the memory that was
 
     # -- running ------------------------------------------------------------------------------
 
-    def run(self, fetches: Any, feed_dict: Any = None, options: Any = None,
-            run_metadata: Any = None) -> Any:
+    def run(
+        self, fetches: Any, feed_dict: Any = None, options: Any = None, run_metadata: Any = None
+    ) -> Any:
         """The values of tensors (None of operations) in the structure of `fetches`.
 
         feed_dict: values of placeholders, or of any tensor. Raises TypeError, ValueError for what
@@ -185,8 +187,9 @@ class Session:
                 symbol = self._graph.as_graph_element(target, feed=True)
                 if not isinstance(symbol, Symbol) or symbol.graph is not self._graph:
                     raise error(
-                        TypeError, f"Cannot interpret feed_dict key as Tensor: {target!r} is not an "
-                        "element of this graph."
+                        TypeError,
+                        f"Cannot interpret feed_dict key as Tensor: {target!r} is not an "
+                        "element of this graph.",
                     )
                 feeds[symbol] = _fed_value(symbol, given)
         return feeds
@@ -194,18 +197,23 @@ class Session:
 
 def _fed_value(symbol: Symbol, value: Any) -> Tensor:
     if isinstance(value, (Symbol, Variable)):
-        raise error(TypeError, "The value of a feed cannot be a tf.Tensor object. Acceptable feed "
-                    "values include Python scalars, strings, lists, numpy ndarrays.")
+        raise error(
+            TypeError,
+            "The value of a feed cannot be a tf.Tensor object. Acceptable feed "
+            "values include Python scalars, strings, lists, numpy ndarrays.",
+        )
     if isinstance(value, Tensor):
         made = value
     else:
         try:
-            made = convert(np.asarray(value) if not isinstance(value, (str, bytes)) else value,
-                           symbol.dtype)
+            made = convert(
+                np.asarray(value) if not isinstance(value, (str, bytes)) else value, symbol.dtype
+            )
         except ValueError:
             raise error(
-                ValueError, f"setting the feed of {symbol.name!r}: the value is not an array of "
-                f"{symbol.dtype.name}"
+                ValueError,
+                f"setting the feed of {symbol.name!r}: the value is not an array of "
+                f"{symbol.dtype.name}",
             ) from None
     if not symbol.shape.is_compatible_with(made.shape):
         raise error(
@@ -259,7 +267,7 @@ class InteractiveSession(Session):
         super().close()
 
 
-# -- programs ---------------------------------------------------------------------------------------
+# -- programs -------------------------------------------------------------------------------------
 
 
 class GradientsCall:
@@ -350,7 +358,8 @@ class _Program:
             made = operation.execute(values.__getitem__)
             results = [
                 r._as_tf_tensor() if isinstance(r, Variable) else r
-                for r in nest.flatten(made) if isinstance(r, (Tensor, Variable))
+                for r in nest.flatten(made)
+                if isinstance(r, (Tensor, Variable))
             ]
         for symbol, value in zip(operation.outputs, results):
             if symbol not in values:
@@ -425,7 +434,7 @@ def _ordered(items: list[Any], known: set[Symbol]) -> list[Operation]:
     return order
 
 
-# -- variables of graphs -----------------------------------------------------------------------------
+# -- variables of graphs --------------------------------------------------------------------------
 
 
 def _cell(variable: Variable) -> Any:
@@ -449,4 +458,3 @@ def _store(variable: Variable, leaf: Any) -> None:
 
 
 sessions.update(cell=_cell, store=_store, default=default_session)
-

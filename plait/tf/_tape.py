@@ -48,8 +48,11 @@ class GradientTape:
 
     def __enter__(self) -> GradientTape:
         if self._recording:
-            raise error(ValueError, "Tape is still recording, This can happen if you try to "
-                        "re-enter an already-active tape.")
+            raise error(
+                ValueError,
+                "Tape is still recording, This can happen if you try to "
+                "re-enter an already-active tape.",
+            )
         self._start()
         return self
 
@@ -75,8 +78,9 @@ class GradientTape:
                 continue
             if not isinstance(item, Tensor):
                 raise error(
-                    ValueError, f"Passed in object {item!r} of type {type(item).__name__!r}, not "
-                    "tf.Tensor or tf.Variable or ExtensionType."
+                    ValueError,
+                    f"Passed in object {item!r} of type {type(item).__name__!r}, not "
+                    "tf.Tensor or tf.Variable or ExtensionType.",
                 )
             self._watch_tensor(item)
 
@@ -184,8 +188,10 @@ class GradientTape:
             if not isinstance(target, LazyTensor):
                 continue
             if not target.dtype.is_floating_point:
-                warn(f"The dtype of the target tensor must be floating (e.g. tf.float32) when "
-                     f"calling GradientTape.gradient, got {target.dtype.name}")
+                warn(
+                    f"The dtype of the target tensor must be floating (e.g. tf.float32) when "
+                    f"calling GradientTape.gradient, got {target.dtype.name}"
+                )
                 continue
             if target.requires_grad:
                 roots.append(target)
@@ -239,7 +245,8 @@ class GradientTape:
         zero = UnconnectedGradients(_value(unconnected_gradients)) is UnconnectedGradients.ZERO
         results = [
             (wrap(plait.zeros(shape, dtype=held.dtype)) if zero else None)
-            if g is None else self._wrapped(g.reshape(shape))
+            if g is None
+            else self._wrapped(g.reshape(shape))
             for g, shape in zip(found, shapes)
         ]
         return nest.pack_sequence_as(sources, results)
@@ -255,10 +262,11 @@ class GradientTape:
         """The Jacobian of each element of a batch by its own part of the source."""
         self._take("batch_jacobian")
         held = _tensor(target)
-        if held.ndim < 1 or held.shape[0] != tuple(source.shape)[0]:
+        if held.ndim < 1 or tuple(held.shape[:1]) != tuple(source.shape[:1]):
             raise error(
-                ValueError, f"Need first dimension of target shape ({tuple(held.shape)}) and "
-                f"source shape ({tuple(source.shape)}) to match."
+                ValueError,
+                f"Need first dimension of target shape ({tuple(held.shape)}) and "
+                f"source shape ({tuple(source.shape)}) to match.",
             )
         rest = tuple(held.shape[1:])
         count = held.numel() // max(held.shape[0], 1)
@@ -280,8 +288,13 @@ class GradientTape:
             create = bool(state.tapes)
             found = list(
                 plait.autograd.grad(
-                    [target], asked, [starts], retain_graph=True, create_graph=create,
-                    allow_unused=True, is_grads_batched=True,
+                    [target],
+                    asked,
+                    [starts],
+                    retain_graph=True,
+                    create_graph=create,
+                    allow_unused=True,
+                    is_grads_batched=True,
                 )
             )
         given = iter(found)
@@ -325,8 +338,11 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         with grad_mode(True):
             outputs = [plait.Tensor.of_node(t._inner.read()) for t in flat]
             user_function.attach(
-                f"{f.__name__}Backward", [t.inner() for t in tensors], outputs,
-                functools.partial(_call_back, backward), True,
+                f"{f.__name__}Backward",
+                [t.inner() for t in tensors],
+                outputs,
+                functools.partial(_call_back, backward),
+                True,
             )
         return nest.pack_sequence_as(result, [wrap(o) for o in outputs])
 

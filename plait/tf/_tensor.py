@@ -1,7 +1,7 @@
 """tf.Tensor: a handle on a tensor of the core, or an array of byte strings.
 
-The operators are attached by `plait.tf._ops.operators`. A tensor holds Plait's own tensor (`inner`),
-so that both dialects record into one graph.
+The operators are attached by `plait.tf._ops.operators`. A tensor holds Plait's own tensor
+(`inner`), so that both dialects record into one graph.
 """
 
 from __future__ import annotations
@@ -22,7 +22,22 @@ from plait.utils._pytree import register_pytree_node
 
 #: Methods of arrays that TensorFlow's tensors do not have.
 _ARRAY_METHODS = frozenset(
-    "T astype ravel transpose reshape clip size tolist data flatten sum mean max min".split()
+    [
+        "T",
+        "astype",
+        "ravel",
+        "transpose",
+        "reshape",
+        "clip",
+        "size",
+        "tolist",
+        "data",
+        "flatten",
+        "sum",
+        "mean",
+        "max",
+        "min",
+    ]
 )
 
 
@@ -50,7 +65,7 @@ class Reference:
 class Tensor:
     """A value with a dtype and a shape, that does not change."""
 
-    __slots__ = ("__weakref__", "_inner", "_tapes", "_keras_mask", "_keras_logits")
+    __slots__ = ("__weakref__", "_inner", "_keras_logits", "_keras_mask", "_tapes")
     __array_priority__ = 100
 
     def __init__(self, inner: Any) -> None:
@@ -115,7 +130,7 @@ class Tensor:
         array = self._array()
         return array[()] if array.ndim == 0 else array.copy()
 
-    def _array(self) -> np.ndarray:
+    def _array(self) -> Any:
         """The value as an array that must not be written."""
         held = self._inner
         if type(held) is np.ndarray:
@@ -214,7 +229,9 @@ class Tensor:
         return format(array[()], spec) if array.ndim == 0 else format(str(self), spec)
 
     def __str__(self) -> str:
-        return f"tf.Tensor({_text(self._array(), str)}, shape={self.shape}, dtype={self.dtype.name})"
+        return (
+            f"tf.Tensor({_text(self._array(), str)}, shape={self.shape}, dtype={self.dtype.name})"
+        )
 
     def __repr__(self) -> str:
         return (

@@ -67,8 +67,13 @@ class Variable(metaclass=VariableMeta):
         if initial_value is None:
             raise error(ValueError, "`initial_value` must not be None: Variable needs a value.")
         value = convert(initial_value() if callable(initial_value) else initial_value, dtype)
-        self._set_up(value.shape if shape is None else TensorShape(shape), value.dtype, name,
-                     True if trainable is None else trainable, constraint)
+        self._set_up(
+            value.shape if shape is None else TensorShape(shape),
+            value.dtype,
+            name,
+            True if trainable is None else trainable,
+            constraint,
+        )
         if not self._shape.is_compatible_with(value.shape):
             raise error(
                 ValueError,
@@ -77,7 +82,9 @@ class Variable(metaclass=VariableMeta):
             )
         self._leaf = new_leaf(value)
 
-    def _set_up(self, shape: Any, dtype: DType, name: Any, trainable: bool, constraint: Any) -> None:
+    def _set_up(
+        self, shape: Any, dtype: DType, name: Any, trainable: bool, constraint: Any
+    ) -> None:
         self._shape = TensorShape(shape)
         self._dtype = dtype
         self._name = name or "Variable"
@@ -200,17 +207,21 @@ class Variable(metaclass=VariableMeta):
 
     # -- writing ------------------------------------------------------------------------------
 
-    def assign(self, value: Any, use_locking: Any = None, name: Any = None, read_value: Any = True) -> Any:
+    def assign(
+        self, value: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
         """Write a value of this shape and dtype; gives the variable."""
         return assign(self, value)
 
-    def assign_add(self, delta: Any, use_locking: Any = None, name: Any = None,
-                   read_value: Any = True) -> Any:
+    def assign_add(
+        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
         """Add to the value; gives the variable."""
         return assign_add(self, delta)
 
-    def assign_sub(self, delta: Any, use_locking: Any = None, name: Any = None,
-                   read_value: Any = True) -> Any:
+    def assign_sub(
+        self, delta: Any, use_locking: Any = None, name: Any = None, read_value: Any = True
+    ) -> Any:
         """Subtract from the value; gives the variable."""
         return assign_sub(self, delta)
 

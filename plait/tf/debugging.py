@@ -83,8 +83,14 @@ assert_non_positive = _sign("assert_non_positive", np.less_equal, "<=")
 
 
 @op
-def assert_near(x: Any, y: Any, rtol: Any = None, atol: Any = None, message: str | None = None,
-                summarize: Any = None) -> None:
+def assert_near(
+    x: Any,
+    y: Any,
+    rtol: Any = None,
+    atol: Any = None,
+    message: str | None = None,
+    summarize: Any = None,
+) -> None:
     """Raises InvalidArgumentError unless x and y differ by ten roundings at most."""
     a = convert(x)
     b = convert(y, hint=a.dtype)
@@ -104,8 +110,9 @@ def Assert(condition: Any, data: Any, summarize: Any = None) -> None:
     if not bool(convert(condition)):
         shown = [convert(d)._array() for d in data]
         raise error(
-            errors.InvalidArgumentError, f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be "
-            f"true. Summarized data: {shown!r}"
+            errors.InvalidArgumentError,
+            f"Expected 'tf.Tensor(False, shape=(), dtype=bool)' to be "
+            f"true. Summarized data: {shown!r}",
         )
 
 
@@ -113,42 +120,52 @@ def assert_rank(x: Any, rank: Any, message: str | None = None) -> None:
     """Raises ValueError for another number of axes."""
     have = convert(x).ndim
     if have != int(rank):
-        raise error(ValueError, f"{message or ''} Tensor must have rank {int(rank)}. Received rank "
-                    f"{have}".strip())
+        raise error(
+            ValueError,
+            f"{message or ''} Tensor must have rank {int(rank)}. Received rank {have}".strip(),
+        )
 
 
 def assert_rank_at_least(x: Any, rank: Any, message: str | None = None) -> None:
     """Raises ValueError for fewer axes."""
     have = convert(x).ndim
     if have < int(rank):
-        raise error(ValueError, f"{message or ''} Tensor must have rank at least {int(rank)}. "
-                    f"Received rank {have}".strip())
+        raise error(
+            ValueError,
+            f"{message or ''} Tensor must have rank at least {int(rank)}. "
+            f"Received rank {have}".strip(),
+        )
 
 
 def assert_scalar(tensor: Any, message: str | None = None) -> Any:
     """The tensor. Raises ValueError unless it has no axes."""
     made = convert(tensor)
     if made.ndim:
-        raise error(ValueError, f"{message or ''} Expected scalar shape, saw shape: "
-                    f"{made.shape}".strip())
+        raise error(
+            ValueError, f"{message or ''} Expected scalar shape, saw shape: {made.shape}".strip()
+        )
     return made
 
 
-def assert_shapes(shapes: Any, data: Any = None, summarize: Any = None,
-                  message: str | None = None) -> None:
+def assert_shapes(
+    shapes: Any, data: Any = None, summarize: Any = None, message: str | None = None
+) -> None:
     """Raises ValueError where shapes disagree with their description: sizes, or symbols that must
     stand for one size."""
     sizes: dict[Any, int] = {}
     for tensor, wanted in shapes.items() if isinstance(shapes, dict) else shapes:
         have = tuple(tensor.deref().shape if hasattr(tensor, "deref") else convert(tensor).shape)
         if len(have) != len(wanted):
-            raise error(ValueError, f"{message or ''} shape {have} has not the rank of "
-                        f"{wanted}".strip())
+            raise error(
+                ValueError, f"{message or ''} shape {have} has not the rank of {wanted}".strip()
+            )
         for extent, word in zip(have, wanted):
             fixed = word if isinstance(word, int) else sizes.setdefault(word, extent or 0)
             if word is not None and fixed != extent:
-                raise error(ValueError, f"{message or ''} dimension {word!r} is {extent}, not "
-                            f"{fixed}".strip())
+                raise error(
+                    ValueError,
+                    f"{message or ''} dimension {word!r} is {extent}, not {fixed}".strip(),
+                )
 
 
 def assert_type(tensor: Any, tf_type: Any, message: str | None = None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-
 import plait
 from plait._unbuilt import unbuilt
 from plait.core.ir.errors import error
@@ -73,8 +72,11 @@ def _given_back(value: Any, alone: bool) -> Any:
 
 @op
 def resize(
-    images: Any, size: Any, method: Any = ResizeMethod.BILINEAR,
-    preserve_aspect_ratio: bool = False, antialias: bool = False,
+    images: Any,
+    size: Any,
+    method: Any = ResizeMethod.BILINEAR,
+    preserve_aspect_ratio: bool = False,
+    antialias: bool = False,
 ) -> Any:
     """Pictures of another size (height, width); float32, but for nearest neighbours."""
     value, alone = _batched(images)
@@ -85,9 +87,13 @@ def resize(
     kind = str(method).lower()
     planes = value.permute((0, 3, 1, 2))
     if kind == "nearest":
-        made = F.interpolate(planes, (height, width), mode="nearest-exact") if (
-            planes.dtype.kind == "f") else F.interpolate(
-                planes.to(plait.float32), (height, width), mode="nearest-exact").to(planes.dtype)
+        made = (
+            F.interpolate(planes, (height, width), mode="nearest-exact")
+            if (planes.dtype.kind == "f")
+            else F.interpolate(planes.to(plait.float32), (height, width), mode="nearest-exact").to(
+                planes.dtype
+            )
+        )
     elif kind in ("bilinear", "bicubic", "area"):
         planes = planes.to(plait.float32)
         options: dict[str, Any] = {} if kind == "area" else {"align_corners": False}
@@ -126,27 +132,34 @@ def rot90(image: Any, k: int = 1) -> Any:
 
 
 @op
-def crop_to_bounding_box(image: Any, offset_height: Any, offset_width: Any, target_height: Any,
-                         target_width: Any) -> Any:
+def crop_to_bounding_box(
+    image: Any, offset_height: Any, offset_width: Any, target_height: Any, target_width: Any
+) -> Any:
     """A part of pictures. Raises ValueError where it is not inside."""
     value = inner(image)
     y, x, h, w = (int(v) for v in (offset_height, offset_width, target_height, target_width))
     if y < 0 or x < 0 or y + h > value.shape[-3] or x + w > value.shape[-2]:
-        raise error(ValueError, f"the box ({y}, {x}, {h}, {w}) is not inside an image of "
-                    f"{value.shape[-3]} x {value.shape[-2]}")
+        raise error(
+            ValueError,
+            f"the box ({y}, {x}, {h}, {w}) is not inside an image of "
+            f"{value.shape[-3]} x {value.shape[-2]}",
+        )
     return wrap(value.narrow(-3, y, h).narrow(-2, x, w).clone())
 
 
 @op
-def pad_to_bounding_box(image: Any, offset_height: Any, offset_width: Any, target_height: Any,
-                        target_width: Any) -> Any:
+def pad_to_bounding_box(
+    image: Any, offset_height: Any, offset_width: Any, target_height: Any, target_width: Any
+) -> Any:
     """Zeros put around pictures. Raises ValueError where they do not fit."""
     value = inner(image)
     y, x, h, w = (int(v) for v in (offset_height, offset_width, target_height, target_width))
     below, right = h - y - value.shape[-3], w - x - value.shape[-2]
     if min(y, x, below, right) < 0:
-        raise error(ValueError, "the image does not fit in the box: height and width must be <= "
-                    "target - offset")
+        raise error(
+            ValueError,
+            "the image does not fit in the box: height and width must be <= target - offset",
+        )
     return wrap(F.pad(value, (0, 0, x, right, y, below)))
 
 
@@ -178,15 +191,23 @@ def resize_with_crop_or_pad(image: Any, target_height: Any, target_width: Any) -
 
 
 @op
-def resize_with_pad(image: Any, target_height: Any, target_width: Any, method: Any = "bilinear",
-                    antialias: bool = False) -> Any:
+def resize_with_pad(
+    image: Any,
+    target_height: Any,
+    target_width: Any,
+    method: Any = "bilinear",
+    antialias: bool = False,
+) -> Any:
     """Pictures resized with their own proportions, and zeros around."""
     height, width = convert(image).shape[-3], convert(image).shape[-2]
     ratio = max(width / int(target_width), height / int(target_height))
     h, w = int(height / ratio), int(width / ratio)
     made = resize(image, (h, w), method, antialias=antialias)
     return pad_to_bounding_box(
-        made, (int(target_height) - h) // 2, (int(target_width) - w) // 2, target_height,
+        made,
+        (int(target_height) - h) // 2,
+        (int(target_width) - w) // 2,
+        target_height,
         target_width,
     )
 
@@ -253,10 +274,14 @@ def _hsv(x: Any) -> Any:
     spread = most - least
     there = spread > 0
     safe = plait.where(there, spread, plait.ones_like(spread))
-    hue = plait.where(
-        most == r, (g - b) / safe,
-        plait.where(most == g, (b - r) / safe + 2, (r - g) / safe + 4),
-    ) / 6
+    hue = (
+        plait.where(
+            most == r,
+            (g - b) / safe,
+            plait.where(most == g, (b - r) / safe + 2, (r - g) / safe + 4),
+        )
+        / 6
+    )
     hue = plait.where(there, plait.where(hue < 0, hue + 1, hue), plait.zeros_like(hue))
     full = plait.where(most > 0, most, plait.ones_like(most))
     saturation = plait.where(most > 0, spread / full, plait.zeros_like(most))
@@ -271,8 +296,10 @@ def hsv_to_rgb(images: Any) -> Any:
 
 def _rgb(x: Any) -> Any:
     h, s, v = x[..., 0], x[..., 1], x[..., 2]
-    parts = [plait.clamp(plait.abs(h * 6 - c) * w + o, 0.0, 1.0)
-             for c, w, o in ((3, 1, -1), (2, -1, 2), (4, -1, 2))]
+    parts = [
+        plait.clamp(plait.abs(h * 6 - c) * w + o, 0.0, 1.0)
+        for c, w, o in ((3, 1, -1), (2, -1, 2), (4, -1, 2))
+    ]
     return plait.stack([((1 - s) + s * p) * v for p in parts], dim=-1)
 
 
@@ -332,7 +359,7 @@ def psnr(a: Any, b: Any, max_val: Any) -> Any:
     return wrap(20 * math.log10(most) - 10 / math.log(10) * plait.log(error_))
 
 
-# -- chance -------------------------------------------------------------------------------------------
+# -- chance ---------------------------------------------------------------------------------------
 
 
 def _number(low: float, high: float, seed: Any) -> float:
@@ -394,8 +421,10 @@ def random_crop(value: Any, size: Any, seed: Any = None) -> Any:
     """A block of given extents from a place drawn by chance."""
     held, extents = inner(value), ints(size)
     if any(e > s for e, s in zip(extents, held.shape)):
-        raise error(errors.InvalidArgumentError, "Need value.shape >= size, got "
-                    f"{list(held.shape)} {list(extents)}")
+        raise error(
+            errors.InvalidArgumentError,
+            f"Need value.shape >= size, got {list(held.shape)} {list(extents)}",
+        )
     for axis, extent in enumerate(extents):
         room = held.shape[axis] - extent
         start = int(random.uniform((), 0, room + 1, "int32", seed)) if room else 0
@@ -405,8 +434,19 @@ def random_crop(value: Any, size: Any, seed: Any = None) -> Any:
 
 __getattr__ = unbuilt(
     "tf.image",
-    ("crop_and_resize", "decode_gif", "draw_bounding_boxes", "extract_patches",
-     "non_max_suppression", "sample_distorted_bounding_box", "sobel_edges", "ssim",
-     "stateless_random_brightness", "stateless_random_contrast", "stateless_random_crop",
-     "stateless_random_flip_left_right", "combined_non_max_suppression"),
+    (
+        "crop_and_resize",
+        "decode_gif",
+        "draw_bounding_boxes",
+        "extract_patches",
+        "non_max_suppression",
+        "sample_distorted_bounding_box",
+        "sobel_edges",
+        "ssim",
+        "stateless_random_brightness",
+        "stateless_random_contrast",
+        "stateless_random_crop",
+        "stateless_random_flip_left_right",
+        "combined_non_max_suppression",
+    ),
 )

@@ -72,8 +72,9 @@ class Constant(Initializer):
 class RandomNormal(Initializer):
     """Normally distributed."""
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None, dtype: Any = None
+    ) -> None:
         self.mean, self.stddev, self.seed, self.dtype = mean, stddev, seed, dtype
 
     def make(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -83,8 +84,9 @@ class RandomNormal(Initializer):
 class TruncatedNormal(Initializer):
     """Normally distributed within two standard deviations."""
 
-    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self, mean: float = 0.0, stddev: float = 0.05, seed: Any = None, dtype: Any = None
+    ) -> None:
         self.mean, self.stddev, self.seed, self.dtype = mean, stddev, seed, dtype
 
     def make(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -94,8 +96,9 @@ class TruncatedNormal(Initializer):
 class RandomUniform(Initializer):
     """Uniform between two bounds."""
 
-    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self, minval: float = -0.05, maxval: float = 0.05, seed: Any = None, dtype: Any = None
+    ) -> None:
         self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
 
     def make(self, shape: tuple[int, ...], dtype: Any) -> Any:
@@ -115,9 +118,14 @@ class VarianceScaling(Initializer):
     """Variance scale / n, with n the number of inputs, outputs or their mean. (Glorot and Bengio,
     AISTATS 2010; He et al., ICCV 2015.)"""
 
-    def __init__(self, scale: float = 1.0, mode: str = "fan_in",
-                 distribution: str = "truncated_normal", seed: Any = None,
-                 dtype: Any = None) -> None:
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: Any = None,
+        dtype: Any = None,
+    ) -> None:
         if scale <= 0:
             raise error(ValueError, f"Argument `scale` must be a positive float. Received: {scale}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
@@ -167,8 +175,11 @@ class Orthogonal(Initializer):
 
     def make(self, shape: tuple[int, ...], dtype: Any) -> Any:
         if len(shape) < 2:
-            raise error(ValueError, "The tensor to initialize must be at least two-dimensional. "
-                        f"Received: shape={shape}")
+            raise error(
+                ValueError,
+                "The tensor to initialize must be at least two-dimensional. "
+                f"Received: shape={shape}",
+            )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         drawn = random.normal((max(rows, columns), min(rows, columns)), seed=self.seed).numpy()
         q, r = np.linalg.qr(drawn)

@@ -42,8 +42,9 @@ def read_file(filename: Any) -> Any:
         with open(path, "rb") as file:
             return of_array(scalar(file.read()))
     except FileNotFoundError:
-        raise error(errors.NotFoundError, f"{path}; No such file or directory [Op:ReadFile]"
-                    ) from None
+        raise error(
+            errors.NotFoundError, f"{path}; No such file or directory [Op:ReadFile]"
+        ) from None
 
 
 @op
@@ -62,8 +63,9 @@ def matching_files(pattern: Any) -> Any:
 
 
 @op
-def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True,
-               fixed_length: Any = None) -> Any:
+def decode_raw(
+    input_bytes: Any, out_type: Any, little_endian: bool = True, fixed_length: Any = None
+) -> Any:
     """Bytes as numbers of a dtype, along a new last axis."""
     kind = as_dtype(out_type).core.numpy
     array = convert(input_bytes, string)._array()
@@ -73,8 +75,14 @@ def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True,
 
 
 @op
-def decode_csv(records: Any, record_defaults: Any, field_delim: str = ",",
-               use_quote_delim: bool = True, na_value: str = "", select_cols: Any = None) -> Any:
+def decode_csv(
+    records: Any,
+    record_defaults: Any,
+    field_delim: str = ",",
+    use_quote_delim: bool = True,
+    na_value: str = "",
+    select_cols: Any = None,
+) -> Any:
     """The columns of lines of comma-separated values, each a tensor of the lines' shape."""
     array = convert(records, string)._array()
     columns = [_column(d) for d in record_defaults]
@@ -84,8 +92,10 @@ def decode_csv(records: Any, record_defaults: Any, field_delim: str = ",",
         fields = next(csv.reader([item.decode("utf-8")], delimiter=field_delim, quoting=quoting))
         kept = fields if select_cols is None else [fields[k] for k in select_cols]
         if len(kept) != len(columns):
-            raise error(errors.InvalidArgumentError, f"Expect {len(columns)} fields but have "
-                        f"{len(kept)} in record 0")
+            raise error(
+                errors.InvalidArgumentError,
+                f"Expect {len(columns)} fields but have {len(kept)} in record 0",
+            )
         rows.append([field(text, *c, na_value)[()] for text, c in zip(kept, columns)])
     made = []
     for number, (kind, _) in enumerate(columns):
@@ -96,7 +106,7 @@ def decode_csv(records: Any, record_defaults: Any, field_delim: str = ",",
     return made
 
 
-# -- examples ---------------------------------------------------------------------------------------
+# -- examples -------------------------------------------------------------------------------------
 
 
 class FixedLenFeature(NamedTuple):
@@ -207,6 +217,13 @@ def serialize_tensor(tensor: Any) -> Any:
     return of_array(scalar(message))
 
 
+def _extent(message: bytes) -> int:
+    """The extent in a dimension's message; 0 is left out of it."""
+    from plait.tf._records import fields
+
+    return {key: value for key, _, value in fields(message)}.get(1, 0)
+
+
 @op
 def parse_tensor(serialized: Any, out_type: Any) -> Any:
     """The tensor in a TensorProto message. Raises InvalidArgumentError for another dtype."""
@@ -218,7 +235,7 @@ def parse_tensor(serialized: Any, out_type: Any) -> Any:
         if key == 1:
             number = value
         elif key == 2:
-            shape = [dict((k, v) for k, _, v in fields(d)).get(1, 0) for _, _, d in fields(value)]
+            shape = [_extent(d) for _, _, d in fields(value)]
         elif key == 4:
             content = value
         elif key == 8:
@@ -226,8 +243,10 @@ def parse_tensor(serialized: Any, out_type: Any) -> Any:
         else:
             raise not_built("tf.io.parse_tensor of values that are not in tensor_content")
     if number != _NUMBERS[kind.name]:
-        raise error(errors.InvalidArgumentError, "Type mismatch between parsed tensor "
-                    f"({number}) and dtype ({kind.name})")
+        raise error(
+            errors.InvalidArgumentError,
+            f"Type mismatch between parsed tensor ({number}) and dtype ({kind.name})",
+        )
     if kind is string:
         made = np.empty(len(texts), object)
         made[:] = texts
@@ -235,12 +254,13 @@ def parse_tensor(serialized: Any, out_type: Any) -> Any:
     return of_array(np.frombuffer(content, kind.core.numpy).reshape(shape).copy())
 
 
-# -- pictures ----------------------------------------------------------------------------------------
+# -- pictures -------------------------------------------------------------------------------------
 
 
 @op
-def decode_image(contents: Any, channels: Any = None, dtype: Any = "uint8",
-                 expand_animations: bool = True) -> Any:
+def decode_image(
+    contents: Any, channels: Any = None, dtype: Any = "uint8", expand_animations: bool = True
+) -> Any:
     """A picture as (height, width, channels). Needs Pillow. Raises InvalidArgumentError."""
     import io as _io
 
@@ -305,7 +325,7 @@ def _encoded(image: Any, form: str, **options: Any) -> Any:
     return of_array(scalar(buffer.getvalue()))
 
 
-# -- the file system -----------------------------------------------------------------------------------
+# -- the file system ------------------------------------------------------------------------------
 
 
 class GFile:
@@ -313,7 +333,7 @@ class GFile:
 
     def __init__(self, name: Any, mode: str = "r") -> None:
         try:
-            self._file: Any = open(_path(name), mode, encoding=None if "b" in mode else "utf-8")
+            self._file: Any = open(_path(name), mode, encoding=None if "b" in mode else "utf-8")  # noqa: SIM115  # closed by close()
         except FileNotFoundError:
             raise error(errors.NotFoundError, f"{name}; No such file or directory") from None
 
@@ -398,6 +418,15 @@ for _function in (read_file, write_file, matching_files):
     _function.__dict__["host"] = True
 
 __getattr__ = unbuilt(
-    "tf.io", ("decode_gif", "decode_proto", "encode_base64", "decode_base64", "RaggedFeature",
-              "parse_sequence_example", "parse_single_sequence_example", "decode_json_example")
+    "tf.io",
+    (
+        "decode_gif",
+        "decode_proto",
+        "encode_base64",
+        "decode_base64",
+        "RaggedFeature",
+        "parse_sequence_example",
+        "parse_single_sequence_example",
+        "decode_json_example",
+    ),
 )

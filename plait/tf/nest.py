@@ -68,8 +68,8 @@ def assert_same_structure(
     """Raises ValueError or TypeError where two structures differ."""
     if is_nested(nest1) != is_nested(nest2):
         raise error(
-            ValueError, f"The two structures don't have the same nested structure: {nest1!r} and "
-            f"{nest2!r}"
+            ValueError,
+            f"The two structures don't have the same nested structure: {nest1!r} and {nest2!r}",
         )
     if not is_nested(nest1):
         return
@@ -77,13 +77,15 @@ def assert_same_structure(
         check_types and type(nest1) is not type(nest2)
     ):
         raise error(
-            TypeError, f"The two structures don't have the same sequence type: {type(nest1)} and "
-            f"{type(nest2)}"
+            TypeError,
+            f"The two structures don't have the same sequence type: {type(nest1)} and "
+            f"{type(nest2)}",
         )
     if len(nest1) != len(nest2):
         raise error(
-            ValueError, f"The two structures don't have the same number of elements: {len(nest1)} "
-            f"and {len(nest2)}"
+            ValueError,
+            f"The two structures don't have the same number of elements: {len(nest1)} "
+            f"and {len(nest2)}",
         )
     if isinstance(nest1, Mapping):
         if set(nest1) != set(nest2):

@@ -2,7 +2,19 @@
 
 from plait.tf import _random_experimental as experimental
 from plait.tf._ops.random import (
-    Generator, categorical, fold_in, gamma, get_global_generator, normal, poisson, set_seed,
-    shuffle, split, stateless_normal, stateless_truncated_normal, stateless_uniform,
-    truncated_normal, uniform,
+    Generator,
+    categorical,
+    fold_in,
+    gamma,
+    get_global_generator,
+    normal,
+    poisson,
+    set_seed,
+    shuffle,
+    split,
+    stateless_normal,
+    stateless_truncated_normal,
+    stateless_uniform,
+    truncated_normal,
+    uniform,
 )  # fmt: skip

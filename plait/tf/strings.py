@@ -17,7 +17,7 @@ from plait.tf._dtypes import as_dtype, float32, string
 from plait.tf._tensor import of_array
 
 
-def _strings(value: Any) -> np.ndarray:
+def _strings(value: Any) -> Any:
     return convert(value, string)._array()
 
 
@@ -67,7 +67,7 @@ def length(input: Any, unit: str = "BYTE") -> Any:
 @op
 def join(inputs: Any, separator: str = "") -> Any:
     """Strings of several tensors joined, elementwise."""
-    arrays = np.broadcast_arrays(*[_strings(x) for x in inputs])
+    arrays: Any = np.broadcast_arrays(*[_strings(x) for x in inputs])
     between = separator.encode()
     made = np.empty(arrays[0].shape, object)
     for place in np.ndindex(made.shape):
@@ -140,8 +140,12 @@ def to_number(input: Any, out_type: Any = float32) -> Any:
 
 @op
 def as_string(
-    input: Any, precision: int = -1, scientific: bool = False, shortest: bool = False,
-    width: int = -1, fill: str = "",
+    input: Any,
+    precision: int = -1,
+    scientific: bool = False,
+    shortest: bool = False,
+    width: int = -1,
+    fill: str = "",
 ) -> Any:
     """Numbers as strings."""
     array = convert(input)._array()
@@ -182,8 +186,11 @@ def format(template: str, inputs: Any, placeholder: str = "{}", summarize: int =
     given = inputs if isinstance(inputs, (list, tuple)) else [inputs]
     parts = template.split(placeholder)
     if len(parts) != len(given) + 1:
-        raise error(ValueError, f"{len(parts) - 1} placeholder(s) in template does not match "
-                    f"{len(given)} tensor(s) provided as input.")
+        raise error(
+            ValueError,
+            f"{len(parts) - 1} placeholder(s) in template does not match "
+            f"{len(given)} tensor(s) provided as input.",
+        )
     text = parts[0]
     for value, part in zip(given, parts[1:]):
         text += shown(value, summarize) + part
@@ -217,13 +224,13 @@ def _rows(array: np.ndarray, edge: int, depth: int) -> str:
     cut = len(places) > 2 * edge
     kept = [*places[:edge], None, *places[-edge:]] if cut else list(places)
     if array.ndim == 1:
-        return "[" + " ".join(
-            "..." if k is None else _quoted(array[k]) for k in kept
-        ) + "]"
+        return "[" + " ".join("..." if k is None else _quoted(array[k]) for k in kept) + "]"
     between = "\n" + " " * depth
-    return "[" + between.join(
-        "..." if k is None else _rows(array[k], edge, depth + 1) for k in kept
-    ) + "]"
+    return (
+        "["
+        + between.join("..." if k is None else _rows(array[k], edge, depth + 1) for k in kept)
+        + "]"
+    )
 
 
 def _quoted(item: Any) -> str:
@@ -233,9 +240,9 @@ def _quoted(item: Any) -> str:
 def _shortest(item: Any) -> str:
     """The fewest digits that read back as the same float."""
     if isinstance(item, np.floating):
-        text = np.format_float_positional(item, trim="-") if 1e-5 < abs(item) < 1e9 or item == 0 \
-            else f"{item}"
-        return text
+        if 1e-5 < abs(item) < 1e9 or item == 0:
+            return np.format_float_positional(item, trim="-")
+        return str(item)
     return _element(item)
 
 
@@ -261,8 +268,9 @@ def bytes_split(input: Any) -> Any:
 
 
 @op
-def unicode_split(input: Any, input_encoding: str, errors: str = "replace",
-                  replacement_char: int = 65533) -> Any:
+def unicode_split(
+    input: Any, input_encoding: str, errors: str = "replace", replacement_char: int = 65533
+) -> Any:
     """The characters of one string."""
     array = _strings(input)
     if array.ndim:
@@ -272,8 +280,9 @@ def unicode_split(input: Any, input_encoding: str, errors: str = "replace",
 
 
 @op
-def unicode_decode(input: Any, input_encoding: str, errors: str = "replace",
-                   replacement_char: int = 65533) -> Any:
+def unicode_decode(
+    input: Any, input_encoding: str, errors: str = "replace", replacement_char: int = 65533
+) -> Any:
     """The code points of one string, int32."""
     array = _strings(input)
     if array.ndim:

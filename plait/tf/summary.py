@@ -23,8 +23,16 @@ class FileWriter:
 
     _count = 0
 
-    def __init__(self, logdir: Any, graph: Any = None, max_queue: int = 10, flush_secs: int = 120,
-                 graph_def: Any = None, filename_suffix: str = "", session: Any = None) -> None:
+    def __init__(
+        self,
+        logdir: Any,
+        graph: Any = None,
+        max_queue: int = 10,
+        flush_secs: int = 120,
+        graph_def: Any = None,
+        filename_suffix: str = "",
+        session: Any = None,
+    ) -> None:
         folder = os.fspath(logdir)
         os.makedirs(folder, exist_ok=True)
         FileWriter._count += 1
@@ -33,7 +41,7 @@ class FileWriter:
             f"{FileWriter._count}{filename_suffix}"
         )
         self._folder = folder
-        self._file: Any = open(os.path.join(folder, name), "wb")
+        self._file: Any = open(os.path.join(folder, name), "wb")  # noqa: SIM115  # closed by close()
         self._lock = threading.Lock()
         self._write(block(3, b"brain.Event:2"))
 
@@ -108,9 +116,14 @@ class _Context:
         _state.writer, _state.step = self._before
 
 
-def create_file_writer(logdir: Any, max_queue: Any = None, flush_millis: Any = None,
-                       filename_suffix: Any = None, name: Any = None,
-                       experimental_trackable: bool = False) -> FileWriter:
+def create_file_writer(
+    logdir: Any,
+    max_queue: Any = None,
+    flush_millis: Any = None,
+    filename_suffix: Any = None,
+    name: Any = None,
+    experimental_trackable: bool = False,
+) -> FileWriter:
     """A writer of events to a file in a folder."""
     return FileWriter(logdir, filename_suffix=filename_suffix or ".v2")
 
@@ -170,8 +183,11 @@ def _emit(value: bytes, step: Any) -> bool:
         return False
     number = step if step is not None else _state.step
     if number is None:
-        raise error(ValueError, "No step set. Please specify one either through the `step` "
-                    "argument or through tf.summary.experimental.set_step()")
+        raise error(
+            ValueError,
+            "No step set. Please specify one either through the `step` "
+            "argument or through tf.summary.experimental.set_step()",
+        )
     writer._write(block(5, block(1, value)), int(number))
     return True
 
@@ -189,9 +205,9 @@ def histogram_value(name: str, data: Any, buckets: int = 30) -> bytes:
         values = np.zeros(1)
     counts, edges = np.histogram(values, buckets)
     numbers = (values.min(), values.max(), values.size, values.sum(), (values * values).sum())
-    message = b"".join([
-        varint(k << 3 | _FIXED64) + struct.pack("<d", float(n)) for k, n in enumerate(numbers, 1)
-    ])
+    message = b"".join(
+        [varint(k << 3 | _FIXED64) + struct.pack("<d", float(n)) for k, n in enumerate(numbers, 1)]
+    )
     message += block(6, struct.pack(f"<{buckets}d", *edges[1:]))
     message += block(7, struct.pack(f"<{buckets}d", *counts.astype(np.float64)))
     return block(1, name.encode()) + block(5, message)
@@ -206,10 +222,17 @@ def image_value(name: str, picture: np.ndarray) -> bytes:
         array = (np.clip(array, 0, 1) * 255.5).astype(np.uint8)
     height, width, channels = array.shape
     data = encode_png(array)._array()[()]
-    message = b"".join([
-        varint(1 << 3), varint(height), varint(2 << 3), varint(width), varint(3 << 3),
-        varint(channels), block(4, data),
-    ])
+    message = b"".join(
+        [
+            varint(1 << 3),
+            varint(height),
+            varint(2 << 3),
+            varint(width),
+            varint(3 << 3),
+            varint(channels),
+            block(4, data),
+        ]
+    )
     return block(1, name.encode()) + block(4, message)
 
 
@@ -228,14 +251,16 @@ def scalar(name: str, data: Any, step: Any = None, description: Any = None) -> b
     return _emit(scalar_value(name, data), step)
 
 
-def histogram(name: str, data: Any, step: Any = None, buckets: int = 30,
-              description: Any = None) -> bool:
+def histogram(
+    name: str, data: Any, step: Any = None, buckets: int = 30, description: Any = None
+) -> bool:
     """Write a histogram of values; whether it was written."""
     return _emit(histogram_value(name, data, buckets), step)
 
 
-def image(name: str, data: Any, step: Any = None, max_outputs: int = 3,
-          description: Any = None) -> bool:
+def image(
+    name: str, data: Any, step: Any = None, max_outputs: int = 3, description: Any = None
+) -> bool:
     """Write pictures (batch, height, width, channels); whether they were written."""
     pictures = np.asarray(convert(data)._array())
     written = False

@@ -34,8 +34,9 @@ class TestCase(unittest.TestCase):
         """The values of tensors."""
         return nest.map_structure(lambda t: convert(t).numpy(), tensors)
 
-    def assertAllClose(self, a: Any, b: Any, rtol: float = 1e-6, atol: float = 1e-6,
-                       msg: Any = None) -> None:
+    def assertAllClose(
+        self, a: Any, b: Any, rtol: float = 1e-6, atol: float = 1e-6, msg: Any = None
+    ) -> None:
         for x, y in zip(nest.flatten(a), nest.flatten(b)):
             np.testing.assert_allclose(np.asarray(x), np.asarray(y), rtol, atol, err_msg=msg or "")
 

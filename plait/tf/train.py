@@ -12,7 +12,12 @@ import numpy as np
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._records import (
-    BytesList, Example, Feature, Features, FloatList, Int64List,
+    BytesList,
+    Example,
+    Feature,
+    Features,
+    FloatList,
+    Int64List,
 )  # fmt: skip
 from plait.tf._variable import Variable
 
@@ -76,7 +81,7 @@ def _tracked(value: Any, path: str, found: dict[str, Any], seen: set[int]) -> No
     elif isinstance(value, (list, tuple)):
         parts = enumerate(value)
     elif hasattr(value, "variables") and not hasattr(type(value), "_found"):
-        held = value.variables() if callable(value.variables) else value.variables
+        held: Any = value.variables() if callable(value.variables) else value.variables
         parts = enumerate(held)
     elif hasattr(value, "__dict__"):
         parts = [(k, v) for k, v in vars(value).items() if not k.startswith("__")]
@@ -106,8 +111,9 @@ class _Status:
     def assert_existing_objects_matched(self) -> _Status:
         """Raises AssertionError for variables that are not in the checkpoint."""
         if self._missing:
-            raise error(AssertionError, f"Variables without a value in the checkpoint: "
-                        f"{self._missing}")
+            raise error(
+                AssertionError, f"Variables without a value in the checkpoint: {self._missing}"
+            )
         return self
 
     assert_nontrivial_match = assert_existing_objects_matched
@@ -139,9 +145,9 @@ class Checkpoint:
         from plait.tf.compat._saver import write_archive
 
         path = str(file_prefix)
-        write_archive(path + SUFFIX, {
-            name: np.asarray(v.numpy()) for name, v in self._variables().items()
-        })
+        write_archive(
+            path + SUFFIX, {name: np.asarray(v.numpy()) for name, v in self._variables().items()}
+        )
         return path
 
     def save(self, file_prefix: Any, options: Any = None) -> str:
@@ -158,8 +164,11 @@ class Checkpoint:
         """
         path = str(save_path)
         if not os.path.exists(path + SUFFIX):
-            raise error(errors.NotFoundError, f"Unsuccessful TensorSliceReader constructor: Failed "
-                        f"to find any matching files for {path}")
+            raise error(
+                errors.NotFoundError,
+                f"Unsuccessful TensorSliceReader constructor: Failed "
+                f"to find any matching files for {path}",
+            )
         with np.load(path + SUFFIX, allow_pickle=False) as archive:
             values = {name: archive[name] for name in archive.files}
         variables = self._variables()
@@ -178,30 +187,41 @@ class Checkpoint:
 class CheckpointManager:
     """Numbers checkpoints in a folder, and keeps the last few."""
 
-    def __init__(self, checkpoint: Any, directory: Any, max_to_keep: int | None,
-                 keep_checkpoint_every_n_hours: Any = None, checkpoint_name: str = "ckpt",
-                 step_counter: Any = None, checkpoint_interval: Any = None,
-                 init_fn: Any = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Any,
+        directory: Any,
+        max_to_keep: int | None,
+        keep_checkpoint_every_n_hours: Any = None,
+        checkpoint_name: str = "ckpt",
+        step_counter: Any = None,
+        checkpoint_interval: Any = None,
+        init_fn: Any = None,
+    ) -> None:
         self.checkpoint = checkpoint
         self.directory = str(directory)
         self._most = max_to_keep
         self._name = checkpoint_name
         self._init = init_fn
         found = get_checkpoint_state(self.directory)
-        self.checkpoints = [] if found is None else [
-            p for p in found.all_model_checkpoint_paths if os.path.exists(p + SUFFIX)
-        ]
+        self.checkpoints = (
+            []
+            if found is None
+            else [p for p in found.all_model_checkpoint_paths if os.path.exists(p + SUFFIX)]
+        )
 
     @property
     def latest_checkpoint(self) -> str | None:
         return self.checkpoints[-1] if self.checkpoints else None
 
-    def save(self, checkpoint_number: Any = None, check_interval: bool = True,
-             options: Any = None) -> str:
+    def save(
+        self, checkpoint_number: Any = None, check_interval: bool = True, options: Any = None
+    ) -> str:
         """Write a checkpoint, removing the oldest beyond the number kept; gives its path."""
         self.checkpoint.save_counter.assign_add(1)
-        number = int(self.checkpoint.save_counter if checkpoint_number is None else
-                     checkpoint_number)
+        number = int(
+            self.checkpoint.save_counter if checkpoint_number is None else checkpoint_number
+        )
         path = self.checkpoint.write(os.path.join(self.directory, f"{self._name}-{number}"))
         self.checkpoints.append(path)
         while self._most and len(self.checkpoints) > self._most:

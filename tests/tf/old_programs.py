@@ -117,7 +117,13 @@ def variables(tf: Any, sess: Any) -> Any:
     start(tf, sess)
     first = sess.run(add)
     sess.run(v.assign([5.0, 6.0]))
-    return first, sess.run(v), v.eval(), len(tf.global_variables()), tf.trainable_variables()[0].name
+    return (
+        first,
+        sess.run(v),
+        v.eval(),
+        len(tf.global_variables()),
+        tf.trainable_variables()[0].name,
+    )
 
 
 @program
@@ -379,7 +385,11 @@ def not_a_bool(tf: Any, sess: Any) -> Any:
 def lookup(tf: Any, sess: Any) -> Any:
     a = tf.constant(3.0, name="three")
     graph = tf.get_default_graph()
-    return sess.run("three:0"), [graph.get_tensor_by_name("three:0") is a], graph.get_tensor_by_name("no:0")
+    return (
+        sess.run("three:0"),
+        [graph.get_tensor_by_name("three:0") is a],
+        graph.get_tensor_by_name("no:0"),
+    )
 
 
 @program

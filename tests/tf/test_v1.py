@@ -71,7 +71,13 @@ def test_convolutions_and_pooling() -> None:
         shapes = [t.shape.as_list() for t in (a, b, c, d, e)]
         values = started(sess, a, b, c, d, e, feed_dict={x: np.ones((2, 6, 6, 2))})
         weights = [v.shape.as_list() for v in tf.trainable_variables()]
-    assert shapes == [[None, 4, 4, 3], [None, 3, 3, 3], [None, 3, 3, 2], [None, 18], [None, 6, 6, 5]]
+    assert shapes == [
+        [None, 4, 4, 3],
+        [None, 3, 3, 3],
+        [None, 3, 3, 2],
+        [None, 18],
+        [None, 6, 6, 5],
+    ]
     assert [list(v.shape[1:]) for v in values] == [s[1:] for s in shapes]
     assert weights == [[3, 3, 2, 3], [3], [2, 3, 2, 3], [3], [3, 3, 5, 2], [5]]
 
@@ -152,7 +158,9 @@ def test_cells_upon_another_and_both_ways() -> None:
         y, state = tf.nn.dynamic_rnn(cells, tf.ones([2, 4, 5]), dtype=tf.float32)
         with tf.variable_scope("other"):
             (f, b), _ = tf.nn.bidirectional_dynamic_rnn(
-                tf.nn.rnn_cell.GRUCell(3), tf.nn.rnn_cell.GRUCell(2), tf.ones([2, 4, 5]),
+                tf.nn.rnn_cell.GRUCell(3),
+                tf.nn.rnn_cell.GRUCell(2),
+                tf.ones([2, 4, 5]),
                 dtype=tf.float32,
             )
         values = started(sess, y, f, b, *state)
@@ -212,7 +220,7 @@ def test_summaries(tmp_path: Path) -> None:
     assert b"loss" in path.read_bytes()
 
 
-OLD = '''
+OLD = """
 import tensorflow as tf
 import numpy as np
 W = tf.Variable(tf.random_normal([3, 1], seed=1))
@@ -230,9 +238,10 @@ with tf.Session() as sess:
     for i in range(60):
         sess.run(step, feed_dict={x: data, y: data.sum(1, keepdims=True)})
     print(round(float(sess.run(loss, {x: data, y: data.sum(1, keepdims=True)})), 4))
-    print(sess.run(kept, {x: [[1, 2, 3]]}).tolist(), type(sess.run(merged, {x: data, y: data[:, :1]})))
+    text = sess.run(merged, {x: data, y: data[:, :1]})
+    print(sess.run(kept, {x: [[1, 2, 3]]}).tolist(), type(text))
     print(isinstance(tf.contrib.layers.flatten(x), tf.Tensor), tf.train.Saver is not None)
-'''
+"""
 
 
 def run(program: str, folder: Path) -> list[str]:
@@ -240,8 +249,12 @@ def run(program: str, folder: Path) -> list[str]:
     path = folder / "program.py"
     path.write_text(program)
     done = subprocess.run(
-        [sys.executable, "-m", "plait", "run", str(path)], capture_output=True, text=True,
-        cwd=folder, env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=False,
+        [sys.executable, "-m", "plait", "run", str(path)],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={"PYTHONPATH": str(ROOT), "PATH": ""},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()

@@ -339,7 +339,9 @@ def argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: b
 
 def _descending(direction: str) -> bool:
     if direction not in ("ASCENDING", "DESCENDING"):
-        raise error(ValueError, f"Argument `direction` should be ASCENDING or DESCENDING: {direction}")
+        raise error(
+            ValueError, f"Argument `direction` should be ASCENDING or DESCENDING: {direction}"
+        )
     return direction == "DESCENDING"
 
 
@@ -411,7 +413,9 @@ def _unique(x: Any, out_idx: Any) -> tuple[Any, Any, Any]:
 
 
 @op
-def searchsorted(sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = int32) -> Any:
+def searchsorted(
+    sorted_sequence: Any, values: Any, side: str = "left", out_type: Any = int32
+) -> Any:
     """Where values would go into sorted rows."""
     made = plait.searchsorted(inner(sorted_sequence), inner(values), right=side == "right")
     return wrap(made.to(core_dtype(out_type)))
@@ -465,5 +469,6 @@ def _unique_spec(x: Any, out_idx: Any = int32) -> Any:
 # How many there are depends on the values: a graph cannot know it.
 unique.__dict__["infer"] = _unique_spec
 unique_with_counts.__dict__["infer"] = lambda x, out_idx=int32: (
-    *_unique_spec(x, out_idx), TensorSpec([None], out_idx)
+    *_unique_spec(x, out_idx),
+    TensorSpec([None], out_idx),
 )

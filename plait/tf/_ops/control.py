@@ -8,7 +8,7 @@ from typing import Any
 from plait.core.ir.errors import error
 from plait.tf import nest
 from plait.tf._convert import convert
-from plait.tf._dispatch import op
+from plait.tf._dispatch import op, state
 from plait.tf._ops.arrays import stack, unstack
 from plait.tf._shape import TensorSpec
 from plait.tf._tensor import Tensor
@@ -16,8 +16,11 @@ from plait.tf._tensor import Tensor
 
 @op
 def cond(
-    pred: Any = None, true_fn: Callable[..., Any] | None = None,
-    false_fn: Callable[..., Any] | None = None, strict: bool = False, fn1: Any = None,
+    pred: Any = None,
+    true_fn: Callable[..., Any] | None = None,
+    false_fn: Callable[..., Any] | None = None,
+    strict: bool = False,
+    fn1: Any = None,
     fn2: Any = None,
 ) -> Any:
     """true_fn() where the scalar `pred` is True, false_fn() where it is not."""
@@ -29,8 +32,9 @@ def cond(
 
 
 def _tensors(result: Any) -> Any:
-    if result is None:
-        return None
+    """In a graph, tensors for what a function gives; at once, what it gives."""
+    if result is None or state.values is None:
+        return result
     return nest.map_structure(lambda x: convert(x) if x is not None else None, result)
 
 
@@ -53,8 +57,10 @@ def case(
 @op
 def switch_case(branch_index: Any, branch_fns: Any, default: Any = None) -> Any:
     """The function of a number; the default (the last) where there is none of that number."""
-    functions = dict(branch_fns) if isinstance(branch_fns, dict) else dict(
-        f if isinstance(f, tuple) else (k, f) for k, f in enumerate(branch_fns)
+    functions = (
+        dict(branch_fns)
+        if isinstance(branch_fns, dict)
+        else dict(f if isinstance(f, tuple) else (k, f) for k, f in enumerate(branch_fns))
     )
     last = functions[max(functions)] if default is None else default
     return _tensors(functions.get(int(branch_index), last)())
@@ -97,8 +103,13 @@ def _loop_variable(value: Any) -> Any:
 
 @op
 def map_fn(
-    fn: Callable[..., Any], elems: Any, dtype: Any = None, parallel_iterations: Any = None,
-    back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True,
+    fn: Callable[..., Any],
+    elems: Any,
+    dtype: Any = None,
+    parallel_iterations: Any = None,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
     fn_output_signature: Any = None,
 ) -> Any:
     """The function of each slice along the first axis, its results stacked."""
@@ -115,8 +126,9 @@ def _stacked(results: list[Any]) -> Any:
 
 
 @op
-def vectorized_map(fn: Callable[..., Any], elems: Any, fallback_to_while_loop: bool = True,
-                   warn: bool = True) -> Any:
+def vectorized_map(
+    fn: Callable[..., Any], elems: Any, fallback_to_while_loop: bool = True, warn: bool = True
+) -> Any:
     """As `map_fn`."""
     return map_fn(fn, elems)
 
@@ -142,8 +154,12 @@ def _folded(fn: Any, elems: Any, initializer: Any, backwards: bool, keep: bool) 
 
 @op
 def foldl(
-    fn: Any, elems: Any, initializer: Any = None, parallel_iterations: Any = 10,
-    back_prop: bool = True, swap_memory: bool = False,
+    fn: Any,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: Any = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
 ) -> Any:
     """value = fn(value, slice), from the first slice to the last."""
     return _folded(fn, elems, initializer, False, False)
@@ -151,8 +167,12 @@ def foldl(
 
 @op
 def foldr(
-    fn: Any, elems: Any, initializer: Any = None, parallel_iterations: Any = 10,
-    back_prop: bool = True, swap_memory: bool = False,
+    fn: Any,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: Any = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
 ) -> Any:
     """value = fn(value, slice), from the last slice to the first."""
     return _folded(fn, elems, initializer, True, False)
@@ -160,8 +180,13 @@ def foldr(
 
 @op
 def scan(
-    fn: Any, elems: Any, initializer: Any = None, parallel_iterations: Any = 10,
-    back_prop: bool = True, swap_memory: bool = False, infer_shape: bool = True,
+    fn: Any,
+    elems: Any,
+    initializer: Any = None,
+    parallel_iterations: Any = 10,
+    back_prop: bool = True,
+    swap_memory: bool = False,
+    infer_shape: bool = True,
     reverse: bool = False,
 ) -> Any:
     """As `foldl`, with all values on the way stacked."""
@@ -193,8 +218,9 @@ def py_function(func: Any = None, inp: Any = None, Tout: Any = None) -> Any:
 
 
 @op
-def numpy_function(func: Any = None, inp: Any = None, Tout: Any = None,
-                   stateful: bool = True) -> Any:
+def numpy_function(
+    func: Any = None, inp: Any = None, Tout: Any = None, stateful: bool = True
+) -> Any:
     """A Python function of arrays, called at once; its results in the dtypes of `Tout`."""
     return _typed(func(*[convert(x).numpy() for x in inp or ()]), Tout)
 
@@ -209,8 +235,9 @@ def _typed(result: Any, types: Any) -> Any:
     return convert(single, types)
 
 
-def _loop_spec(cond: Any, body: Any, loop_vars: Any, shape_invariants: Any = None,
-               *args: Any, **kwargs: Any) -> Any:
+def _loop_spec(
+    cond: Any, body: Any, loop_vars: Any, shape_invariants: Any = None, *args: Any, **kwargs: Any
+) -> Any:
     """The variables of a loop keep their shapes, but for those stated to change."""
     shapes = nest.flatten(shape_invariants) if shape_invariants is not None else None
     made = []
@@ -219,13 +246,15 @@ def _loop_spec(cond: Any, body: Any, loop_vars: Any, shape_invariants: Any = Non
             value = _loop_variable(value)
         made.append(
             TensorSpec(value.shape if shapes is None else shapes[place], value.dtype)
-            if isinstance(value, Tensor) else value
+            if isinstance(value, Tensor)
+            else value
         )
     return nest.pack_sequence_as(loop_vars, made)
 
 
-def _typed_spec(func: Any = None, inp: Any = None, Tout: Any = None, *args: Any,
-                **kwargs: Any) -> Any:
+def _typed_spec(
+    func: Any = None, inp: Any = None, Tout: Any = None, *args: Any, **kwargs: Any
+) -> Any:
     if isinstance(Tout, (list, tuple)):
         return [TensorSpec(None, t) for t in Tout]
     return None if Tout is None else TensorSpec(None, Tout)

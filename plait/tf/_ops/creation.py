@@ -49,8 +49,10 @@ def convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) -> 
 
 def _any_tensor(values: Any) -> bool:
     return any(
-        _any_tensor(v) if isinstance(v, (list, tuple)) else
-        isinstance(v, Tensor) or hasattr(v, "_as_tf_tensor") for v in values
+        _any_tensor(v)
+        if isinstance(v, (list, tuple))
+        else isinstance(v, Tensor) or hasattr(v, "_as_tf_tensor")
+        for v in values
     )
 
 
@@ -104,7 +106,9 @@ def fill(dims: Any, value: Any, layout: Any = None) -> Any:
 
 
 @op
-def eye(num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32) -> Any:
+def eye(
+    num_rows: Any, num_columns: Any = None, batch_shape: Any = None, dtype: Any = float32
+) -> Any:
     """Identity matrices."""
     columns = num_rows if num_columns is None else num_columns
     made = plait.eye(int(num_rows), int(columns), dtype=core_dtype(dtype))
@@ -129,10 +133,10 @@ def range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> A
     if step == 0:
         raise error(errors.InvalidArgumentError, "Requires delta != 0: 0 [Op:Range]")
     if (last - first) / step < 0:
+        sign = ("<=", ">") if step > 0 else (">=", "<")
         raise error(
             errors.InvalidArgumentError,
-            f"Requires start {'<=' if step > 0 else '>='} limit when delta {'>' if step > 0 else '<'}"
-            f" 0: {first}/{last} [Op:Range]",
+            f"Requires start {sign[0]} limit when delta {sign[1]} 0: {first}/{last} [Op:Range]",
         )
     if kind.is_integer:
         return of_array(np.arange(int(first), int(last), int(step), dtype=kind.core.numpy))
@@ -160,7 +164,11 @@ def linspace(start: Any, stop: Any, num: Any, axis: int = 0) -> Any:
 
 @op
 def one_hot(
-    indices: Any, depth: Any, on_value: Any = None, off_value: Any = None, axis: Any = None,
+    indices: Any,
+    depth: Any,
+    on_value: Any = None,
+    off_value: Any = None,
+    axis: Any = None,
     dtype: Any = None,
 ) -> Any:
     """on_value where the position along a new axis is the index, off_value elsewhere."""

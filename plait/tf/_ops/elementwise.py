@@ -11,9 +11,9 @@ import numpy as np
 import plait
 from plait import special
 from plait._unbuilt import not_built
+from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
-from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ops.view import broadcast
 from plait.tf import errors
 from plait.tf._convert import convert, core_dtype, inner, known, pair, require, same, wrap
@@ -44,7 +44,10 @@ def _short(shape: tuple[int, ...]) -> str:
 
 
 def binary(
-    name: str, compute: Callable[..., Any], kinds: str = _NUMERIC, strict: bool = False,
+    name: str,
+    compute: Callable[..., Any],
+    kinds: str = _NUMERIC,
+    strict: bool = False,
     divides: bool = False,
 ) -> Callable[..., Any]:
     """A function of two tensors of one dtype that broadcast. name: TensorFlow's, for errors."""
@@ -108,15 +111,18 @@ floordiv = _public(
     "floordiv", binary("FloorDiv", plait.floor_divide, "iuf", divides=True), "floor(x / y)."
 )
 truncatediv = _public(
-    "truncatediv", binary("TruncateDiv", _trunc_div, "iu", divides=True),
+    "truncatediv",
+    binary("TruncateDiv", _trunc_div, "iu", divides=True),
     "x / y, rounded towards 0.",
 )
 floormod = _public(
-    "floormod", binary("FloorMod", plait.remainder, "iuf", divides=True),
+    "floormod",
+    binary("FloorMod", plait.remainder, "iuf", divides=True),
     "The remainder with the sign of y.",
 )
 truncatemod = _public(
-    "truncatemod", binary("TruncateMod", plait.fmod, "iuf", divides=True),
+    "truncatemod",
+    binary("TruncateMod", plait.fmod, "iuf", divides=True),
     "The remainder with the sign of x.",
 )
 
@@ -275,6 +281,7 @@ right_shift = _public("right_shift", binary("RightShift", prim.SHIFT_RIGHT, "iu"
 
 # -- one operand --------------------------------------------------------------------------------
 
+
 def _function(public: str, name: str, compute: Any, kinds: str, doc: str) -> Callable[..., Any]:
     return _public(public, unary(name, compute, kinds), doc)
 
@@ -321,7 +328,6 @@ is_finite = _function(
 )
 
 
-
 @op
 def round(x: Any) -> Any:
     """Rounded to the nearest, halves to even; integers are as they are."""
@@ -362,7 +368,9 @@ def saturate_cast(value: Any, dtype: Any) -> Any:
 def clip_by_value(t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     """min(max(t, clip_value_min), clip_value_max)."""
     value, low, high = same("ClipByValue", (t, clip_value_min, clip_value_max))
-    low, high = (x.broadcast_to(value.shape) if x._shape != value._shape else x for x in (low, high))
+    low, high = (
+        x.broadcast_to(value.shape) if x._shape != value._shape else x for x in (low, high)
+    )
     return wrap(_minimum(_maximum(value, low), high))
 
 
@@ -372,8 +380,8 @@ def clip_by_norm(t: Any, clip_norm: Any, axes: Any = None) -> Any:
     value = inner(t)
     limit = inner(convert(clip_norm, hint=convert(t).dtype))
     over = None if axes is None else [int(a) for a in np.atleast_1d(axes)]
-    squares = (value * value).sum(dim=over, keepdim=True) if over is not None else (
-        (value * value).sum()
+    squares = (
+        (value * value).sum(dim=over, keepdim=True) if over is not None else ((value * value).sum())
     )
     positive = squares > 0
     norm = plait.where(positive, plait.sqrt(plait.where(positive, squares, 1.0)), squares)

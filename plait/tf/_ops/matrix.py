@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 import plait
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
@@ -36,8 +35,8 @@ def matmul(
     if x.ndim < 2 or y.ndim < 2:
         which = 0 if x.ndim < 2 else 1
         raise error(
-            errors.InvalidArgumentError, f"In[{which}] ndims must be >= 2: "
-            f"{[x, y][which].ndim} [Op:MatMul]"
+            errors.InvalidArgumentError,
+            f"In[{which}] ndims must be >= 2: {[x, y][which].ndim} [Op:MatMul]",
         )
     x, y = _flipped(x, transpose_a, adjoint_a), _flipped(y, transpose_b, adjoint_b)
     if x.shape[-1] != y.shape[-2]:
@@ -102,8 +101,14 @@ def trace(x: Any) -> Any:
 
 
 @op
-def diag(diagonal: Any, k: int = 0, num_rows: int = -1, num_cols: int = -1,
-         padding_value: Any = 0, align: str = "RIGHT_LEFT") -> Any:
+def diag(
+    diagonal: Any,
+    k: int = 0,
+    num_rows: int = -1,
+    num_cols: int = -1,
+    padding_value: Any = 0,
+    align: str = "RIGHT_LEFT",
+) -> Any:
     """Matrices with the given diagonals (of one offset)."""
     return wrap(plait.diag_embed(inner(diagonal), offset=int(k)))
 
@@ -134,7 +139,8 @@ def _square(name: str, x: Any) -> Any:
     value = require(name, x, "f")
     if value.ndim < 2 or value.shape[-1] != value.shape[-2]:
         raise error(
-            errors.InvalidArgumentError, f"Input matrix must be square, got {_short(value)} [Op:{name}]"
+            errors.InvalidArgumentError,
+            f"Input matrix must be square, got {_short(value)} [Op:{name}]",
         )
     return value
 
@@ -317,5 +323,3 @@ def clip_by_global_norm(t_list: Any, clip_norm: Any, use_norm: Any = None) -> An
     # An infinite norm makes all nan, as in TensorFlow.
     scale = plait.where(plait.isfinite(length), scale, plait.full_like(length, float("nan")))
     return [None if t is None else wrap(inner(t) * scale) for t in t_list], size
-
-

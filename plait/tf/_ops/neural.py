@@ -12,13 +12,23 @@ from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.tf import errors
 from plait.tf._convert import (
-    axes_of, convert, inner, ints, known, one_axis, pair, require, shape_of, wrap,
+    axes_of,
+    convert,
+    inner,
+    known,
+    one_axis,
+    pair,
+    require,
+    shape_of,
+    wrap,
 )
 from plait.tf._dispatch import op
 from plait.tf._ops.slicing import _within, gathered
 
 
-def _activation(public: str, compute: Callable[..., Any], kinds: str, doc: str) -> Callable[..., Any]:
+def _activation(
+    public: str, compute: Callable[..., Any], kinds: str, doc: str
+) -> Callable[..., Any]:
     def activate(features: Any) -> Any:
         return wrap(compute(require(public.capitalize(), features, kinds)))
 
@@ -68,7 +78,9 @@ def softmax(logits: Any, axis: Any = None, dim: Any = None) -> Any:
     """exp(x) / sum(exp(x)) along an axis, the last by default."""
     value = require("Softmax", logits, "f")
     where = axis if axis is not None else dim
-    return wrap(plait.softmax(value, one_axis(-1 if where is None else where, value.ndim, "Softmax")))
+    return wrap(
+        plait.softmax(value, one_axis(-1 if where is None else where, value.ndim, "Softmax"))
+    )
 
 
 @op
@@ -127,7 +139,7 @@ def sparse_softmax_cross_entropy_with_logits(labels: Any = None, logits: Any = N
         )
     classes = scores.shape[-1]
     values = known(places)
-    if values is not None and values.size and not (0 <= values.min() and values.max() < classes):
+    if values is not None and values.size and not (values.min() >= 0 and values.max() < classes):
         bad = values[(values < 0) | (values >= classes)].reshape(-1)[0]
         raise error(
             errors.InvalidArgumentError,
@@ -189,8 +201,9 @@ def bias_add(value: Any, bias: Any, data_format: str | None = None) -> Any:
     x, b = pair("BiasAdd", value, bias)
     first = data_format is not None and data_format.startswith("NC")
     if b.ndim != 1:
-        raise error(errors.InvalidArgumentError, f"Must provide a vector bias, got {b.ndim}-D "
-                    "[Op:BiasAdd]")
+        raise error(
+            errors.InvalidArgumentError, f"Must provide a vector bias, got {b.ndim}-D [Op:BiasAdd]"
+        )
     axis = 1 if first else x.ndim - 1
     if x.shape[axis] != b.shape[0]:
         raise error(
@@ -208,8 +221,9 @@ def xw_plus_b(x: Any, weights: Any, biases: Any) -> Any:
 
 
 @op
-def dropout(x: Any, rate: Any = None, noise_shape: Any = None, seed: Any = None,
-            keep_prob: Any = None) -> Any:
+def dropout(
+    x: Any, rate: Any = None, noise_shape: Any = None, seed: Any = None, keep_prob: Any = None
+) -> Any:
     """Elements set to 0 with probability `rate`, the others scaled by 1 / (1 - rate)."""
     from plait.tf._ops.random import uniform_like
 
@@ -221,9 +235,11 @@ def dropout(x: Any, rate: Any = None, noise_shape: Any = None, seed: Any = None,
         return wrap(value.clone())
     if share == 1:
         return wrap(value * 0)
-    shape = value.shape if noise_shape is None else [
-        value.shape[a] if e is None else e for a, e in enumerate(noise_shape)
-    ]
+    shape = (
+        value.shape
+        if noise_shape is None
+        else [value.shape[a] if e is None else e for a, e in enumerate(noise_shape)]
+    )
     kept = uniform_like(shape_of(shape), value.dtype, seed) >= share
     return wrap(plait.where(kept, value * (1 / (1 - share)), plait.zeros_like(value)))
 
@@ -270,7 +286,7 @@ def embedding_lookup(
             from plait._unbuilt import not_built
 
             raise not_built("tf.nn.embedding_lookup of a table in parts")
-        params = params[0]
+        params = next(iter(params))
     table, places = inner(params), inner(ids)
     _within("ResourceGather", places, table.shape[0])
     rows = gathered(table, places.to(plait.int64), 0, 0)
@@ -312,40 +328,73 @@ def scale_regularization_loss(regularization_loss: Any) -> Any:
 
 @op
 def nce_loss(
-    weights: Any, biases: Any, labels: Any, inputs: Any, num_sampled: int, num_classes: int,
-    num_true: int = 1, sampled_values: Any = None, remove_accidental_hits: bool = False,
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Any = None,
+    remove_accidental_hits: bool = False,
 ) -> Any:
     """Noise-contrastive estimation with classes drawn log-uniformly (one draw for the batch)."""
     true, sampled = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true,
-        remove_accidental_hits, sampled_values,
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        remove_accidental_hits,
+        sampled_values,
     )
     both = plait.cat((true, sampled), dim=1)
-    targets = plait.cat(
-        (plait.full_like(true, 1.0 / num_true), plait.zeros_like(sampled)), dim=1
-    )
+    targets = plait.cat((plait.full_like(true, 1.0 / num_true), plait.zeros_like(sampled)), dim=1)
     losses = F.binary_cross_entropy_with_logits(both, targets, reduction="none")
     return wrap(losses.sum(dim=1))
 
 
 @op
 def sampled_softmax_loss(
-    weights: Any, biases: Any, labels: Any, inputs: Any, num_sampled: int, num_classes: int,
-    num_true: int = 1, sampled_values: Any = None, remove_accidental_hits: bool = True,
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    num_sampled: int,
+    num_classes: int,
+    num_true: int = 1,
+    sampled_values: Any = None,
+    remove_accidental_hits: bool = True,
     seed: Any = None,
 ) -> Any:
     """The softmax cross-entropy over the true classes and a sample of the others."""
     true, sampled = _sampled_logits(
-        weights, biases, labels, inputs, num_sampled, num_classes, num_true,
-        remove_accidental_hits, sampled_values,
+        weights,
+        biases,
+        labels,
+        inputs,
+        num_sampled,
+        num_classes,
+        num_true,
+        remove_accidental_hits,
+        sampled_values,
     )
     rows = plait.log_softmax(plait.cat((true, sampled), dim=1), 1)
     return wrap(-rows[:, :num_true].sum(dim=1) / num_true)
 
 
 def _sampled_logits(
-    weights: Any, biases: Any, labels: Any, inputs: Any, count: int, classes: int, trues: int,
-    no_hits: bool, given: Any,
+    weights: Any,
+    biases: Any,
+    labels: Any,
+    inputs: Any,
+    count: int,
+    classes: int,
+    trues: int,
+    no_hits: bool,
+    given: Any,
 ) -> tuple[Any, Any]:
     """The logits of the true classes and of classes drawn, less the logarithm of how often each is
     expected among those drawn."""
@@ -370,7 +419,7 @@ def _sampled_logits(
     sampled = sampled - plait.log(of_sample).to(true.dtype)
     if no_hits:
         hit = (places.unsqueeze(2) == sample).any(dim=1)
-        sampled = plait.where(hit, plait.full_like(sampled, plait.finfo(sampled.dtype).min), sampled)
+        sampled = plait.where(
+            hit, plait.full_like(sampled, plait.finfo(sampled.dtype).min), sampled
+        )
     return true, sampled
-
-

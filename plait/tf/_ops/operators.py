@@ -48,8 +48,8 @@ def _reflected(function: Any) -> Any:
 def _bits(logical: Any, bitwise: Any) -> Any:
     def function(x: Any, y: Any) -> Any:
         dtypes = [getattr(v, "dtype", None) for v in (x, y)]
-        return logical(x, y) if "bool" in [getattr(d, "name", None) for d in dtypes] else bitwise(
-            x, y
+        return (
+            logical(x, y) if "bool" in [getattr(d, "name", None) for d in dtypes] else bitwise(x, y)
         )
 
     return function

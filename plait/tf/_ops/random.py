@@ -66,8 +66,8 @@ def _uniform(shape: Any, minval: Any, maxval: Any, dtype: Any, generator: Any) -
         low, high = int(minval), int(maxval)
         if low >= high:
             raise error(
-                errors.InvalidArgumentError, f"Need minval < maxval, got {low} >= {high} "
-                "[Op:RandomUniformInt]"
+                errors.InvalidArgumentError,
+                f"Need minval < maxval, got {low} >= {high} [Op:RandomUniformInt]",
             )
         return wrap(plait.randint(low, high, shape, generator=generator, dtype=kind.core))
     made = plait.rand(shape, generator=generator, dtype=kind.core)
@@ -136,17 +136,18 @@ def categorical(logits: Any, num_samples: Any, dtype: Any = None, seed: Any = No
     """Classes drawn with probabilities softmax(logits): (rows, num_samples), int64."""
     held = inner(logits)
     # The class whose logit plus Gumbel noise is the greatest.
-    u = plait.rand((held.shape[0], int(num_samples), held.shape[1]),
-                   generator=seeds.generator(seed), dtype=held.dtype)
+    u = plait.rand(
+        (held.shape[0], int(num_samples), held.shape[1]),
+        generator=seeds.generator(seed),
+        dtype=held.dtype,
+    )
     noise = -plait.log(-plait.log(plait.clamp(u, min=plait.finfo(held.dtype).tiny)))
     drawn = plait.argmax(held.detach().unsqueeze(1) + noise, dim=2)
     return wrap(drawn.to(plait.int64 if dtype is None else core_dtype(dtype)))
 
 
 @op
-def gamma(
-    shape: Any, alpha: Any, beta: Any = None, dtype: Any = float32, seed: Any = None
-) -> Any:
+def gamma(shape: Any, alpha: Any, beta: Any = None, dtype: Any = float32, seed: Any = None) -> Any:
     """Gamma distributed with shape alpha and rate beta: `shape` in front of their axes."""
     engine = _engine(seed)
     a = convert(alpha, hint=dtype)._array()
@@ -173,9 +174,7 @@ def _engine(seed: Any) -> np.random.Generator:
 def _stateless(seed: Any) -> Any:
     numbers = np.asarray(convert(seed)._array()).reshape(-1)
     if numbers.size != 2:
-        raise error(
-            errors.InvalidArgumentError, f"seed must have shape [2], not [{numbers.size}]"
-        )
+        raise error(errors.InvalidArgumentError, f"seed must have shape [2], not [{numbers.size}]")
     made = plait.Generator()
     made.manual_seed(mixed(*numbers.tolist()))
     return made
@@ -183,7 +182,11 @@ def _stateless(seed: Any) -> Any:
 
 def _of_seed(public: str, draw: Callable[..., Any], first: Any, second: Any) -> Callable[..., Any]:
     def stateless(
-        shape: Any, seed: Any, mean: Any = first, stddev: Any = second, dtype: Any = float32,
+        shape: Any,
+        seed: Any,
+        mean: Any = first,
+        stddev: Any = second,
+        dtype: Any = float32,
         alg: Any = "auto_select",
     ) -> Any:
         return draw(shape_of(shape), mean, stddev, dtype, _stateless(seed))
@@ -199,7 +202,11 @@ stateless_truncated_normal = _of_seed("stateless_truncated_normal", _truncated, 
 
 @op
 def stateless_uniform(
-    shape: Any, seed: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32,
+    shape: Any,
+    seed: Any,
+    minval: Any = 0,
+    maxval: Any = None,
+    dtype: Any = float32,
     alg: Any = "auto_select",
 ) -> Any:
     """Uniform numbers, the same for the same seed (two integers)."""
@@ -216,7 +223,9 @@ def split(seed: Any, num: int = 2, alg: str = "auto_select") -> Any:
 def fold_in(seed: Any, data: Any, alg: str = "auto_select") -> Any:
     """A seed from a seed and a number."""
     numbers = np.asarray(convert(seed)._array()).reshape(-1).tolist()
-    return of_array(np.array([mixed(*numbers, int(data), j) & 0x7FFFFFFF for j in (0, 1)], np.int32))
+    return of_array(
+        np.array([mixed(*numbers, int(data), j) & 0x7FFFFFFF for j in (0, 1)], np.int32)
+    )
 
 
 class Generator:
@@ -240,16 +249,24 @@ class Generator:
     def reset_from_seed(self, seed: Any) -> None:
         self._source.manual_seed(mixed(*np.asarray(convert(seed)._array()).reshape(-1).tolist()))
 
-    def normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32,
-               name: Any = None) -> Any:
+    def normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: Any = None
+    ) -> Any:
         return _normal(shape_of(shape), mean, stddev, dtype, self._source)
 
-    def truncated_normal(self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0,
-                         dtype: Any = float32, name: Any = None) -> Any:
+    def truncated_normal(
+        self, shape: Any, mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = float32, name: Any = None
+    ) -> Any:
         return _truncated(shape_of(shape), mean, stddev, dtype, self._source)
 
-    def uniform(self, shape: Any, minval: Any = 0, maxval: Any = None, dtype: Any = float32,
-                name: Any = None) -> Any:
+    def uniform(
+        self,
+        shape: Any,
+        minval: Any = 0,
+        maxval: Any = None,
+        dtype: Any = float32,
+        name: Any = None,
+    ) -> Any:
         return _uniform(shape_of(shape), minval, maxval, dtype, self._source)
 
     def split(self, count: int = 1) -> list[Generator]:

@@ -57,8 +57,10 @@ def _prod(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
 def _extreme(which: Callable[..., Any], least: bool) -> Callable[..., Any]:
     def extreme(x: Any, axes: tuple[int, ...], keep: bool) -> Any:
         if any(x.shape[a] == 0 for a in axes):
-            limits = (-np.inf, np.inf) if x.dtype.kind == "f" else (
-                np.iinfo(x.dtype.numpy).min, np.iinfo(x.dtype.numpy).max
+            limits = (
+                (-np.inf, np.inf)
+                if x.dtype.kind == "f"
+                else (np.iinfo(x.dtype.numpy).min, np.iinfo(x.dtype.numpy).max)
             )
             shape = [1 if a in axes else e for a, e in enumerate(x.shape) if keep or a not in axes]
             return plait.full(shape, limits[least], dtype=x.dtype)
@@ -118,9 +120,7 @@ reduce_any = _reduction("reduce_any", "Any", "b", _fold(plait.any), "Whether one
 
 
 def _arg(public: str, compute: Callable[..., Any]) -> Callable[..., Any]:
-    def find(
-        input: Any, axis: Any = None, output_type: Any = int64, dimension: Any = None
-    ) -> Any:
+    def find(input: Any, axis: Any = None, output_type: Any = int64, dimension: Any = None) -> Any:
         value = require(public, input, "biuf")
         where = dimension if axis is None else axis
         place = one_axis(0 if where is None else where, value.ndim, public)
@@ -143,9 +143,7 @@ argmin = _arg("argmin", plait.argmin)
 
 
 def _cumulative(public: str, compute: Callable[..., Any], start: float) -> Callable[..., Any]:
-    def cumulative(
-        x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False
-    ) -> Any:
+    def cumulative(x: Any, axis: Any = 0, exclusive: bool = False, reverse: bool = False) -> Any:
         value = require(public, x, "iufc")
         place = one_axis(axis, value.ndim, public)
         if reverse:
@@ -181,8 +179,13 @@ def count_nonzero(input: Any, axis: Any = None, keepdims: bool = False, dtype: A
 
 @op
 def bincount(
-    arr: Any, weights: Any = None, minlength: Any = None, maxlength: Any = None,
-    dtype: Any = None, axis: Any = None, binary_output: bool = False,
+    arr: Any,
+    weights: Any = None,
+    minlength: Any = None,
+    maxlength: Any = None,
+    dtype: Any = None,
+    axis: Any = None,
+    binary_output: bool = False,
 ) -> Any:
     """How often each integer occurs, or the sum of its weights."""
     if axis not in (None, 0) or binary_output:
@@ -206,17 +209,24 @@ def bincount(
 
 @op
 def confusion_matrix(
-    labels: Any, predictions: Any, num_classes: Any = None, weights: Any = None, dtype: Any = "int32"
+    labels: Any,
+    predictions: Any,
+    num_classes: Any = None,
+    weights: Any = None,
+    dtype: Any = "int32",
 ) -> Any:
     """Counts of (label, prediction) pairs, labels in rows."""
-    rows, columns = (convert(v)._array().astype(np.int64).reshape(-1) for v in (labels, predictions))
+    rows, columns = (
+        convert(v)._array().astype(np.int64).reshape(-1) for v in (labels, predictions)
+    )
     if rows.size and min(rows.min(), columns.min()) < 0:
         raise error(errors.InvalidArgumentError, "labels and predictions must be non-negative")
     most = int(max(rows.max(initial=-1), columns.max(initial=-1))) + 1
     size = most if num_classes is None else int(num_classes)
     if most > size:
         raise error(
-            errors.InvalidArgumentError, f"a label or prediction is out of bound: {most - 1} >= {size}"
+            errors.InvalidArgumentError,
+            f"a label or prediction is out of bound: {most - 1} >= {size}",
         )
     counts = np.zeros((size, size), core_dtype(dtype).numpy)
     amounts = 1 if weights is None else convert(weights)._array().reshape(-1)
@@ -231,7 +241,9 @@ def zero_fraction(value: Any) -> Any:
 
 
 @op
-def norm(tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None) -> Any:
+def norm(
+    tensor: Any, ord: Any = "euclidean", axis: Any = None, keepdims: bool | None = None
+) -> Any:
     """The norm of vectors (one axis, or all elements), or of matrices (two axes)."""
     value = require("Norm", tensor, "f")
     keep = bool(keepdims)

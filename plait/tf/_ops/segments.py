@@ -28,8 +28,10 @@ def _reduced(data: Any, segments: Any, count: int, how: str) -> Any:
         if how == "sum":
             return made
         counts = plait.index_add(
-            plait.zeros((count,), dtype=flat.dtype), 0, places, plait.ones(
-                (places.shape[0],), dtype=flat.dtype)
+            plait.zeros((count,), dtype=flat.dtype),
+            0,
+            places,
+            plait.ones((places.shape[0],), dtype=flat.dtype),
         )
         return made / plait.clamp(counts, min=1).reshape((-1, *(1,) * len(rest)))
     starts = {"prod": 1, "amax": _limit(flat.dtype, False), "amin": _limit(flat.dtype, True)}
@@ -52,8 +54,9 @@ def _sorted(public: str, how: str) -> Callable[..., Any]:
         if how in ("amax", "amin"):
             # Segments without rows are 0 here.
             there = plait.from_numpy(np.isin(np.arange(count), places))
-            made = plait.where(there.reshape((-1, *(1,) * (made.ndim - 1))), made,
-                               plait.zeros_like(made))
+            made = plait.where(
+                there.reshape((-1, *(1,) * (made.ndim - 1))), made, plait.zeros_like(made)
+            )
         return wrap(made)
 
     segment.__name__ = public

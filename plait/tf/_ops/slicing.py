@@ -176,8 +176,15 @@ def slice_(input_: Any, begin: Any, size: Any) -> Any:
 
 @op
 def strided_slice(
-    input_: Any, begin: Any, end: Any, strides: Any = None, begin_mask: int = 0, end_mask: int = 0,
-    ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0,
+    input_: Any,
+    begin: Any,
+    end: Any,
+    strides: Any = None,
+    begin_mask: int = 0,
+    end_mask: int = 0,
+    ellipsis_mask: int = 0,
+    new_axis_mask: int = 0,
+    shrink_axis_mask: int = 0,
 ) -> Any:
     """Python's slicing, written as lists of bounds and bit masks."""
     starts, stops = ints(begin), ints(end)
@@ -250,9 +257,13 @@ def gathered(value: Any, places: Any, axis: int, batch: int) -> Any:
     """The core of `gather`, for indices that are there."""
     if batch == 0:
         if axis == 0:
-            return plait.nn.functional.embedding(places, value) if value.ndim == 2 else (
-                plait.index_select(value, 0, places.reshape(-1)).reshape(
-                    (*places.shape, *value.shape[1:])
+            return (
+                plait.nn.functional.embedding(places, value)
+                if value.ndim == 2
+                else (
+                    plait.index_select(value, 0, places.reshape(-1)).reshape(
+                        (*places.shape, *value.shape[1:])
+                    )
                 )
             )
         picked = plait.index_select(value, axis, places.reshape(-1))
@@ -291,9 +302,9 @@ def gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
         shape = value._inner.shape
         batch = plait.meshgrid(*[plait.arange(n) for n in shape[:batch_dims]], indexing="ij")
         extra = [
-            b.reshape((*shape[:batch_dims], *(1,) * (places.ndim - 1 - batch_dims), 1)).broadcast_to(
-                (*places.shape[:-1], 1)
-            )
+            b.reshape(
+                (*shape[:batch_dims], *(1,) * (places.ndim - 1 - batch_dims), 1)
+            ).broadcast_to((*places.shape[:-1], 1))
             for b in batch
         ]
         places = plait.cat((*extra, places.to(plait.int64)), dim=-1)

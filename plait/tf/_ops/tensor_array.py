@@ -15,10 +15,18 @@ class TensorArray:
     """Tensors of one dtype by number. Every write gives the array itself."""
 
     def __init__(
-        self, dtype: Any, size: Any = None, dynamic_size: bool | None = None,
-        clear_after_read: bool | None = None, tensor_array_name: Any = None, handle: Any = None,
-        flow: Any = None, infer_shape: bool = True, element_shape: Any = None,
-        colocate_with_first_write_call: bool = True, name: Any = None,
+        self,
+        dtype: Any,
+        size: Any = None,
+        dynamic_size: bool | None = None,
+        clear_after_read: bool | None = None,
+        tensor_array_name: Any = None,
+        handle: Any = None,
+        flow: Any = None,
+        infer_shape: bool = True,
+        element_shape: Any = None,
+        colocate_with_first_write_call: bool = True,
+        name: Any = None,
     ) -> None:
         self.dtype = as_dtype(dtype)
         self.dynamic_size = bool(dynamic_size)
@@ -105,5 +113,3 @@ class TensorArray:
 
     def close(self, name: Any = None) -> None:
         self._items = []
-
-

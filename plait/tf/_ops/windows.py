@@ -46,8 +46,12 @@ def _from_first(x: Any, first: bool) -> Any:
 
 
 def pads(
-    padding: Any, extents: Sequence[int], window: Sequence[int], strides: Sequence[int],
-    dilations: Sequence[int], first: bool = False,
+    padding: Any,
+    extents: Sequence[int],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    first: bool = False,
 ) -> list[tuple[int, int]]:
     """How much is put before and after each spatial axis. Raises ValueError for an unknown rule."""
     rank = len(window)
@@ -74,8 +78,9 @@ def _padded(x: Any, pairs: list[tuple[int, int]], value: float) -> tuple[Any, An
     return F.pad(x, flat, value=value), (0,) * len(pairs)
 
 
-def convolved(x: Any, filters: Any, strides: Any, padding: Any, data_format: Any,
-              dilations: Any, rank: int) -> Any:
+def convolved(
+    x: Any, filters: Any, strides: Any, padding: Any, data_format: Any, dilations: Any, rank: int
+) -> Any:
     """The core's convolution of tensors in TensorFlow's layouts."""
     first = _is_first(data_format)
     steps = _per_axis(strides, rank, first, "strides")
@@ -135,7 +140,11 @@ conv3d = _convolution("conv3d", 3)
 
 @op
 def convolution(
-    input: Any, filters: Any, strides: Any = None, padding: Any = "VALID", data_format: Any = None,
+    input: Any,
+    filters: Any,
+    strides: Any = None,
+    padding: Any = "VALID",
+    data_format: Any = None,
     dilations: Any = None,
 ) -> Any:
     """Convolution over as many axes as the input has between batch and channels."""
@@ -163,12 +172,21 @@ def _transposed(public: str, rank: int) -> Any:
         return wrap(transposed(x, w, extents, steps, padding, spread, first))
 
     convolve.__name__ = public
-    convolve.__doc__ = f"The transpose of a convolution over {rank} axes; filters (*window, out, in)."
+    convolve.__doc__ = (
+        f"The transpose of a convolution over {rank} axes; filters (*window, out, in)."
+    )
     return op(convolve)
 
 
-def transposed(x: Any, filters: Any, extents: Sequence[int], steps: Sequence[int], padding: Any,
-               spread: Sequence[int], first: bool) -> Any:
+def transposed(
+    x: Any,
+    filters: Any,
+    extents: Sequence[int],
+    steps: Sequence[int],
+    padding: Any,
+    spread: Sequence[int],
+    first: bool,
+) -> Any:
     """The core's transposed convolution: all of it, from which the padding is cut away."""
     rank = len(extents)
     held = _to_first(x, first)
@@ -193,8 +211,13 @@ conv3d_transpose = _transposed("conv3d_transpose", 3)
 
 @op
 def depthwise_conv2d(
-    input: Any, filter: Any, strides: Any, padding: Any, data_format: Any = None,
-    dilations: Any = None, rate: Any = None,
+    input: Any,
+    filter: Any,
+    strides: Any,
+    padding: Any,
+    data_format: Any = None,
+    dilations: Any = None,
+    rate: Any = None,
 ) -> Any:
     """Each channel convolved with filters of its own: (h, w, channels, multiplier)."""
     x, w = pair("DepthwiseConv2dNative", input, filter)
@@ -216,8 +239,13 @@ def depthwise(x: Any, w: Any, strides: Any, padding: Any, data_format: Any, dila
 
 @op
 def separable_conv2d(
-    input: Any, depthwise_filter: Any, pointwise_filter: Any, strides: Any, padding: Any,
-    data_format: Any = None, dilations: Any = None,
+    input: Any,
+    depthwise_filter: Any,
+    pointwise_filter: Any,
+    strides: Any,
+    padding: Any,
+    data_format: Any = None,
+    dilations: Any = None,
 ) -> Any:
     """A depthwise convolution, then one over single places."""
     x, w = pair("DepthwiseConv2dNative", input, depthwise_filter)
@@ -226,8 +254,9 @@ def separable_conv2d(
     return wrap(convolved(made, p, 1, "VALID", data_format, None, 2))
 
 
-def pooled(x: Any, ksize: Any, strides: Any, padding: Any, data_format: Any, rank: int,
-           largest: bool) -> Any:
+def pooled(
+    x: Any, ksize: Any, strides: Any, padding: Any, data_format: Any, rank: int, largest: bool
+) -> Any:
     """The core's pooling of a tensor in TensorFlow's layout; padding is not counted."""
     first = _is_first(data_format)
     window = _per_axis(ksize, rank, first, "ksize")
@@ -281,8 +310,13 @@ avg_pool3d = _pooling("avg_pool3d", 3, False)
 
 @op
 def pool(
-    input: Any, window_shape: Any, pooling_type: str, strides: Any = None, padding: Any = "VALID",
-    data_format: Any = None, dilations: Any = None,
+    input: Any,
+    window_shape: Any,
+    pooling_type: str,
+    strides: Any = None,
+    padding: Any = "VALID",
+    data_format: Any = None,
+    dilations: Any = None,
 ) -> Any:
     """Pooling by name: "MAX" or "AVG"."""
     x = require("Pool", input, "f")

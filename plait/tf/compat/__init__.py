@@ -9,12 +9,16 @@ from typing import Any
 
 def as_bytes(bytes_or_text: Any, encoding: str = "utf-8") -> bytes:
     """Text as bytes."""
-    return bytes_or_text.encode(encoding) if isinstance(bytes_or_text, str) else bytes(bytes_or_text)
+    return (
+        bytes_or_text.encode(encoding) if isinstance(bytes_or_text, str) else bytes(bytes_or_text)
+    )
 
 
 def as_text(bytes_or_text: Any, encoding: str = "utf-8") -> str:
     """Bytes as text."""
-    return bytes_or_text if isinstance(bytes_or_text, str) else bytes(bytes_or_text).decode(encoding)
+    return (
+        bytes_or_text if isinstance(bytes_or_text, str) else bytes(bytes_or_text).decode(encoding)
+    )
 
 
 def as_str(bytes_or_text: Any, encoding: str = "utf-8") -> str:

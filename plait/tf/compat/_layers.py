@@ -21,8 +21,9 @@ class Layer:
 
     word = "layer"
 
-    def __init__(self, name: str | None = None, trainable: bool = True, dtype: Any = None,
-                 **options: Any) -> None:
+    def __init__(
+        self, name: str | None = None, trainable: bool = True, dtype: Any = None, **options: Any
+    ) -> None:
         self.options = options
         self._given, self._trainable = name, trainable
         self._scope: Any = None
@@ -65,11 +66,24 @@ class Layer:
         """The function of the inputs."""
         raise NotImplementedError
 
-    def variable(self, name: str, shape: Any, initializer: Any, trainable: bool = True,
-                 regularizer: Any = None, constraint: Any = None) -> Any:
+    def variable(
+        self,
+        name: str,
+        shape: Any,
+        initializer: Any,
+        trainable: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+    ) -> Any:
         """The layer's variable of a name."""
-        made = get_variable(name, shape, initializer=initializer, regularizer=regularizer,
-                            trainable=trainable and self._trainable, constraint=constraint)
+        made = get_variable(
+            name,
+            shape,
+            initializer=initializer,
+            regularizer=regularizer,
+            trainable=trainable and self._trainable,
+            constraint=constraint,
+        )
         if all(v is not made for v in self._made):
             self._made.append(made)
         return made
@@ -82,25 +96,36 @@ class Layer:
     def kernel(self, shape: Any, name: str = "kernel") -> Any:
         """The weights, by the layer's options."""
         get = self.options.get
-        return self.variable(name, shape, get(f"{name}_initializer"),
-                             regularizer=get(f"{name}_regularizer"),
-                             constraint=get(f"{name}_constraint"))
+        return self.variable(
+            name,
+            shape,
+            get(f"{name}_initializer"),
+            regularizer=get(f"{name}_regularizer"),
+            constraint=get(f"{name}_constraint"),
+        )
 
     def plus_bias(self, x: Any, channels: int, data_format: Any = None) -> Any:
         """x, with a bias where the options ask for one."""
         if not self.options.get("use_bias", True):
             return x
         get = self.options.get
-        bias = self.variable("bias", [channels], get("bias_initializer") or Zeros(),
-                             regularizer=get("bias_regularizer"), constraint=get("bias_constraint"))
+        bias = self.variable(
+            "bias",
+            [channels],
+            get("bias_initializer") or Zeros(),
+            regularizer=get("bias_regularizer"),
+            constraint=get("bias_constraint"),
+        )
         return neural.bias_add(x, bias, data_format=data_format)
 
 
 def _known(x: Any, axis: int, name: str) -> int:
     extent = x.shape[axis]
     if extent is None:
-        raise error(ValueError, f"The channel dimension of the inputs to `{name}` should be "
-                    "defined. Found `None`.")
+        raise error(
+            ValueError,
+            f"The channel dimension of the inputs to `{name}` should be defined. Found `None`.",
+        )
     return extent
 
 
@@ -130,9 +155,17 @@ def _letters(data_format: str, rank: int) -> str:
 class _Conv(Layer):
     rank = 2
 
-    def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
-                 data_format: str = "channels_last", dilation_rate: Any = 1,
-                 activation: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Any,
+        strides: Any = 1,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        dilation_rate: Any = 1,
+        activation: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(activation=activation, **options)
         self.filters = int(filters)
         self.window = _each(kernel_size, self.rank)
@@ -143,8 +176,9 @@ class _Conv(Layer):
         form = _letters(self.data_format, self.rank)
         channels = _known(x, 1 if form.startswith("NC") else -1, self.word)
         w = self.kernel([*self.window, channels, self.filters])
-        made = windows.convolution(x, w, list(self.strides), self.padding, form,
-                                   list(self.dilations))
+        made = windows.convolution(
+            x, w, list(self.strides), self.padding, form, list(self.dilations)
+        )
         return self.activated(self.plus_bias(made, self.filters, form))
 
 
@@ -200,8 +234,9 @@ class Dropout(Layer):
 
     word = "dropout"
 
-    def __init__(self, rate: float = 0.5, noise_shape: Any = None, seed: Any = None,
-                 **options: Any) -> None:
+    def __init__(
+        self, rate: float = 0.5, noise_shape: Any = None, seed: Any = None, **options: Any
+    ) -> None:
         super().__init__(**options)
         self.rate, self.noise_shape, self.seed = rate, noise_shape, seed
 
@@ -242,16 +277,27 @@ class BatchNormalization(Layer):
     word = "batch_normalization"
 
     def __init__(
-        self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
-        scale: bool = True, beta_initializer: Any = None, gamma_initializer: Any = None,
-        moving_mean_initializer: Any = None, moving_variance_initializer: Any = None,
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = None,
+        gamma_initializer: Any = None,
+        moving_mean_initializer: Any = None,
+        moving_variance_initializer: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.axis, self.momentum, self.epsilon = axis, momentum, epsilon
         self.center, self.scale = center, scale
-        self.starts = (beta_initializer or Zeros(), gamma_initializer or Ones(),
-                       moving_mean_initializer or Zeros(), moving_variance_initializer or Ones())
+        self.starts = (
+            beta_initializer or Zeros(),
+            gamma_initializer or Ones(),
+            moving_mean_initializer or Zeros(),
+            moving_variance_initializer or Ones(),
+        )
 
     def call(self, x: Any, training: Any = False) -> Any:
         rank = x.shape.rank
@@ -266,8 +312,10 @@ class BatchNormalization(Layer):
         row = [size[0] if a == axis else 1 for a in range(rank)]
 
         def normal(m: Any, v: Any) -> Any:
-            parts = [p if p is None or axis == rank - 1 else arrays.reshape(p, row)
-                     for p in (m, v, beta, gamma)]
+            parts = [
+                p if p is None or axis == rank - 1 else arrays.reshape(p, row)
+                for p in (m, v, beta, gamma)
+            ]
             return neural.batch_normalization(x, *parts, self.epsilon)
 
         if isinstance(training, (bool, int)) and not training:
@@ -277,8 +325,9 @@ class BatchNormalization(Layer):
             self._update(mean, batch_mean, variance, batch_variance, None)
             return normal(batch_mean, batch_variance)
         self._update(mean, batch_mean, variance, batch_variance, training)
-        return cond(training, lambda: normal(batch_mean, batch_variance),
-                    lambda: normal(mean, variance))
+        return cond(
+            training, lambda: normal(batch_mean, batch_variance), lambda: normal(mean, variance)
+        )
 
     def _update(self, mean: Any, m: Any, variance: Any, v: Any, training: Any) -> None:
         updates = []
@@ -314,11 +363,20 @@ flatten = _function(Flatten)
 def _pooling(rank: int, largest: bool) -> Callable[..., Any]:
     function = windows.max_pool if largest else windows.avg_pool
 
-    def pool(inputs: Any, pool_size: Any, strides: Any, padding: str = "valid",
-             data_format: str = "channels_last", name: Any = None) -> Any:
+    def pool(
+        inputs: Any,
+        pool_size: Any,
+        strides: Any,
+        padding: str = "valid",
+        data_format: str = "channels_last",
+        name: Any = None,
+    ) -> Any:
         return function(
-            convert_to_tensor(inputs), list(_each(pool_size, rank)), list(_each(strides, rank)),
-            padding.upper(), _letters(data_format, rank),
+            convert_to_tensor(inputs),
+            list(_each(pool_size, rank)),
+            list(_each(strides, rank)),
+            padding.upper(),
+            _letters(data_format, rank),
         )
 
     pool.__name__ = f"{'max' if largest else 'average'}_pooling{rank}d"
@@ -328,4 +386,3 @@ def _pooling(rank: int, largest: bool) -> Callable[..., Any]:
 
 max_pooling1d, max_pooling2d, max_pooling3d = (_pooling(r, True) for r in (1, 2, 3))
 average_pooling1d, average_pooling2d, average_pooling3d = (_pooling(r, False) for r in (1, 2, 3))
-

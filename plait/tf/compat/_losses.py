@@ -29,7 +29,10 @@ class Reduction:
 
 
 def compute_weighted_loss(
-    losses: Any, weights: Any = 1.0, scope: Any = None, loss_collection: Any = GraphKeys.LOSSES,
+    losses: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
     reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     """Losses times weights, reduced, and put into a collection. Raises ValueError."""
@@ -48,7 +51,9 @@ def compute_weighted_loss(
         if reduction == Reduction.MEAN:
             made = elementwise.divide_no_nan(made, reduce.reduce_sum(spread))
         elif reduction == Reduction.SUM_BY_NONZERO_WEIGHTS:
-            count = reduce.reduce_sum(elementwise.cast(elementwise.not_equal(spread, 0.0), "float32"))
+            count = reduce.reduce_sum(
+                elementwise.cast(elementwise.not_equal(spread, 0.0), "float32")
+            )
             made = elementwise.divide_no_nan(made, count)
         elif reduction == Reduction.SUM_OVER_BATCH_SIZE:
             made = elementwise.divide_no_nan(made, reduce.reduce_sum(ones_like(values)))
@@ -65,9 +70,13 @@ def add_loss(loss: Any, loss_collection: Any = GraphKeys.LOSSES) -> None:
 
 def _loss(public: str, compute: Callable[..., Any], first: str, second: str, doc: str) -> Any:
     def loss(
-        labels: Any = None, predictions: Any = None, weights: Any = 1.0, scope: Any = None,
+        labels: Any = None,
+        predictions: Any = None,
+        weights: Any = 1.0,
+        scope: Any = None,
         loss_collection: Any = GraphKeys.LOSSES,
-        reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS, **options: Any,
+        reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+        **options: Any,
     ) -> Any:
         given = options.pop(second, predictions)
         labels = options.pop(first, labels)
@@ -155,8 +164,12 @@ cosine_distance = _loss(
 
 
 def softmax_cross_entropy(
-    onehot_labels: Any, logits: Any, weights: Any = 1.0, label_smoothing: float = 0,
-    scope: Any = None, loss_collection: Any = GraphKeys.LOSSES,
+    onehot_labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    label_smoothing: float = 0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
     reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     """The cross-entropy of softmax(logits) with labels that are distributions."""
@@ -165,8 +178,12 @@ def softmax_cross_entropy(
 
 
 def sigmoid_cross_entropy(
-    multi_class_labels: Any, logits: Any, weights: Any = 1.0, label_smoothing: float = 0,
-    scope: Any = None, loss_collection: Any = GraphKeys.LOSSES,
+    multi_class_labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    label_smoothing: float = 0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
     reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     """The cross-entropy of sigmoid(logits) with labels in [0, 1]."""
@@ -177,8 +194,12 @@ def sigmoid_cross_entropy(
 
 
 def sparse_softmax_cross_entropy(
-    labels: Any, logits: Any, weights: Any = 1.0, scope: Any = None,
-    loss_collection: Any = GraphKeys.LOSSES, reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
+    labels: Any,
+    logits: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+    reduction: str = Reduction.SUM_BY_NONZERO_WEIGHTS,
 ) -> Any:
     """The cross-entropy of softmax(logits) with integer labels."""
     values = _sparse(convert_to_tensor(labels), convert_to_tensor(logits))
@@ -201,8 +222,9 @@ def get_regularization_loss(scope: Any = None, name: str = "total_regularization
     return elementwise.add_n(found) if found else zeros((), "float32")
 
 
-def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss",
-                   scope: Any = None) -> Any:
+def get_total_loss(
+    add_regularization_losses: bool = True, name: str = "total_loss", scope: Any = None
+) -> Any:
     """The sum of all losses."""
     found = get_losses(scope)
     if add_regularization_losses:
@@ -218,13 +240,19 @@ def _local(name: str) -> Variable:
     return Variable(0.0, trainable=False, collections=keys, name=name)
 
 
-def metric_mean(values: Any, weights: Any = None, metrics_collections: Any = None,
-                updates_collections: Any = None, name: str = "mean") -> tuple[Any, Any]:
+def metric_mean(
+    values: Any,
+    weights: Any = None,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str = "mean",
+) -> tuple[Any, Any]:
     """(the mean of all values so far, the operation that adds values)."""
     total, count = _local(f"{name}/total"), _local(f"{name}/count")
     given = _f(convert_to_tensor(values))
-    scale = ones_like(given) if weights is None else ones_like(given) * _f(
-        convert_to_tensor(weights))
+    scale = (
+        ones_like(given) if weights is None else ones_like(given) * _f(convert_to_tensor(weights))
+    )
     added = assign_add(total, reduction.reduce_sum(given * scale))
     counted = assign_add(count, reduction.reduce_sum(scale))
     value = elementwise.divide_no_nan(total, count)
@@ -234,25 +262,41 @@ def metric_mean(values: Any, weights: Any = None, metrics_collections: Any = Non
     return value, update
 
 
-def accuracy(labels: Any, predictions: Any, weights: Any = None, metrics_collections: Any = None,
-             updates_collections: Any = None, name: str = "accuracy") -> tuple[Any, Any]:
+def accuracy(
+    labels: Any,
+    predictions: Any,
+    weights: Any = None,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str = "accuracy",
+) -> tuple[Any, Any]:
     """(the share of predictions that are right so far, the operation that adds some)."""
     y, p = convert_to_tensor(labels), convert_to_tensor(predictions)
     right = elementwise.equal(elementwise.cast(p, y.dtype), y)
     return metric_mean(right, weights, metrics_collections, updates_collections, name)
 
 
-def mean_squared_error_metric(labels: Any, predictions: Any, weights: Any = None,
-                              metrics_collections: Any = None, updates_collections: Any = None,
-                              name: str = "mean_squared_error") -> tuple[Any, Any]:
+def mean_squared_error_metric(
+    labels: Any,
+    predictions: Any,
+    weights: Any = None,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str = "mean_squared_error",
+) -> tuple[Any, Any]:
     """(the mean squared difference so far, the operation that adds some)."""
     values = _differences(convert_to_tensor(labels), convert_to_tensor(predictions))
     return metric_mean(values, weights, metrics_collections, updates_collections, name)
 
 
-def mean_absolute_error_metric(labels: Any, predictions: Any, weights: Any = None,
-                               metrics_collections: Any = None, updates_collections: Any = None,
-                               name: str = "mean_absolute_error") -> tuple[Any, Any]:
+def mean_absolute_error_metric(
+    labels: Any,
+    predictions: Any,
+    weights: Any = None,
+    metrics_collections: Any = None,
+    updates_collections: Any = None,
+    name: str = "mean_absolute_error",
+) -> tuple[Any, Any]:
     """(the mean absolute difference so far, the operation that adds some)."""
     values = _distances(convert_to_tensor(labels), convert_to_tensor(predictions))
     return metric_mean(values, weights, metrics_collections, updates_collections, name)

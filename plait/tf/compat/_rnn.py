@@ -41,9 +41,14 @@ class RNNCell(Layer):
 
     def zero_state(self, batch_size: Any, dtype: Any) -> Any:
         """A state of zeros."""
-        return nest.map_structure(lambda n: zeros(arrays.stack([batch_size, n]), dtype) if
-                                  hasattr(batch_size, "dtype") else zeros([batch_size, n], dtype),
-                                  self.state_size)
+        return nest.map_structure(
+            lambda n: (
+                zeros(arrays.stack([batch_size, n]), dtype)
+                if hasattr(batch_size, "dtype")
+                else zeros([batch_size, n], dtype)
+            ),
+            self.state_size,
+        )
 
 
 class BasicRNNCell(RNNCell):
@@ -51,8 +56,15 @@ class BasicRNNCell(RNNCell):
 
     word = "basic_rnn_cell"
 
-    def __init__(self, num_units: int, activation: Any = None, reuse: Any = None,
-                 name: str | None = None, dtype: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        num_units: int,
+        activation: Any = None,
+        reuse: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(name, **options)
         self.units, self.act = num_units, activation or elementwise.tanh
 
@@ -71,12 +83,24 @@ class LSTMCell(RNNCell):
 
     word = "lstm_cell"
 
-    def __init__(self, num_units: int, use_peepholes: bool = False, cell_clip: Any = None,
-                 initializer: Any = None, num_proj: Any = None, proj_clip: Any = None,
-                 num_unit_shards: Any = None, num_proj_shards: Any = None,
-                 forget_bias: float = 1.0, state_is_tuple: bool = True, activation: Any = None,
-                 reuse: Any = None, name: str | None = None, dtype: Any = None,
-                 **options: Any) -> None:
+    def __init__(
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        cell_clip: Any = None,
+        initializer: Any = None,
+        num_proj: Any = None,
+        proj_clip: Any = None,
+        num_unit_shards: Any = None,
+        num_proj_shards: Any = None,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation: Any = None,
+        reuse: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(name, **options)
         if use_peepholes or num_proj is not None:
             raise not_built("LSTMCell with peepholes or a projection")
@@ -106,11 +130,25 @@ class BasicLSTMCell(LSTMCell):
 
     word = "basic_lstm_cell"
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True,
-                 activation: Any = None, reuse: Any = None, name: str | None = None,
-                 dtype: Any = None, **options: Any) -> None:
-        super().__init__(num_units, forget_bias=forget_bias, state_is_tuple=state_is_tuple,
-                         activation=activation, name=name, **options)
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation: Any = None,
+        reuse: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            num_units,
+            forget_bias=forget_bias,
+            state_is_tuple=state_is_tuple,
+            activation=activation,
+            name=name,
+            **options,
+        )
 
 
 class GRUCell(RNNCell):
@@ -118,9 +156,17 @@ class GRUCell(RNNCell):
 
     word = "gru_cell"
 
-    def __init__(self, num_units: int, activation: Any = None, reuse: Any = None,
-                 kernel_initializer: Any = None, bias_initializer: Any = None,
-                 name: str | None = None, dtype: Any = None, **options: Any) -> None:
+    def __init__(
+        self,
+        num_units: int,
+        activation: Any = None,
+        reuse: Any = None,
+        kernel_initializer: Any = None,
+        bias_initializer: Any = None,
+        name: str | None = None,
+        dtype: Any = None,
+        **options: Any,
+    ) -> None:
         super().__init__(name, **options)
         self.units, self.act = num_units, activation or elementwise.tanh
         self.starts = kernel_initializer, bias_initializer
@@ -136,7 +182,8 @@ class GRUCell(RNNCell):
 
     def call(self, x: Any, state: Any) -> Any:
         gates = elementwise.sigmoid(
-            self._part("gates", arrays.concat([x, state], 1), 2 * self.units, Constant(1.0)))
+            self._part("gates", arrays.concat([x, state], 1), 2 * self.units, Constant(1.0))
+        )
         r, u = arrays.split(gates, 2, 1)
         c = self.act(self._part("candidate", arrays.concat([x, r * state], 1), self.units, Zeros()))
         h = u * state + (1 - u) * c
@@ -148,8 +195,14 @@ class DropoutWrapper(RNNCell):
 
     word = "dropout_wrapper"
 
-    def __init__(self, cell: Any, input_keep_prob: Any = 1.0, output_keep_prob: Any = 1.0,
-                 state_keep_prob: Any = 1.0, **options: Any) -> None:
+    def __init__(
+        self,
+        cell: Any,
+        input_keep_prob: Any = 1.0,
+        output_keep_prob: Any = 1.0,
+        state_keep_prob: Any = 1.0,
+        **options: Any,
+    ) -> None:
         super().__init__(None)
         self.cell, self.shares = cell, (input_keep_prob, output_keep_prob)
 
@@ -184,8 +237,11 @@ class MultiRNNCell(RNNCell):
         new = []
         x = inputs
         for number, (cell, held) in enumerate(zip(self.cells, state)):
-            with variable_scope(f"multi_rnn_cell/cell_{number}" if not new else f"cell_{number}",
-                                reuse=None, auxiliary_name_scope=False):
+            with variable_scope(
+                f"multi_rnn_cell/cell_{number}" if not new else f"cell_{number}",
+                reuse=None,
+                auxiliary_name_scope=False,
+            ):
                 x, made = cell(x, held)
             new.append(made)
         return x, tuple(new)
@@ -215,9 +271,15 @@ def _first_state(cell: Any, x: Any, state: Any, dtype: Any) -> Any:
 
 
 def dynamic_rnn(
-    cell: Any, inputs: Any, sequence_length: Any = None, initial_state: Any = None,
-    dtype: Any = None, parallel_iterations: Any = None, swap_memory: bool = False,
-    time_major: bool = False, scope: Any = None,
+    cell: Any,
+    inputs: Any,
+    sequence_length: Any = None,
+    initial_state: Any = None,
+    dtype: Any = None,
+    parallel_iterations: Any = None,
+    swap_memory: bool = False,
+    time_major: bool = False,
+    scope: Any = None,
 ) -> tuple[Any, Any]:
     """(outputs of all steps, the last state) of a cell over (batch, steps, features)."""
     x = convert_to_tensor(inputs)
@@ -231,8 +293,14 @@ def dynamic_rnn(
     return arrays.stack(outputs, axis), state
 
 
-def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = None,
-               sequence_length: Any = None, scope: Any = None) -> tuple[list[Any], Any]:
+def static_rnn(
+    cell: Any,
+    inputs: Any,
+    initial_state: Any = None,
+    dtype: Any = None,
+    sequence_length: Any = None,
+    scope: Any = None,
+) -> tuple[list[Any], Any]:
     """(outputs, the last state) of a cell over a list of inputs."""
     parts = [convert_to_tensor(x) for x in inputs]
     with variable_scope(scope or "rnn"):
@@ -241,9 +309,16 @@ def static_rnn(cell: Any, inputs: Any, initial_state: Any = None, dtype: Any = N
 
 
 def bidirectional_dynamic_rnn(
-    cell_fw: Any, cell_bw: Any, inputs: Any, sequence_length: Any = None,
-    initial_state_fw: Any = None, initial_state_bw: Any = None, dtype: Any = None,
-    parallel_iterations: Any = None, swap_memory: bool = False, time_major: bool = False,
+    cell_fw: Any,
+    cell_bw: Any,
+    inputs: Any,
+    sequence_length: Any = None,
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
+    dtype: Any = None,
+    parallel_iterations: Any = None,
+    swap_memory: bool = False,
+    time_major: bool = False,
     scope: Any = None,
 ) -> tuple[Any, Any]:
     """((outputs forward, outputs backward), (states)) of two cells over (batch, steps, ...)."""
@@ -251,22 +326,36 @@ def bidirectional_dynamic_rnn(
         raise not_built("tf.nn.bidirectional_dynamic_rnn with sequence_length")
     axis = [0 if time_major else 1]
     with variable_scope(scope or "bidirectional_rnn"):
-        forward, last = dynamic_rnn(cell_fw, inputs, None, initial_state_fw, dtype,
-                                    time_major=time_major, scope="fw")
-        backward, first = dynamic_rnn(cell_bw, arrays.reverse(inputs, axis), None,
-                                      initial_state_bw, dtype, time_major=time_major, scope="bw")
+        forward, last = dynamic_rnn(
+            cell_fw, inputs, None, initial_state_fw, dtype, time_major=time_major, scope="fw"
+        )
+        backward, first = dynamic_rnn(
+            cell_bw,
+            arrays.reverse(inputs, axis),
+            None,
+            initial_state_bw,
+            dtype,
+            time_major=time_major,
+            scope="bw",
+        )
     return (forward, arrays.reverse(backward, axis)), (last, first)
 
 
 def static_bidirectional_rnn(
-    cell_fw: Any, cell_bw: Any, inputs: Any, initial_state_fw: Any = None,
-    initial_state_bw: Any = None, dtype: Any = None, sequence_length: Any = None,
+    cell_fw: Any,
+    cell_bw: Any,
+    inputs: Any,
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
+    dtype: Any = None,
+    sequence_length: Any = None,
     scope: Any = None,
 ) -> tuple[list[Any], Any, Any]:
     """(outputs of both side by side, state forward, state backward) over a list of inputs."""
     with variable_scope(scope or "bidirectional_rnn"):
         forward, last = static_rnn(cell_fw, inputs, initial_state_fw, dtype, scope="fw")
-        backward, first = static_rnn(cell_bw, list(inputs)[::-1], initial_state_bw, dtype,
-                                     scope="bw")
+        backward, first = static_rnn(
+            cell_bw, list(inputs)[::-1], initial_state_bw, dtype, scope="bw"
+        )
     both = [arrays.concat([f, b], 1) for f, b in zip(forward, backward[::-1])]
     return both, last, first

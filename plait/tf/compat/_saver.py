@@ -16,16 +16,22 @@ from plait.tf.compat._scopes import global_variables
 from plait.tf.train import SUFFIX, latest_checkpoint, note_checkpoint
 
 
-
 class Saver:
     """Saves variables, and restores them.
 
     var_list: variables, or a dict of them by the names they have in files; all by default.
     """
 
-    def __init__(self, var_list: Any = None, reshape: bool = False, sharded: bool = False,
-                 max_to_keep: int | None = 5, keep_checkpoint_every_n_hours: float = 10000.0,
-                 name: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        var_list: Any = None,
+        reshape: bool = False,
+        sharded: bool = False,
+        max_to_keep: int | None = 5,
+        keep_checkpoint_every_n_hours: float = 10000.0,
+        name: Any = None,
+        **kwargs: Any,
+    ) -> None:
         self._given = var_list
         self._most = max_to_keep
         self._paths: list[str] = []
@@ -42,9 +48,17 @@ class Saver:
     def last_checkpoints(self) -> list[str]:
         return list(self._paths)
 
-    def save(self, sess: Any, save_path: str, global_step: Any = None,
-             latest_filename: str | None = None, meta_graph_suffix: str = "meta",
-             write_meta_graph: bool = True, write_state: bool = True, **kwargs: Any) -> str:
+    def save(
+        self,
+        sess: Any,
+        save_path: str,
+        global_step: Any = None,
+        latest_filename: str | None = None,
+        meta_graph_suffix: str = "meta",
+        write_meta_graph: bool = True,
+        write_state: bool = True,
+        **kwargs: Any,
+    ) -> str:
         """Write the values; gives the path to restore from."""
         step = global_step
         if step is not None and not isinstance(step, (int, np.integer)):

@@ -86,8 +86,9 @@ def placeholder(dtype: Any, shape: Any = None, name: str | None = None) -> Symbo
     """A tensor that is fed. Raises RuntimeError while operations run at once."""
     if state.graph is None:
         raise error(
-            RuntimeError, "tf.placeholder() is not compatible with eager execution: call "
-            "tf.compat.v1.disable_eager_execution() first"
+            RuntimeError,
+            "tf.placeholder() is not compatible with eager execution: call "
+            "tf.compat.v1.disable_eager_execution() first",
         )
     return placeholder_in(state.graph, dtype, shape, name)
 
@@ -109,8 +110,9 @@ placeholder_with_default.__dict__["infer"] = lambda input, shape=None: TensorSpe
 @op
 def initialize(variable: Any, value: Any) -> Any:
     """Give a variable of a graph its first value."""
-    made = convert(value() if callable(value) and not isinstance(value, Tensor) else value,
-                   variable.dtype)
+    made = convert(
+        value() if callable(value) and not isinstance(value, Tensor) else value, variable.dtype
+    )
     variable._replace(new_leaf(made))
     return None
 
@@ -119,9 +121,17 @@ initialize.__dict__.update(takes_variable=True, host=True, infer=lambda variable
 
 
 def _create(
-    cls: type, initial_value: Any = None, trainable: Any = None, *args: Any, name: Any = None,
-    dtype: Any = None, constraint: Any = None, collections: Any = None, shape: Any = None,
-    validate_shape: bool = True, **kwargs: Any,
+    cls: type,
+    initial_value: Any = None,
+    trainable: Any = None,
+    *args: Any,
+    name: Any = None,
+    dtype: Any = None,
+    constraint: Any = None,
+    collections: Any = None,
+    shape: Any = None,
+    validate_shape: bool = True,
+    **kwargs: Any,
 ) -> Variable:
     """A variable of the graph being built; its initializer is an operation of it."""
     graph = state.graph
@@ -129,14 +139,18 @@ def _create(
         collections = args[0]  # TensorFlow 1 has collections third
     if initial_value is None:
         raise error(ValueError, "initial_value must be specified.")
-    value = initial_value() if callable(initial_value) and not isinstance(
-        initial_value, (Tensor, Variable)) else initial_value
+    value = (
+        initial_value()
+        if callable(initial_value) and not isinstance(initial_value, (Tensor, Variable))
+        else initial_value
+    )
     if not isinstance(value, Symbol):
         value = convert(value, dtype)
     elif dtype is not None and value.dtype != as_dtype(dtype):
         raise error(
-            ValueError, f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with "
-            f"dtype {value.dtype.name}: {value}"
+            ValueError,
+            f"Tensor conversion requested dtype {as_dtype(dtype).name} for Tensor with "
+            f"dtype {value.dtype.name}: {value}",
         )
     variable: Variable = object.__new__(cls)
     trained = True if trainable is None else trainable
@@ -150,9 +164,7 @@ def _create(
     graph.add_to_collections(keys, variable)
     control, graph._control = graph._control, ()
     try:
-        operation = Operation(
-            graph, f"{variable._name}/Assign", initialize, (variable, value), {}
-        )
+        operation = Operation(graph, f"{variable._name}/Assign", initialize, (variable, value), {})
         variable._initializer = graph.add(operation, None, [None])
     finally:
         graph._control = control
@@ -252,8 +264,15 @@ AUTO_REUSE = "auto_reuse"
 class VariableScope:
     """The names and defaults of variables made by `get_variable`."""
 
-    def __init__(self, reuse: Any = None, name: str = "", initializer: Any = None,
-                 regularizer: Any = None, dtype: Any = float32, constraint: Any = None) -> None:
+    def __init__(
+        self,
+        reuse: Any = None,
+        name: str = "",
+        initializer: Any = None,
+        regularizer: Any = None,
+        dtype: Any = float32,
+        constraint: Any = None,
+    ) -> None:
         self.reuse = reuse
         self.name = name
         self.initializer = initializer
@@ -291,10 +310,20 @@ class variable_scope:
     """A context in which variables' names begin with a scope's, and may be used again."""
 
     def __init__(
-        self, name_or_scope: Any, default_name: Any = None, values: Any = None,
-        initializer: Any = None, regularizer: Any = None, caching_device: Any = None,
-        partitioner: Any = None, custom_getter: Any = None, reuse: Any = None, dtype: Any = None,
-        use_resource: Any = None, constraint: Any = None, auxiliary_name_scope: bool = True,
+        self,
+        name_or_scope: Any,
+        default_name: Any = None,
+        values: Any = None,
+        initializer: Any = None,
+        regularizer: Any = None,
+        caching_device: Any = None,
+        partitioner: Any = None,
+        custom_getter: Any = None,
+        reuse: Any = None,
+        dtype: Any = None,
+        use_resource: Any = None,
+        constraint: Any = None,
+        auxiliary_name_scope: bool = True,
     ) -> None:
         if name_or_scope is None and default_name is None:
             raise error(TypeError, "If default_name is None then name_or_scope is required")
@@ -314,10 +343,12 @@ class variable_scope:
                 word = _free_name(graph, before.name, self._default_name)
             name = f"{before.name}/{word}" if before.name and word else word or before.name
         made = VariableScope(
-            reuse if reuse is not None else (outer.reuse or before.reuse), name,
+            reuse if reuse is not None else (outer.reuse or before.reuse),
+            name,
             initializer if initializer is not None else outer.initializer,
             regularizer if regularizer is not None else outer.regularizer,
-            dtype or outer.dtype, constraint or outer.constraint,
+            dtype or outer.dtype,
+            constraint or outer.constraint,
         )
         last = name.rsplit("/", 1)[-1] if name else ""
         self._names = graph.name_scope(last or None)
@@ -341,11 +372,21 @@ def _free_name(graph: Graph, outer: str, word: str) -> str:
 
 
 def get_variable(
-    name: str, shape: Any = None, dtype: Any = None, initializer: Any = None,
-    regularizer: Any = None, trainable: Any = None, collections: Any = None,
-    caching_device: Any = None, partitioner: Any = None, validate_shape: bool = True,
-    use_resource: Any = None, custom_getter: Any = None, constraint: Any = None,
-    synchronization: Any = None, aggregation: Any = None,
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Any = None,
+    trainable: Any = None,
+    collections: Any = None,
+    caching_device: Any = None,
+    partitioner: Any = None,
+    validate_shape: bool = True,
+    use_resource: Any = None,
+    custom_getter: Any = None,
+    constraint: Any = None,
+    synchronization: Any = None,
+    aggregation: Any = None,
 ) -> Variable:
     """The variable of a name in the scope: a new one, or, with reuse, that which is there.
 
@@ -360,8 +401,9 @@ def get_variable(
         return _again(there, full, scope, shape)
     if scope.reuse is True:
         raise error(
-            ValueError, f"Variable {full} does not exist, or was not created with "
-            "tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?"
+            ValueError,
+            f"Variable {full} does not exist, or was not created with "
+            "tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?",
         )
     kind = as_dtype(dtype) if dtype is not None else scope.dtype
     value = _first_value(full, shape, kind, initializer or scope.initializer)
@@ -372,11 +414,18 @@ def get_variable(
             graph.variable_store[full] = made
             graph.add_to_collections(
                 [GraphKeys.GLOBAL_VARIABLES]
-                + ([GraphKeys.TRAINABLE_VARIABLES] if trainable is not False else []), made
+                + ([GraphKeys.TRAINABLE_VARIABLES] if trainable is not False else []),
+                made,
             )
         else:
-            made = Variable(value, trainable, name=full, constraint=constraint or scope.constraint,
-                            collections=collections, validate_shape=validate_shape)
+            made = Variable(
+                value,
+                trainable,
+                name=full,
+                constraint=constraint or scope.constraint,
+                collections=collections,
+                validate_shape=validate_shape,
+            )
             graph.variable_store[full] = made
     finally:
         graph._scope = held
@@ -389,13 +438,15 @@ def get_variable(
 def _again(there: Variable, full: str, scope: VariableScope, shape: Any) -> Variable:
     if not scope.reuse:
         raise error(
-            ValueError, f"Variable {full} already exists, disallowed. Did you mean to set "
-            "reuse=True or reuse=tf.AUTO_REUSE in VarScope?"
+            ValueError,
+            f"Variable {full} already exists, disallowed. Did you mean to set "
+            "reuse=True or reuse=tf.AUTO_REUSE in VarScope?",
         )
     if shape is not None and not TensorShape(shape).is_compatible_with(there.shape):
         raise error(
-            ValueError, f"Trying to share variable {full}, but specified shape "
-            f"{TensorShape(shape)} and found shape {there.shape}."
+            ValueError,
+            f"Trying to share variable {full}, but specified shape "
+            f"{TensorShape(shape)} and found shape {there.shape}.",
         )
     return there
 
@@ -408,13 +459,16 @@ def _first_value(full: str, shape: Any, kind: Any, initializer: Any) -> Any:
     if callable(initializer) and not isinstance(initializer, Tensor):
         if shape is None:
             raise error(
-                ValueError, f"Shape of a new variable ({full}) must be fully defined, but instead "
-                "was <unknown>."
+                ValueError,
+                f"Shape of a new variable ({full}) must be fully defined, but instead "
+                "was <unknown>.",
             )
-        made = _called(initializer, TensorShape(shape), kind)
-        return made
-    return convert(initializer, None if isinstance(initializer, Tensor) else kind) if not (
-        isinstance(initializer, Symbol)) else initializer
+        return _called(initializer, TensorShape(shape), kind)
+    return (
+        convert(initializer, None if isinstance(initializer, Tensor) else kind)
+        if not (isinstance(initializer, Symbol))
+        else initializer
+    )
 
 
 def _called(initializer: Callable[..., Any], shape: TensorShape, kind: Any) -> Any:

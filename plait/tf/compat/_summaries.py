@@ -44,9 +44,7 @@ def _merge(inputs: Any) -> Any:
 
 
 for _function in (_scalar, _histogram, _text, _image, _merge):
-    _function.__dict__.update(
-        infer=lambda *args, **kwargs: TensorSpec((), "string"), host=True
-    )
+    _function.__dict__.update(infer=lambda *args, **kwargs: TensorSpec((), "string"), host=True)
 
 
 def _collected(summary: Any, collections: Any) -> Any:
@@ -71,8 +69,9 @@ def text(name: str, tensor: Any, collections: Any = None) -> Any:
     return _collected(_text(_tag(name), tensor), collections)
 
 
-def image(name: str, tensor: Any, max_outputs: int = 3, collections: Any = None,
-          family: Any = None) -> Any:
+def image(
+    name: str, tensor: Any, max_outputs: int = 3, collections: Any = None, family: Any = None
+) -> Any:
     """A summary of pictures (batch, height, width, channels)."""
     return _collected(_image(_tag(name), tensor, max_outputs), collections)
 

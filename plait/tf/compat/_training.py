@@ -12,9 +12,8 @@ import plait
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.tf import nest
-from plait.tf._convert import convert, inner
+from plait.tf._convert import convert, inner, ints
 from plait.tf._dispatch import op, state
-from plait.tf._dtypes import int64
 from plait.tf._graph import Operation, Symbol, leaves
 from plait.tf._ops.creation import zeros_like
 from plait.tf._session import GradientsCall, _ordered
@@ -22,14 +21,23 @@ from plait.tf._shape import TensorSpec
 from plait.tf._tape import GradientTape
 from plait.tf._variable import Variable, assign_add
 from plait.tf.compat._scopes import (
-    GraphKeys, default_graph, group, trainable_variables,
+    GraphKeys,
+    default_graph,
+    group,
+    trainable_variables,
 )  # fmt: skip
 
 
 def gradients(
-    ys: Any, xs: Any, grad_ys: Any = None, name: str = "gradients",
-    colocate_gradients_with_ops: bool = False, gate_gradients: bool = False,
-    aggregation_method: Any = None, stop_gradients: Any = None, unconnected_gradients: Any = "none",
+    ys: Any,
+    xs: Any,
+    grad_ys: Any = None,
+    name: str = "gradients",
+    colocate_gradients_with_ops: bool = False,
+    gate_gradients: bool = False,
+    aggregation_method: Any = None,
+    stop_gradients: Any = None,
+    unconnected_gradients: Any = "none",
 ) -> list[Any]:
     """Tensors of the derivatives of the sum of `ys` by each of `xs`, None where there is none.
 
@@ -40,8 +48,9 @@ def gradients(
     graph = next((t.graph for t in targets if isinstance(t, Symbol)), state.graph)
     if graph is None:
         raise error(
-            RuntimeError, "tf.gradients is not supported when eager execution is enabled. Use "
-            "tf.GradientTape instead."
+            RuntimeError,
+            "tf.gradients is not supported when eager execution is enabled. Use "
+            "tf.GradientTape instead.",
         )
     connected = _connected(targets)
     asked = [x for x in sources if id(x) in connected and x.dtype.is_floating]
@@ -105,9 +114,15 @@ class Optimizer:
         return self._name
 
     def minimize(
-        self, loss: Any, global_step: Any = None, var_list: Any = None, gate_gradients: int = 1,
-        aggregation_method: Any = None, colocate_gradients_with_ops: bool = False,
-        name: str | None = None, grad_loss: Any = None,
+        self,
+        loss: Any,
+        global_step: Any = None,
+        var_list: Any = None,
+        gate_gradients: int = 1,
+        aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False,
+        name: str | None = None,
+        grad_loss: Any = None,
     ) -> Any:
         """An operation that makes a loss smaller (at once, for a function that gives the loss).
 
@@ -124,21 +139,27 @@ class Optimizer:
         return self.apply_gradients(pairs, global_step, name)
 
     def compute_gradients(
-        self, loss: Any, var_list: Any = None, gate_gradients: int = 1,
-        aggregation_method: Any = None, colocate_gradients_with_ops: bool = False,
+        self,
+        loss: Any,
+        var_list: Any = None,
+        gate_gradients: int = 1,
+        aggregation_method: Any = None,
+        colocate_gradients_with_ops: bool = False,
         grad_loss: Any = None,
     ) -> list[tuple[Any, Variable]]:
         """(gradient, variable) pairs; None for a gradient that does not exist."""
         if callable(loss) and not isinstance(loss, Symbol):
             with GradientTape() as tape:
                 value = loss()
-            given = nest.flatten(var_list) if var_list is not None else list(
-                tape.watched_variables())
+            given = (
+                nest.flatten(var_list) if var_list is not None else list(tape.watched_variables())
+            )
             return list(zip(tape.gradient(value, given, grad_loss), given))
         if state.graph is None and not isinstance(loss, Symbol):
             raise error(
-                RuntimeError, "`loss` passed to Optimizer.compute_gradients should be a function "
-                "when eager execution is enabled."
+                RuntimeError,
+                "`loss` passed to Optimizer.compute_gradients should be a function "
+                "when eager execution is enabled.",
             )
         given = nest.flatten(var_list) if var_list is not None else _variables_under(loss)
         if not given:
@@ -146,13 +167,16 @@ class Optimizer:
         starts = None if grad_loss is None else [grad_loss]
         return list(zip(gradients([loss], given, starts), given))
 
-    def apply_gradients(self, grads_and_vars: Any, global_step: Any = None,
-                        name: str | None = None) -> Any:
+    def apply_gradients(
+        self, grads_and_vars: Any, global_step: Any = None, name: str | None = None
+    ) -> Any:
         """An operation that updates variables by their gradients. Raises ValueError for none."""
         pairs = [(g, v) for g, v in grads_and_vars if g is not None]
         if not pairs:
-            raise error(ValueError, "No gradients provided for any variable: "
-                        f"{[v.name for _, v in grads_and_vars]}.")
+            raise error(
+                ValueError,
+                f"No gradients provided for any variable: {[v.name for _, v in grads_and_vars]}.",
+            )
         self.prepare([v for _, v in pairs])
         updates = [self.update(g, v) for g, v in pairs]
         with _after(updates):
@@ -182,16 +206,17 @@ class Optimizer:
         if found is None:
             import numpy as np
 
-            value = np.full(tuple(variable.shape), start, variable.dtype.core.numpy)
-            found = held[id(variable)] = _beside(
-                value, f"{variable.name[:-2]}/{self._name}" + (f"_{len(self._slots) - 1}" if
-                len(self._slots) > 1 else "")
+            value = np.full(ints(variable.shape), start, variable.dtype.core.numpy)
+            found = held[id(variable)] = beside(
+                value,
+                f"{variable.name[:-2]}/{self._name}"
+                + (f"_{len(self._slots) - 1}" if len(self._slots) > 1 else ""),
             )
         return found
 
     def extra(self, value: float, name: str, dtype: Any) -> Variable:
         """A scalar variable of the optimizer."""
-        made = _beside(convert(value, dtype).numpy(), name)
+        made = beside(convert(value, dtype).numpy(), name)
         self._extra.append(made)
         return made
 
@@ -206,7 +231,7 @@ class Optimizer:
         return [*self._extra, *(v for held in self._slots.values() for v in held.values())]
 
 
-def _beside(value: Any, name: str) -> Variable:
+def beside(value: Any, name: str) -> Variable:
     graph = state.graph
     if graph is None:
         return Variable(value, trainable=False, name=name)
@@ -222,8 +247,11 @@ class _after:
 
     def __init__(self, operations: list[Any]) -> None:
         graph = state.graph
-        self._inside = None if graph is None else graph.control_dependencies(
-            [o for o in operations if o is not None])
+        self._inside = (
+            None
+            if graph is None
+            else graph.control_dependencies([o for o in operations if o is not None])
+        )
 
     def __enter__(self) -> None:
         if self._inside is not None:
@@ -241,8 +269,12 @@ def _rule(function: Any) -> Any:
         with grad_mode(False):
             g = inner(grad)
             held = [v.cell().detach() for v in variables]
-            given = [inner(convert(n, hint=convert(grad).dtype)).to(g.dtype) if not isinstance(
-                n, (bool, str, float, int)) else n for n in numbers]
+            given = [
+                inner(convert(n, hint=convert(grad).dtype)).to(g.dtype)
+                if not isinstance(n, (bool, str, float, int))
+                else n
+                for n in numbers
+            ]
             made = function(g, *held, *given)
             for variable, value in zip(variables, made):
                 if value is not None:
@@ -278,8 +310,9 @@ def _gradient_descent(g: Any, w: Any, rate: Any) -> Any:
 class GradientDescentOptimizer(Optimizer):
     """w - rate g."""
 
-    def __init__(self, learning_rate: Any, use_locking: bool = False,
-                 name: str = "GradientDescent") -> None:
+    def __init__(
+        self, learning_rate: Any, use_locking: bool = False, name: str = "GradientDescent"
+    ) -> None:
         super().__init__(use_locking, name)
         self._rate = learning_rate
 
@@ -298,20 +331,37 @@ def _momentum(g: Any, w: Any, kept: Any, rate: Any, momentum: Any, nesterov: boo
 class MomentumOptimizer(Optimizer):
     """Gradient descent with momentum."""
 
-    def __init__(self, learning_rate: Any, momentum: Any, use_locking: bool = False,
-                 name: str = "Momentum", use_nesterov: bool = False) -> None:
+    def __init__(
+        self,
+        learning_rate: Any,
+        momentum: Any,
+        use_locking: bool = False,
+        name: str = "Momentum",
+        use_nesterov: bool = False,
+    ) -> None:
         super().__init__(use_locking, name)
         self._rate, self._share, self._nesterov = learning_rate, momentum, use_nesterov
 
     def update(self, grad: Any, variable: Variable) -> Any:
         slot = self.slot(variable, "momentum")
-        return _momentum([variable, slot], grad, _as_tensor(self._rate), _as_tensor(self._share),
-                         self._nesterov)
+        return _momentum(
+            [variable, slot], grad, _as_tensor(self._rate), _as_tensor(self._share), self._nesterov
+        )
 
 
 @_rule
-def _adam(g: Any, w: Any, m: Any, v: Any, power1: Any, power2: Any, rate: Any, beta1: Any,
-          beta2: Any, epsilon: Any) -> Any:
+def _adam(
+    g: Any,
+    w: Any,
+    m: Any,
+    v: Any,
+    power1: Any,
+    power2: Any,
+    rate: Any,
+    beta1: Any,
+    beta2: Any,
+    epsilon: Any,
+) -> Any:
     """Kingma and Ba 2014, section 2, with the corrections in the rate."""
     m = m * beta1 + g * (1 - beta1)
     v = v * beta2 + g * g * (1 - beta2)
@@ -322,8 +372,15 @@ def _adam(g: Any, w: Any, m: Any, v: Any, power1: Any, power2: Any, rate: Any, b
 class AdamOptimizer(Optimizer):
     """Adam (Kingma and Ba 2014)."""
 
-    def __init__(self, learning_rate: Any = 0.001, beta1: Any = 0.9, beta2: Any = 0.999,
-                 epsilon: Any = 1e-8, use_locking: bool = False, name: str = "Adam") -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta1: Any = 0.9,
+        beta2: Any = 0.999,
+        epsilon: Any = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adam",
+    ) -> None:
         super().__init__(use_locking, name)
         self._rate, self._beta1, self._beta2, self._epsilon = learning_rate, beta1, beta2, epsilon
         self._powers: dict[Any, tuple[Variable, Variable]] = {}
@@ -338,8 +395,14 @@ class AdamOptimizer(Optimizer):
 
     def update(self, grad: Any, variable: Variable) -> Any:
         m, v = self.slot(variable, "m"), self.slot(variable, "v")
-        return _adam([variable, m, v, *self._powers[None]], grad, _as_tensor(self._rate),
-                     self._beta1, self._beta2, self._epsilon)
+        return _adam(
+            [variable, m, v, *self._powers[None]],
+            grad,
+            _as_tensor(self._rate),
+            self._beta1,
+            self._beta2,
+            self._epsilon,
+        )
 
     def finish(self) -> list[Any]:
         first, second = self._powers[None]
@@ -362,12 +425,19 @@ def _adagrad(g: Any, w: Any, total: Any, rate: Any) -> Any:
 class AdagradOptimizer(Optimizer):
     """Adagrad (Duchi et al. 2011)."""
 
-    def __init__(self, learning_rate: Any, initial_accumulator_value: float = 0.1,
-                 use_locking: bool = False, name: str = "Adagrad") -> None:
+    def __init__(
+        self,
+        learning_rate: Any,
+        initial_accumulator_value: float = 0.1,
+        use_locking: bool = False,
+        name: str = "Adagrad",
+    ) -> None:
         super().__init__(use_locking, name)
         if initial_accumulator_value <= 0:
-            raise error(ValueError, "initial_accumulator_value must be positive: "
-                        f"{initial_accumulator_value}")
+            raise error(
+                ValueError,
+                f"initial_accumulator_value must be positive: {initial_accumulator_value}",
+            )
         self._rate, self._start = learning_rate, initial_accumulator_value
 
     def update(self, grad: Any, variable: Variable) -> Any:
@@ -386,8 +456,14 @@ def _adadelta(g: Any, w: Any, squares: Any, steps: Any, rate: Any, rho: Any, eps
 class AdadeltaOptimizer(Optimizer):
     """Adadelta (Zeiler 2012)."""
 
-    def __init__(self, learning_rate: Any = 0.001, rho: float = 0.95, epsilon: float = 1e-8,
-                 use_locking: bool = False, name: str = "Adadelta") -> None:
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        rho: float = 0.95,
+        epsilon: float = 1e-8,
+        use_locking: bool = False,
+        name: str = "Adadelta",
+    ) -> None:
         super().__init__(use_locking, name)
         self._rate, self._rho, self._epsilon = learning_rate, rho, epsilon
 
@@ -397,8 +473,18 @@ class AdadeltaOptimizer(Optimizer):
 
 
 @_rule
-def _rmsprop(g: Any, w: Any, squares: Any, kept: Any, means: Any, rate: Any, decay: Any,
-             momentum: Any, epsilon: Any, centered: bool) -> Any:
+def _rmsprop(
+    g: Any,
+    w: Any,
+    squares: Any,
+    kept: Any,
+    means: Any,
+    rate: Any,
+    decay: Any,
+    momentum: Any,
+    epsilon: Any,
+    centered: bool,
+) -> Any:
     """Tieleman and Hinton 2012, with momentum; centred as Graves 2013 has it."""
     squares = squares + (g * g - squares) * (1 - decay)
     spread = squares
@@ -412,103 +498,31 @@ def _rmsprop(g: Any, w: Any, squares: Any, kept: Any, means: Any, rate: Any, dec
 class RMSPropOptimizer(Optimizer):
     """RMSProp (Tieleman and Hinton 2012)."""
 
-    def __init__(self, learning_rate: Any, decay: float = 0.9, momentum: float = 0.0,
-                 epsilon: float = 1e-10, use_locking: bool = False, centered: bool = False,
-                 name: str = "RMSProp") -> None:
+    def __init__(
+        self,
+        learning_rate: Any,
+        decay: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-10,
+        use_locking: bool = False,
+        centered: bool = False,
+        name: str = "RMSProp",
+    ) -> None:
         super().__init__(use_locking, name)
-        self._rate, self._numbers, self._centered = learning_rate, (decay, momentum, epsilon), centered
+        self._rate, self._numbers, self._centered = (
+            learning_rate,
+            (decay, momentum, epsilon),
+            centered,
+        )
 
     def update(self, grad: Any, variable: Variable) -> Any:
         squares = self.slot(variable, "rms", 1.0)
         kept = self.slot(variable, "momentum")
         means = self.slot(variable, "mg") if self._centered else kept
-        return _rmsprop([variable, squares, kept, means], grad, _as_tensor(self._rate),
-                        *self._numbers, self._centered)
-
-
-# -- learning rates -----------------------------------------------------------------------------------
-
-
-def exponential_decay(learning_rate: Any, global_step: Any, decay_steps: Any, decay_rate: Any,
-                      staircase: bool = False, name: Any = None) -> Any:
-    """rate * decay_rate ^ (step / decay_steps)."""
-    return _later(lambda: _exponential(
-        convert_float(learning_rate), global_step, decay_steps, decay_rate, staircase))
-
-
-def _later(compute: Any) -> Any:
-    """At once in graphs; a function to be called at each step otherwise."""
-    return compute() if state.graph is not None else compute
-
-
-def convert_float(value: Any) -> Any:
-    """A number as a float32 tensor."""
-    from plait.tf._ops.creation import convert_to_tensor
-
-    return value if isinstance(value, Symbol) else convert_to_tensor(float(value))
-
-
-def _exponential(rate: Any, step: Any, steps: Any, decay: Any, staircase: bool) -> Any:
-    from plait.tf._ops import elementwise
-
-    share = elementwise.cast(step, "float32") / float(steps)
-    if staircase:
-        share = elementwise.floor(share)
-    return rate * elementwise.pow(convert_float(decay), share)
-
-
-def piecewise_constant(x: Any, boundaries: Any, values: Any, name: Any = None) -> Any:
-    """values[k] for the first boundary k that x does not pass."""
-
-    def compute() -> Any:
-        from plait.tf._ops import elementwise
-
-        made = convert_float(values[-1])
-        for bound, value in reversed(list(zip(boundaries, values))):
-            made = elementwise.where(
-                elementwise.less_equal(elementwise.cast(x, "float32"), float(bound)),
-                convert_float(value), made,
-            )
-        return made
-
-    return _later(compute)
-
-
-def polynomial_decay(learning_rate: Any, global_step: Any, decay_steps: Any,
-                     end_learning_rate: float = 0.0001, power: float = 1.0, cycle: bool = False,
-                     name: Any = None) -> Any:
-    """From the rate to the last one along a power of the share of steps left."""
-
-    def compute() -> Any:
-        from plait.tf._ops import elementwise
-
-        step = elementwise.minimum(elementwise.cast(global_step, "float32"), float(decay_steps))
-        left = elementwise.pow(1.0 - step / float(decay_steps), convert_float(power))
-        return (convert_float(learning_rate) - end_learning_rate) * left + end_learning_rate
-
-    return _later(compute)
-
-
-# -- the global step ------------------------------------------------------------------------------------
-
-
-def get_global_step(graph: Any = None) -> Any:
-    """The variable that counts steps; None before it is made."""
-    found = (graph or default_graph()).get_collection(GraphKeys.GLOBAL_STEP)
-    return found[0] if found else None
-
-
-def create_global_step(graph: Any = None) -> Variable:
-    """The variable that counts steps. Raises ValueError if there is one."""
-    if get_global_step(graph) is not None:
-        raise error(ValueError, '"global_step" already exists.')
-    made = _beside(convert(0, int64).numpy(), "global_step")
-    default_graph().add_to_collection(GraphKeys.GLOBAL_STEP, made)
-    return made
-
-
-def get_or_create_global_step(graph: Any = None) -> Variable:
-    """The variable that counts steps."""
-    return get_global_step(graph) or create_global_step(graph)
-
-
+        return _rmsprop(
+            [variable, squares, kept, means],
+            grad,
+            _as_tensor(self._rate),
+            *self._numbers,
+            self._centered,
+        )

@@ -69,8 +69,10 @@ def slices_of(tensors: Any) -> tuple[Any, int]:
     sizes = {leaf.shape[0] for leaf in leaves}
     if len(sizes) > 1:
         raise error(
-            ValueError, "Dimensions " + " and ".join(map(str, sorted(sizes)))
-            + " are not compatible: all components of a data set have one first extent"
+            ValueError,
+            "Dimensions "
+            + " and ".join(map(str, sorted(sizes)))
+            + " are not compatible: all components of a data set have one first extent",
         )
     return arrays, sizes.pop()
 
@@ -145,7 +147,9 @@ def padded(elements: list[Any], shapes: Any, values: Any) -> Any:
 
 def _spread(given: Any, structure: Any, count: int) -> list[Any]:
     """One entry per leaf of a structure."""
-    if given is None or isinstance(given, (int, float, str, bytes, TensorShape, np.ndarray, Tensor)):
+    if given is None or isinstance(
+        given, (int, float, str, bytes, TensorShape, np.ndarray, Tensor)
+    ):
         return [given] * count
     if isinstance(structure, dict):
         return [given[key] for key in sorted(structure)]
@@ -170,7 +174,7 @@ def _padded_column(parts: tuple[np.ndarray, ...], shape: Any, fill: Any) -> np.n
                 greatest[axis] = extent
     kind = parts[0].dtype
     if fill is None:
-        fill = b"" if kind == object else 0
+        fill = b"" if kind.kind == "O" else 0
     elif isinstance(fill, Tensor):
         fill = fill.numpy()
     if isinstance(fill, str):
@@ -183,11 +187,13 @@ def _padded_column(parts: tuple[np.ndarray, ...], shape: Any, fill: Any) -> np.n
 
 def spec_of(element: Any) -> Any:
     """The structure with `TensorSpec`s for leaves."""
-    from plait.tf.data._dataset import DatasetSpec
+    from plait.tf.data._base import DatasetSpec
 
     return nest.map_structure(
-        lambda x: DatasetSpec(x.element_spec) if is_dataset(x) else TensorSpec(
-            x.shape, x.dtype if x.dtype != object else "string"
+        lambda x: (
+            DatasetSpec(x.element_spec)
+            if is_dataset(x)
+            else TensorSpec(x.shape, x.dtype if x.dtype != object else "string")
         ),
         element,
     )

@@ -14,8 +14,8 @@ from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._convert import convert
 from plait.tf._dtypes import DType, as_dtype, string
-from plait.tf._shape import TensorSpec
 from plait.tf._records import TFRecordWriter, records
+from plait.tf._shape import TensorSpec
 from plait.tf.data._dataset import Dataset
 
 
@@ -23,8 +23,11 @@ def names_of(filenames: Any) -> list[str]:
     """File names from strings, tensors or a data set of them."""
     if isinstance(filenames, Dataset):
         return [e.item().decode() for e in filenames.elements()]
-    held = [filenames] if isinstance(filenames, (str, bytes)) or hasattr(
-        filenames, "__fspath__") else filenames
+    held = (
+        [filenames]
+        if isinstance(filenames, (str, bytes)) or hasattr(filenames, "__fspath__")
+        else filenames
+    )
     if isinstance(held, (list, tuple)):
         held = [str(h) if hasattr(h, "__fspath__") else h for h in held]
     return [item.decode() for item in np.atleast_1d(convert(held, string)._array()).tolist()]
@@ -36,7 +39,7 @@ def opened(name: str, compression: Any) -> Any:
     try:
         if kind == "GZIP":
             return gzip.open(name, "rb")
-        file = open(name, "rb")
+        file = open(name, "rb")  # noqa: SIM115  # the caller closes it
     except FileNotFoundError:
         raise error(errors.NotFoundError, f"{name}; No such file or directory") from None
     if kind == "ZLIB":
@@ -58,8 +61,12 @@ class TextLineDataset(Dataset):
     """The lines of text files, without their ends."""
 
     def __init__(
-        self, filenames: Any, compression_type: Any = None, buffer_size: Any = None,
-        num_parallel_reads: Any = None, name: Any = None,
+        self,
+        filenames: Any,
+        compression_type: Any = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: Any = None,
     ) -> None:
         names = names_of(filenames)
 
@@ -76,8 +83,12 @@ class TFRecordDataset(Dataset):
     """The records of TFRecord files. Raises DataLossError for damaged ones."""
 
     def __init__(
-        self, filenames: Any, compression_type: Any = None, buffer_size: Any = None,
-        num_parallel_reads: Any = None, name: Any = None,
+        self,
+        filenames: Any,
+        compression_type: Any = None,
+        buffer_size: Any = None,
+        num_parallel_reads: Any = None,
+        name: Any = None,
     ) -> None:
         names = names_of(filenames)
 
@@ -94,8 +105,14 @@ class FixedLengthRecordDataset(Dataset):
     """The records, of one length, of binary files."""
 
     def __init__(
-        self, filenames: Any, record_bytes: Any, header_bytes: Any = None, footer_bytes: Any = None,
-        buffer_size: Any = None, compression_type: Any = None, num_parallel_reads: Any = None,
+        self,
+        filenames: Any,
+        record_bytes: Any,
+        header_bytes: Any = None,
+        footer_bytes: Any = None,
+        buffer_size: Any = None,
+        compression_type: Any = None,
+        num_parallel_reads: Any = None,
         name: Any = None,
     ) -> None:
         names = names_of(filenames)
@@ -116,9 +133,16 @@ class CsvDataset(Dataset):
     """Rows of CSV files: one scalar per column, of the dtypes (or with the defaults) given."""
 
     def __init__(
-        self, filenames: Any, record_defaults: Any, compression_type: Any = None,
-        buffer_size: Any = None, header: bool = False, field_delim: str = ",",
-        use_quote_delim: bool = True, na_value: str = "", select_cols: Any = None,
+        self,
+        filenames: Any,
+        record_defaults: Any,
+        compression_type: Any = None,
+        buffer_size: Any = None,
+        header: bool = False,
+        field_delim: str = ",",
+        use_quote_delim: bool = True,
+        na_value: str = "",
+        select_cols: Any = None,
         exclude_cols: Any = None,
     ) -> None:
         names = names_of(filenames)
@@ -140,9 +164,7 @@ class CsvDataset(Dataset):
                                 errors.InvalidArgumentError,
                                 f"Expect {len(columns)} fields but have {len(kept)} in record",
                             )
-                        yield tuple([
-                            field(text, *c, na_value) for text, c in zip(kept, columns)
-                        ])
+                        yield tuple([field(text, *c, na_value) for text, c in zip(kept, columns)])
 
         super().__init__(make, tuple([TensorSpec((), kind) for kind, _ in columns]))
 

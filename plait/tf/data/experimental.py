@@ -9,7 +9,11 @@ import numpy as np
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf.data._dataset import (
-    AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Dataset, Options,
+    AUTOTUNE,
+    INFINITE_CARDINALITY,
+    UNKNOWN_CARDINALITY,
+    Dataset,
+    Options,
 )  # fmt: skip
 from plait.tf.data._files import CsvDataset, TFRecordWriter
 
@@ -58,7 +62,8 @@ def Counter(start: int = 0, step: int = 1, dtype: Any = "int64") -> Dataset:
 
     kind = as_dtype(dtype).core.numpy
     return Dataset(
-        lambda: (np.array(n, kind) for n in count(start, step)), TensorSpec((), dtype),
+        lambda: (np.array(n, kind) for n in count(start, step)),
+        TensorSpec((), dtype),
         INFINITE_CARDINALITY,
     )
 
@@ -94,8 +99,9 @@ def shuffle_and_repeat(buffer_size: Any, count: Any = None, seed: Any = None) ->
     return lambda dataset: dataset.shuffle(buffer_size, seed).repeat(count)
 
 
-def parallel_interleave(map_func: Any, cycle_length: Any, block_length: int = 1,
-                        **kwargs: Any) -> Any:
+def parallel_interleave(
+    map_func: Any, cycle_length: Any, block_length: int = 1, **kwargs: Any
+) -> Any:
     """A transformation: interleave."""
     return lambda dataset: dataset.interleave(map_func, cycle_length, block_length)
 

@@ -1,4 +1,4 @@
-"""`input_data.read_data_sets`: the MNIST digits from files that are there. Nothing is downloaded."""
+"""`read_data_sets`: the MNIST digits from files that are there. Nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ class DataSet:
     def num_examples(self) -> int:
         return len(self._images)
 
-    def next_batch(self, batch_size: int, fake_data: bool = False,
-                   shuffle: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    def next_batch(
+        self, batch_size: int, fake_data: bool = False, shuffle: bool = True
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The next images and labels; in another order in each pass."""
         if self._place == 0 and self.epochs_completed == 0 and shuffle:
             self._reorder()
@@ -86,8 +87,14 @@ def _array(folder: str, name: str) -> np.ndarray:
 
 
 def read_data_sets(
-    train_dir: str, fake_data: bool = False, one_hot: bool = False, dtype: Any = None,
-    reshape: bool = True, validation_size: int = 5000, seed: Any = None, source_url: str = "",
+    train_dir: str,
+    fake_data: bool = False,
+    one_hot: bool = False,
+    dtype: Any = None,
+    reshape: bool = True,
+    validation_size: int = 5000,
+    seed: Any = None,
+    source_url: str = "",
 ) -> Datasets:
     """The digits in a folder: images (n, 784) in [0, 1], or (n, 28, 28, 1) without `reshape`.
 
@@ -96,8 +103,8 @@ def read_data_sets(
     images, labels, test_images, test_labels = (_array(train_dir, name) for name in _FILES)
     if not 0 <= validation_size <= len(images):
         raise error(
-            ValueError, f"Validation size should be between 0 and {len(images)}. Received: "
-            f"{validation_size}."
+            ValueError,
+            f"Validation size should be between 0 and {len(images)}. Received: {validation_size}.",
         )
 
     def pixels(array: np.ndarray) -> np.ndarray:
@@ -110,6 +117,7 @@ def read_data_sets(
     images, labels = pixels(images), targets(labels)
     cut = validation_size
     return Datasets(
-        DataSet(images[cut:], labels[cut:], seed), DataSet(images[:cut], labels[:cut], seed),
+        DataSet(images[cut:], labels[cut:], seed),
+        DataSet(images[:cut], labels[:cut], seed),
         DataSet(pixels(test_images), targets(test_labels), seed),
     )
