@@ -27,6 +27,7 @@ ON_REFERENCE: tuple[str, ...] = (
     "igamma",
     "igammac",
     "inv",
+    "lu_factor",
     "qr",
     "scan",
     "slogdet",
