@@ -11,6 +11,7 @@ import pytest
 import plait
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("torch.nn.utils.prune")  # PyTorch does not import it by itself
 
 # float64; power iterations and factorizations of small matrices.
 TOLERANCE = 1e-9
