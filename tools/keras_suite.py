@@ -165,7 +165,7 @@ def _run(source: Path, options: argparse.Namespace) -> dict[str, tuple[str, str]
         settings = Path(folder) / "pytest.ini"
         settings.write_text("[pytest]\n", encoding="utf-8")
         command += ["--rootdir", str(source.parent.parent), "-c", str(settings)]
-        command += ["--import-mode=importlib", "--tb=short"]
+        command += ["--import-mode=prepend", "--tb=short"]
         command += ["--continue-on-collection-errors", "--no-header", "-W", "ignore"]
         if options.match:
             command += ["-k", options.match]

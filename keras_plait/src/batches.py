@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import plait as torch
 from keras.src import tree
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDataset
-from plait.utils.data import DataLoader
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor
+from plait.utils.data import DataLoader
 
 
 def as_batches(x: Any) -> Any:

@@ -8,9 +8,11 @@ import builtins
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import plait as torch
 from keras.src import tree
+from keras.src.backend.common.stateless_scope import StatelessScope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
+
+import plait as torch
 from plait._higher_order_ops import associative_scan as record_associative_scan
 from plait._higher_order_ops import scan as record_scan
 from plait._valueless import ValuelessTensor
@@ -23,18 +25,51 @@ def _tensors(structure: Any) -> Any:
     return tree.map_structure(convert_to_tensor, structure)
 
 
-def _without_values(*tensors: Any) -> bool:
+def without_values(*tensors: Any) -> bool:
     """Whether values must not be asked for: in a compiled step, or in the body of a loop."""
     return capturing() is not None or any(isinstance(x, ValuelessTensor) for x in tensors)
 
 
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """`true_fn()` if `pred`, else `false_fn()`."""
+    """`true_fn()` if `pred`, else `false_fn()`.
+
+    In a compiled step the choice is part of the program. Branches that write to variables are both
+    computed there, and what they would write is chosen from.
+    """
     if in_symbolic_scope():
         return true_fn()
-    if isinstance(pred, torch.Tensor) and _without_values(pred):
+    if not (isinstance(pred, torch.Tensor) and without_values(pred)):
+        return true_fn() if pred else false_fn()
+    made, written = zip(_tried(true_fn), _tried(false_fn))
+    if not any(written):
         return torch.cond(pred, lambda: _tensors(true_fn()), lambda: _tensors(false_fn()))
-    return true_fn() if pred else false_fn()
+    pred = pred.reshape(()).to(torch.bool)
+    variables = {id(v): v for found in written for v, _ in found}
+    values = [{id(v): value for v, value in found} for found in written]
+    for key, variable in variables.items():
+        one, other = (found.get(key, variable._value) for found in values)
+        variable.assign(torch.where(pred, one, other))
+    return tree.map_structure(
+        lambda one, other: torch.where(pred, _tensors(one), _tensors(other)), *made
+    )
+
+
+class _Trial(StatelessScope):
+    """A scope that keeps what would be written to variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[Any, Any]] = []
+
+    def add_update(self, update: tuple[Any, Any]) -> None:
+        super().add_update(update)
+        self.written.append(update)
+
+
+def _tried(branch: Callable[[], Any]) -> tuple[Any, list[tuple[Any, Any]]]:
+    """(result, [(variable, value)]) of a branch, with nothing written."""
+    with _Trial() as scope:
+        return branch(), scope.written
 
 
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
@@ -42,7 +77,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     index = _tensors(index)
     if in_symbolic_scope():
         return branches[0](*operands)
-    if not _without_values(index):
+    if not without_values(index):
         return branches[min(max(int(index), 0), len(branches) - 1)](*operands)
     chosen = branches[-1]
     for number in builtins.reversed(range(len(branches) - 1)):
@@ -69,7 +104,7 @@ def while_loop(
         made = body(*values)
         return tuple(made) if isinstance(made, (list, tuple)) else (made,)
 
-    if in_symbolic_scope() or _without_values(*tree.flatten(state)):
+    if in_symbolic_scope() or without_values(*tree.flatten(state)):
         state = _recorded_while(cond, turn, state, maximum_iterations)
     else:
         turns = 0

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import plait as torch
 from keras.src import tree
 from keras.src.backend.common import KerasVariable, standardize_dtype
 from keras.src.backend.common.dtypes import result_type
@@ -20,20 +19,14 @@ from keras.src.backend.common.stateless_scope import StatelessScope
 from keras.src.backend.common.symbolic_scope import SymbolicScope
 from keras.src.backend.config import floatx
 
-from keras_plait.src.control import (
-    associative_scan,
-    cond,
-    fori_loop,
-    map,
-    scan,
-    switch,
-    while_loop,
-)
+import plait as torch
 
 SUPPORTS_SPARSE_TENSORS = False
 SUPPORTS_RAGGED_TENSORS = False
 SUPPORTS_COMPLEX_DTYPES = True
 IS_THREAD_SAFE = True
+
+torch.Tensor.arrays_are_copies = True
 
 #: Extents that stand for unknown ones while shapes are inferred. Both are prime, so that a shape
 #: that depends on one differs between them.
@@ -152,7 +145,7 @@ def convert_to_numpy(x: Any) -> Any:
     if isinstance(x, KerasVariable):
         x = x.value
     if isinstance(x, torch.Tensor):
-        return np.array(x.detach())
+        return np.array(x.compute())
     return np.array(x)
 
 

@@ -11,6 +11,11 @@ class PlaitExportArchive:
     def track(self, resource: Any) -> NoReturn:
         raise NotImplementedError(_REFUSAL)
 
+    def track_and_add_endpoint(
+        self, name: str, resource: Any, input_signature: Any = None, **kwargs: Any
+    ) -> NoReturn:
+        raise NotImplementedError(_REFUSAL)
+
     def add_endpoint(
         self, name: str, fn: Any, input_signature: Any = None, **kwargs: Any
     ) -> NoReturn:
@@ -18,6 +23,7 @@ class PlaitExportArchive:
 
 
 _REFUSAL = (
-    "export: the plait backend writes no TensorFlow SavedModel; save the model with "
+    "`export_saved_model` only currently supports the tensorflow, jax and torch backends. The plait "
+    "backend writes no TensorFlow SavedModel; save the model with "
     "model.save('file.keras') and load it where it is used"
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import plait as torch
-import plait.nn.functional as F
 from keras.src import backend
 
+import plait as torch
+import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.operands import as_float, name_of
 from keras_plait.src.random import normal

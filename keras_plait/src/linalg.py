@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
-import plait as torch
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
+import plait as torch
+from keras_plait.src.control import without_values
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import as_float, axes_of
 
 
 def cholesky(a: Any, upper: bool = False) -> Any:
+    """The Cholesky factor. Raises ValueError where the matrix is not positive definite: at once,
+    except where values are not asked for."""
+    made = torch.linalg.cholesky(as_float(a), upper=upper)
+    if in_symbolic_scope() or without_values(made):
+        return made
     try:
-        return torch.linalg.cholesky(as_float(a), upper=upper)
+        made.compute()
     except torch.linalg.LinAlgError as fault:
         raise ValueError(
             "Cholesky decomposition failed. The input might not be a valid positive definite "
             "matrix."
         ) from fault
+    return made
 
 
 def cholesky_inverse(a: Any, upper: bool = False) -> Any:
@@ -75,9 +84,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         if isinstance(ord, str):
             raise ValueError(f"Invalid `ord` argument for vector norm. Received: ord={ord}")
         return torch.linalg.vector_norm(x, 2 if ord is None else ord, axes, keepdims)
-    if len(axes) == 2:
-        return torch.linalg.matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
-    raise ValueError(f"Invalid axis values. Received: axis={axis}")
+    if len(axes) != 2:
+        raise ValueError(f"Invalid axis values. Received: axis={axis}")
+    known = (None, "fro", "nuc", math.inf, -math.inf, 1, -1, 2, -2)
+    if ord not in known:
+        raise ValueError(
+            f"Invalid `ord` argument for matrix norm. Expected one of {known}. Received: ord={ord}"
+        )
+    return torch.linalg.matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)
 
 
 def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:

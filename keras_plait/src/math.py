@@ -5,10 +5,10 @@ from __future__ import annotations
 import math as python_math
 from typing import Any
 
-import plait as torch
-import plait.nn.functional as F
 from keras.src.backend.common.variables import standardize_dtype
 
+import plait as torch
+import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.numpy.creation import hamming, hanning
 from keras_plait.src.operands import as_float, axes_of
@@ -94,7 +94,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
 # -- Fourier transforms ----------------------------------------------------------------------------
 
 
-def _complex(x: Any) -> Any:
+def _get_complex_tensor_from_tuple(x: Any) -> Any:
     """A complex tensor of its two parts."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
@@ -109,23 +109,23 @@ def _complex(x: Any) -> Any:
         )
     if not (real.dtype.is_floating_point and imag.dtype.is_floating_point):
         raise ValueError(f"At least one tensor in input `x` is not of type float. Received: x={x}.")
-    return real + imag * 1j
+    return torch.complex(real, imag)
 
 
 def _parts(x: Any) -> tuple[Any, Any]:
-    return torch.real(x), torch.real(x * -1j)
+    return torch.real(x), torch.imag(x)
 
 
 def fft(x: Any) -> tuple[Any, Any]:
-    return _parts(torch.fft.fft(_complex(x)))
+    return _parts(torch.fft.fft(_get_complex_tensor_from_tuple(x)))
 
 
 def fft2(x: Any) -> tuple[Any, Any]:
-    return _parts(torch.fft.fft2(_complex(x)))
+    return _parts(torch.fft.fft2(_get_complex_tensor_from_tuple(x)))
 
 
 def ifft2(x: Any) -> tuple[Any, Any]:
-    return _parts(torch.fft.ifft2(_complex(x)))
+    return _parts(torch.fft.ifft2(_get_complex_tensor_from_tuple(x)))
 
 
 def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
@@ -133,7 +133,7 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
 
 
 def irfft(x: Any, fft_length: int | None = None) -> Any:
-    return torch.fft.irfft(_complex(x), n=fft_length)
+    return torch.fft.irfft(_get_complex_tensor_from_tuple(x), n=fft_length)
 
 
 def _window(window: Any, length: int, fft_length: int, dtype: Any) -> Any:
@@ -197,23 +197,30 @@ def istft(
     center: bool = True,
 ) -> Any:
     """Signals (..., time) of a short-time Fourier transform, by overlapping and adding."""
-    frames = torch.fft.irfft(_complex(x), n=fft_length)
+    frames = torch.fft.irfft(_get_complex_tensor_from_tuple(x), n=fft_length)
     if frames.ndim < 2:
         raise ValueError(
             f"Input `x` must have at least 2 dimensions. Received shape: {tuple(frames.shape)}"
         )
-    shape = _window(window, sequence_length, fft_length, frames.dtype)
-    count = frames.shape[-2]
-    total = fft_length + sequence_stride * (count - 1)
-    made = _overlapped(frames * shape, sequence_stride, total)
-    weight = _overlapped((shape * shape).expand(count, fft_length), sequence_stride, total)
-    made = torch.where(weight > 1e-10, made / torch.where(weight > 1e-10, weight, 1.0), made)
+    total = fft_length + sequence_stride * (frames.shape[-2] - 1)
+    if window is not None:
+        shape = _window(window, sequence_length, fft_length, frames.dtype)
+        frames = frames * (shape / _overlapping_squares(shape, sequence_stride))
+    made = _overlapped(frames, sequence_stride, total)
     start = fft_length // 2 if center else 0
     if length is not None:
         end = start + length
     else:
         end = total - fft_length // 2 if center else total
     return made[..., start:end]
+
+
+def _overlapping_squares(window: Any, stride: int) -> Any:
+    """For each place of a window, the squares of all windows that lie over it in mid-signal."""
+    size = window.shape[0]
+    rows = -(-size // stride)
+    squares = F.pad(window * window, (0, rows * stride - size)).reshape(rows, stride)
+    return torch.sum(squares, 0).repeat(rows)[:size]
 
 
 def _overlapped(frames: Any, stride: int, total: int) -> Any:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import plait as torch
 from keras.src.backend.common.dtypes import result_type
 from keras.src.backend.common.variables import standardize_dtype
 from keras.src.backend.config import floatx
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 
 _NUMBERS = (bool, int, float)

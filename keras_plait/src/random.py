@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import plait as torch
 from keras.src.backend.config import floatx
-from keras.src.random.seed_generator import SeedGenerator, draw_seed, make_default_seed
-from plait.core.ops.random import UNIFORM
+from keras.src.random.seed_generator import draw_seed
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
+from plait.core.ops.random import UNIFORM
 
 
 def _key(seed: Any) -> Any:

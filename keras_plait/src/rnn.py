@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import plait as torch
 from keras.src import activations, tree
-from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
 
+import plait as torch
 from keras_plait.src.control import scan
 from keras_plait.src.core import convert_to_tensor
+from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
 
 
 def rnn(
@@ -101,7 +101,8 @@ def _require_standard(mask: Any, unroll: bool, activation: Any, recurrent_activa
 
 def _gates(inputs: Any, kernel: Any, bias: Any) -> Any:
     """The share of the input in all gates, (time, batch, gates)."""
-    made = convert_to_tensor(inputs).swapaxes(0, 1) @ convert_to_tensor(kernel)
+    kernel = convert_to_tensor(kernel)
+    made = convert_to_tensor(inputs).to(kernel.dtype).swapaxes(0, 1) @ kernel
     return made if bias is None else made + convert_to_tensor(bias)
 
 
@@ -130,7 +131,7 @@ def lstm(
     _require_standard(mask, unroll, activation, recurrent_activation)
     gates = _gates(inputs, kernel, bias)
     weight = convert_to_tensor(recurrent_kernel).mT
-    h, c = convert_to_tensor(initial_state_h), convert_to_tensor(initial_state_c)
+    h, c = (convert_to_tensor(x).to(gates.dtype) for x in (initial_state_h, initial_state_c))
     hidden, cells, _ = LSTM_SEQUENCE(gates, h, c, weight, reverse=go_backwards)
     end = 0 if go_backwards else -1
     states = [hidden[end], cells[end]]
@@ -162,7 +163,7 @@ def gru(
     first = None if bias is None else convert_to_tensor(bias)[0]
     gates = _reset_first(_gates(inputs, kernel, first), -1)
     weight = _reset_first(convert_to_tensor(recurrent_kernel), -1).mT
-    h = convert_to_tensor(_first(initial_state))
+    h = convert_to_tensor(_first(initial_state)).to(gates.dtype)
     hidden, _ = GRU_SEQUENCE(gates, h, weight, *own, reverse=go_backwards)
     last = hidden[0 if go_backwards else -1]
     if go_backwards:

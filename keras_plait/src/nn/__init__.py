@@ -12,11 +12,10 @@ from keras_plait.src.nn.convolution import (
     space_to_depth,
     unfold,
 )
+from keras_plait.src.nn.ctc import ctc_decode, ctc_loss
 from keras_plait.src.nn.losses import (
     binary_crossentropy,
     categorical_crossentropy,
-    ctc_decode,
-    ctc_loss,
     multi_hot,
     one_hot,
     psnr,

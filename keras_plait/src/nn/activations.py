@@ -6,7 +6,6 @@ from typing import Any
 
 import plait as torch
 import plait.nn.functional as F
-
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.operands import as_float
 

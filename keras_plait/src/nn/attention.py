@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import plait as torch
-import plait.nn.functional as F
 from keras.src.backend.common.dtypes import result_type
 
+import plait as torch
+import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import name_of
 
@@ -25,7 +25,8 @@ def dot_product_attention(
 ) -> Any:
     """softmax(query key^T * scale + bias) value, each (batch, length, heads, size).
 
-    The heads of key and value may be fewer, by a whole factor. mask: true where a key is seen;
+    The heads of key and value may be fewer, by a whole factor. Attention always goes by blocks,
+    whatever `flash_attention` asks for. mask: true where a key is seen;
     bias: added; both (batch, heads, queries, keys) or broadcast to it.
     """
     query, key, value = (convert_to_tensor(x) for x in (query, key, value))
@@ -34,8 +35,6 @@ def dot_product_attention(
             f"`dot_product_attention` only supports 4D inputs. Received: query.shape="
             f"{tuple(query.shape)}, key.shape={tuple(key.shape)}, value.shape={tuple(value.shape)}."
         )
-    if flash_attention:
-        raise ValueError("Flash attention is not supported with the plait backend.")
     if attn_logits_soft_cap is not None:
         raise NotImplementedError("attn_logits_soft_cap is not supported with the plait backend.")
     dtype = to_plait_dtype(result_type(name_of(query), name_of(key), name_of(value), float))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import plait.nn.functional as F
 from keras.src import backend
 from keras.src.backend.common.backend_utils import (
     check_conv_input_channels,
@@ -16,6 +15,7 @@ from keras.src.backend.common.backend_utils import (
     compute_conv_transpose_padding_args_for_jax,
 )
 
+import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.operands import together
 

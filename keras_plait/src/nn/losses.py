@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from keras.src import backend
+
 import plait as torch
 import plait.nn.functional as F
-from keras.src import backend
-from keras.src.backend.common.dtypes import result_type
-
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
-from keras_plait.src.operands import name_of, together
+from keras_plait.src.operands import together
 
 
 def one_hot(
@@ -114,58 +113,3 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     x1, x2 = together(x1, x2, floating=True)
     error = torch.mean((x1 - x2) ** 2)
     return 20 * math.log10(max_val) - 10 * torch.log10(error)
-
-
-# -- CTC -------------------------------------------------------------------------------------------
-
-
-def ctc_loss(
-    target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0
-) -> Any:
-    """The CTC loss (batch,) of class numbers (batch, labels) and logits (batch, time, classes)."""
-    output = convert_to_tensor(output)
-    output = output.to(to_plait_dtype(result_type(name_of(output), "float32")))
-    return F.ctc_loss(
-        F.log_softmax(output, -1).movedim(1, 0),
-        convert_to_tensor(target).to(torch.int64),
-        convert_to_tensor(output_length).to(torch.int64),
-        convert_to_tensor(target_length).to(torch.int64),
-        blank=mask_index,
-        reduction="none",
-    )
-
-
-def ctc_decode(
-    inputs: Any,
-    sequence_lengths: Any,
-    strategy: str = "greedy",
-    beam_width: int = 100,
-    top_paths: int = 1,
-    merge_repeated: bool = True,
-    mask_index: int | None = None,
-) -> tuple[Any, Any]:
-    """(class numbers (1, batch, time) filled up with -1, scores (batch, 1)), the likeliest class
-    at each time. Raises NotImplementedError for the strategy "beam_search"."""
-    if strategy == "beam_search":
-        raise NotImplementedError(
-            "ctc_decode: strategy='beam_search' is not built in the plait backend; use 'greedy'"
-        )
-    if strategy != "greedy":
-        raise ValueError(
-            f"Invalid strategy {strategy}. Supported values are 'greedy' and 'beam_search'."
-        )
-    inputs = convert_to_tensor(inputs)
-    lengths = convert_to_tensor(sequence_lengths).to(torch.int64)
-    time, classes = inputs.shape[1:]
-    blank = classes - 1 if mask_index is None else mask_index
-    best, found = torch.max(inputs, -1)
-    over = torch.arange(time)[None, :] >= lengths[:, None]
-    found = torch.where(over, blank, found)
-    score = -torch.sum(torch.where(over, 0.0, best), 1, keepdim=True)
-    if merge_repeated:
-        repeated = F.pad(found[:, 1:] == found[:, :-1], (1, 0))
-        found = torch.where(repeated, blank, found)
-    empty = found == blank
-    order = torch.argsort(empty.to(torch.int32), dim=-1, stable=True)
-    found = torch.gather(torch.where(empty, -1, found), -1, order)
-    return found[None].to(torch.int32), score

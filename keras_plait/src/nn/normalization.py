@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import plait as torch
-
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.operands import axes_of, name_of
 

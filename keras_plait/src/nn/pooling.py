@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import plait as torch
-import plait.nn.functional as F
 from keras.src import backend
 
+import plait as torch
+import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor
 from keras_plait.src.nn.convolution import as_given, channels_first, each_axis, flat, same_padding
 

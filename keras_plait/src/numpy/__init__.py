@@ -44,8 +44,8 @@ from keras_plait.src.numpy.nans import (
     nanvar,
 )
 from keras_plait.src.numpy.products import (
-    correlate,
     corrcoef,
+    correlate,
     cross,
     dot,
     einsum,

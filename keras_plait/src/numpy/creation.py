@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import plait as torch
 from keras.src.backend.common.dtypes import result_type
 from keras.src.backend.common.variables import standardize_dtype
 from keras.src.backend.config import floatx
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import as_float, name_of
 
@@ -62,7 +62,10 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 
 def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Any:
-    return tri(N, M, k, dtype) - tri(N, M, k - 1, dtype)
+    """Ones on the k-th diagonal."""
+    rows, columns = int(N), int(N if M is None else M)
+    on = torch.arange(columns)[None, :] - k == torch.arange(rows)[:, None]
+    return on.to(to_plait_dtype(dtype or floatx()))
 
 
 def identity(n: int, dtype: Any = None) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import plait as torch
 from keras.src.backend.config import floatx
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import as_float, as_integer, name_of, together
 
@@ -90,7 +90,7 @@ angle = _floating("angle", torch.angle)
 def imag(x: Any) -> Any:
     """The imaginary part; zeros of real numbers."""
     x = convert_to_tensor(x)
-    return torch.real(x * -1j) if x.dtype.is_complex else torch.zeros_like(x)
+    return torch.imag(x) if x.dtype.is_complex else torch.zeros_like(x)
 
 
 def cbrt(x: Any) -> Any:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-import plait as torch
 from keras.src.backend.common.dtypes import result_type
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import as_float, name_of, together
 

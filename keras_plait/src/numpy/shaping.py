@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import plait as torch
 from keras.src.backend.common.backend_utils import vectorize_impl
 from keras.src.backend.common.dtypes import result_type
 
+import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import axes_of, name_of
 
