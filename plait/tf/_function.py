@@ -33,25 +33,6 @@ class _Settings:
 settings = _Settings()
 
 
-class _NoGuards:
-    """What a traced function reads besides its arguments stays as it was: nothing is checked."""
-
-    reason = None
-
-    def hold(self) -> bool:
-        return True
-
-    def effect(self) -> None:
-        return None
-
-
-class _Traced(Compiled):
-    """Compiled by TensorFlow's rules of retracing."""
-
-    def guards(self) -> Any:
-        return _NoGuards()
-
-
 class Function:
     """What `tf.function` makes of a Python function."""
 
@@ -69,7 +50,8 @@ class Function:
         self._parameters = _parameters(python_function)
         self._traces = 0
         self._lock = threading.RLock()
-        self._program = _Traced(self._traced)
+        # What the function reads besides its arguments stays as it was when it was traced.
+        self._program = Compiled(self._traced, guarded=False)
         self._attribute: str | None = None
 
     @property

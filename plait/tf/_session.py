@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from plait.compiler.compiled import Compiled
 from plait.core.ir.errors import error
 from plait.tf import errors, nest
 from plait.tf._convert import convert
 from plait.tf._dispatch import state
-from plait.tf._function import _Traced
 from plait.tf._graph import Graph, Operation, Symbol
 from plait.tf._tape import GradientTape
 from plait.tf._tensor import Tensor
@@ -296,7 +296,7 @@ class _Program:
         self.runs = 0
         #: Whether an operation does something that a replay would not do again.
         self.plain = any(o.function.__dict__.get("host") for o in self.order)
-        self.compiled = _Traced(self._all)
+        self.compiled = Compiled(self._all, guarded=False)
 
     def __call__(self, feeds: list[Tensor]) -> list[Any]:
         self.runs += 1
