@@ -1,6 +1,6 @@
 """Let `import torch` mean Plait, in this process and in the workers it starts.
 
-`install_as("torch", "torchvision")` puts a finder at the head of `sys.meta_path`. From then on
+`install_as("torch", "torchvision")` (or "tensorflow") puts a finder at the head of `sys.meta_path`. From then on
 `torch.x.y` is *the same module object* as `plait.x.y`: `sys.modules["torch.nn"] is plait.nn`, so
 `isinstance`, pickles and patched attributes agree, and the module keeps its own `__name__` and
 `__spec__`. An installed PyTorch is not touched; it is only not looked at.
@@ -30,6 +30,8 @@ from typing import Any
 
 ENVIRONMENT = "PLAIT_ALIASES"
 TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
+#: Packages of others that stand under a name of ours: everything under it is theirs.
+FOREIGN = {"plait.tf.keras": "keras"}
 
 
 class _AliasLoader:
@@ -59,10 +61,9 @@ class _AliasFinder:
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        top, _, rest = fullname.partition(".")
-        if top not in self.active:
+        real = self._real(fullname)
+        if real is None:
             return None
-        real = f"{self.active[top]}.{rest}" if rest else self.active[top]
         found, is_package, origin = _look_up(real)
         if not found:
             if _asked_by_import_statement():
@@ -72,6 +73,16 @@ class _AliasFinder:
         return importlib.machinery.ModuleSpec(
             fullname, loader, origin=origin, is_package=is_package
         )
+
+    def _real(self, fullname: str) -> str | None:
+        """The name of the module that is meant; None for a name that is no alias."""
+        for name, package in FOREIGN.items():
+            if fullname.startswith(name + ".") and name in sys.modules:
+                return package + fullname[len(name) :]
+        top, _, rest = fullname.partition(".")
+        if top not in self.active:
+            return None
+        return f"{self.active[top]}.{rest}" if rest else self.active[top]
 
     def find_distributions(self, context: Any = None) -> Iterator[Any]:
         """For `importlib.metadata`: answers with the version whose interface is followed."""
@@ -118,7 +129,7 @@ def _asked_by_import_statement() -> bool:
 
 
 def install_as(*names: str) -> None:
-    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision").
+    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision", "tensorflow").
 
     Holds for this process and for the `multiprocessing` workers it starts; calling it again is
     harmless.
@@ -158,6 +169,12 @@ def install_from_environment() -> None:
     names = [name for name in os.environ.get(ENVIRONMENT, "").split(",") if name]
     if names:
         install_as(*names)
+
+
+def look_after_foreign() -> None:
+    """Find the modules under the names in `FOREIGN`."""
+    if _FINDER not in sys.meta_path:
+        sys.meta_path.insert(0, _FINDER)
 
 
 def installed() -> dict[str, str]:

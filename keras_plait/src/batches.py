@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -30,8 +31,14 @@ class Batches(EpochIterator):
 
 
 def as_batches(x: Any) -> Any:
-    """A `DataLoader` as something Keras iterates over; everything else as it is."""
-    return _LoaderDataset(x) if isinstance(x, DataLoader) else x
+    """A `DataLoader`, or a `tf.data.Dataset` of Plait's, as something Keras iterates over;
+    everything else as it is."""
+    if isinstance(x, DataLoader):
+        return _LoaderDataset(x)
+    module = sys.modules.get("plait.tf.data")
+    if module is not None and isinstance(x, module.Dataset):
+        return _Elements(x)
+    return x
 
 
 class _LoaderDataset(PyDataset):
@@ -54,6 +61,27 @@ class _LoaderDataset(PyDataset):
             self._batches = iter(self._loader)
         batch = next(self._batches)
         return tuple(np.asarray(part) for part in batch) if isinstance(batch, list) else batch
+
+
+class _Elements(PyDataset):
+    """A `tf.data.Dataset` as Keras' own kind of dataset: each item is its next element."""
+
+    def __init__(self, dataset: Any) -> None:
+        super().__init__()
+        self._dataset = dataset
+        self._elements: Iterator[Any] = dataset.elements()
+        count = int(dataset.cardinality())
+        # What is not known is counted, once: Keras would ask past the end.
+        self._count = sum(1 for _ in dataset.elements()) if count == -2 else count
+
+    @property
+    def num_batches(self) -> int | None:
+        return None if self._count < 0 else self._count
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 0:
+            self._elements = self._dataset.elements()
+        return next(self._elements)
 
 
 def as_tensors(data: Any) -> Any:

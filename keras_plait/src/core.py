@@ -106,8 +106,7 @@ def convert_to_tensor(
         raise ValueError("`sparse=True` is not supported with the plait backend")
     if ragged:
         raise ValueError("`ragged=True` is not supported with the plait backend")
-    if isinstance(x, KerasVariable):
-        x = x.value
+    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
     if isinstance(x, torch.Tensor):
         return x if dtype is None else x.to(to_plait_dtype(dtype))
     if dtype is None:
@@ -122,6 +121,12 @@ def convert_to_tensor(
     elif not isinstance(x, (bool, int, float, complex, np.ndarray)):
         x = np.asarray(x)
     return torch.tensor(_in_range(x, wanted), dtype=wanted)
+
+
+def of_tensorflow(x: Any) -> Any:
+    """The tensor behind one of Plait's TensorFlow face; everything else as it is."""
+    inside = getattr(x, "_as_plait_tensor", None)
+    return x if inside is None else inside()
 
 
 def _dtype_of(x: Any) -> Any:
@@ -151,15 +156,14 @@ def convert_to_numpy(x: Any) -> Any:
     """An array of its own, with the values of x."""
     if isinstance(x, (list, tuple)):
         return np.array([convert_to_numpy(part) for part in x])
-    if isinstance(x, KerasVariable):
-        x = x.value
+    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
     if isinstance(x, torch.Tensor):
         return np.array(x.compute())
     return np.array(x)
 
 
 def is_tensor(x: Any) -> bool:
-    return isinstance(x, torch.Tensor)
+    return isinstance(x, torch.Tensor) or hasattr(x, "_as_plait_tensor")
 
 
 def shape(x: Any) -> tuple[int, ...]:
@@ -167,8 +171,7 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    if isinstance(x, KerasVariable):
-        x = x.value
+    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
     if isinstance(x, torch.Tensor):
         return x.to(to_plait_dtype(dtype))
     return convert_to_tensor(x, dtype)
@@ -189,6 +192,7 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         return fn(*given_args, **given_kwargs)
 
     def spec(first: Any, second: Any) -> Any:
+        first, second = of_tensorflow(first), of_tensorflow(second)
         if not isinstance(first, torch.Tensor):
             return first
         extents = [a if a == b else None for a, b in zip(first.shape, second.shape)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from plait import version as _version
 from plait._unbuilt import NotBuilt as _NotBuilt
 from plait.tf import (
     autograph,
@@ -211,7 +212,7 @@ from plait.tf.initializers import Zeros as zeros_initializer
 from plait.tf.math import truncatediv, truncatemod
 
 #: The version of TensorFlow whose interface is followed.
-__version__ = "2.21.0"
+__version__ = _version.TENSORFLOW_INTERFACE
 newaxis = None
 mod = math.floormod
 
@@ -233,9 +234,7 @@ def __getattr__(name: str) -> _Any:
     if name in _LATE:
         return _importlib.import_module(f"plait.tf.{name}")
     if name == "keras":
-        from plait.tf._keras import load
-
-        return load()
+        return _importlib.import_module("plait.tf.keras")
     if name in ("losses", "metrics", "optimizers"):
         from plait.tf._keras import load
 

@@ -82,12 +82,16 @@ class Tensor:
         if type(held) is np.ndarray:
             raise error(errors.UnimplementedError, "the operation does not take strings")
         now = state.tapes
-        if not now or self._tapes is now or not held.requires_grad:
+        if self._tapes is now or not held.requires_grad:
             return held
         for tape in now:
             if tape in self._tapes:
                 return held
         return held.detach()
+
+    def _as_plait_tensor(self) -> Any:
+        """The core's tensor, for Keras."""
+        return self.inner()
 
     @property
     def shape(self) -> TensorShape:

@@ -10,6 +10,8 @@ import numpy as np
 
 import plait
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
+from plait.core.lazy.cell import settle
 from plait.core.lazy.modes import grad_mode
 from plait.tf import errors
 from plait.tf._convert import convert, inner
@@ -91,6 +93,8 @@ class Variable(metaclass=VariableMeta):
         self._trainable = trainable
         self._constraint = constraint
         self._leaf: Any = None
+        #: Whether readings are followed without a tape, as those of Keras' variables are.
+        self._is_parameter = False
         #: The TensorFlow 1 graph that the variable belongs to.
         self._graph: Any = None
         self._number = next(_numbers)
@@ -110,12 +114,20 @@ class Variable(metaclass=VariableMeta):
         leaf = self.cell()
         if type(leaf) is np.ndarray:
             return of_array(leaf)
-        watched = False
+        watched = self._is_parameter
         for tape in state.tapes:
             watched = tape.reads(self) or watched
         if watched:
+            if leaf._cell.fallback is not None and watch.active is None:
+                # A new step begins: what the last one wrote is computed, as one graph that is the
+                # same each time.
+                settle()
             return Tensor(leaf.frozen())
         return Tensor(leaf.detach().frozen())
+
+    def _as_plait_tensor(self) -> Any:
+        """The present value as the core's tensor, for Keras."""
+        return self._as_tf_tensor().inner()
 
     def read_value(self) -> Any:
         """The present value as a tensor."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from keras.src import backend
@@ -41,6 +42,21 @@ def _clipped(x: Any) -> Any:
     return torch.clamp(x, backend.epsilon(), 1 - backend.epsilon())
 
 
+def _true_logits(name: str, output: Any, from_logits: bool) -> tuple[Any, bool]:
+    """(output, whether it is logits): the logits that Keras' softmax and sigmoid leave on their
+    results, as on TensorFlow. They are exact where the probabilities are 0 or 1 in rounding."""
+    logits = getattr(output, "_keras_logits", None)
+    if logits is None:
+        return output, from_logits
+    if from_logits:
+        warnings.warn(
+            f'"`{name}` received `from_logits=True`, but the `output` argument was produced by a '
+            "Softmax or Sigmoid activation and thus does not represent logits. Was this intended?",
+            stacklevel=2,
+        )
+    return logits, True
+
+
 def _log_probability(output: Any, from_logits: bool, axis: int) -> Any:
     if from_logits:
         return F.log_softmax(output, axis)
@@ -50,6 +66,7 @@ def _log_probability(output: Any, from_logits: bool, axis: int) -> Any:
 def categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
+    output, from_logits = _true_logits("categorical_crossentropy", output, from_logits)
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     _require_same_shape(target, output)
     if target.ndim < 1:
@@ -73,6 +90,7 @@ def sparse_categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
     """Cross-entropy by class numbers. Raises IndexError for numbers out of range."""
+    output, from_logits = _true_logits("sparse_categorical_crossentropy", output, from_logits)
     target, output = convert_to_tensor(target).to(torch.int64), convert_to_tensor(output)
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = target.squeeze(-1)
@@ -95,6 +113,7 @@ def sparse_categorical_crossentropy(
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    output, from_logits = _true_logits("binary_crossentropy", output, from_logits)
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     _require_same_shape(target, output)
     target, output = together(target, output, floating=True)
