@@ -1,6 +1,6 @@
 """Let `import torch` mean Plait, in this process and in the workers it starts.
 
-`install_as("torch", "torchvision")` (or "tensorflow") puts a finder at the head of `sys.meta_path`. From then on
+`install_as("torch", "torchvision")` puts a finder at the head of `sys.meta_path`. From then on
 `torch.x.y` is *the same module object* as `plait.x.y`: `sys.modules["torch.nn"] is plait.nn`, so
 `isinstance`, pickles and patched attributes agree, and the module keeps its own `__name__` and
 `__spec__`. An installed PyTorch is not touched; it is only not looked at.

@@ -1,9 +1,9 @@
 """A made-up MNIST: digits drawn as pen strokes, in MNIST's own file format.
 
 `write(folder, train, test)` puts the idx files where the listings' calls look for them, under
-`data/MNIST/raw` and `MNIST/raw`, and Keras' `datasets/mnist.npz`. Shapes, dtypes and value range are MNIST's: uint8 (N, 28, 28),
-ink up to 255. The same counts always give the same files: the digits come from `RandomState`, whose
-stream NumPy keeps for ever (NEP 19).
+`data/MNIST/raw` and `MNIST/raw`, and Keras' `datasets/mnist.npz`. Shapes, dtypes and value range
+are MNIST's: uint8 (N, 28, 28), ink up to 255. The same counts always give the same files: the
+digits come from `RandomState`, whose stream NumPy keeps for ever (NEP 19).
 """
 
 from __future__ import annotations

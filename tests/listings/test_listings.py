@@ -2,9 +2,9 @@
 of TensorFlow 1 and 2, five of Keras.
 
 Each begins with a comment that names its source and what had to be mended for it to run under
-PyTorch or TensorFlow at all. It runs in a fresh process, in a folder that holds a made-up MNIST, and
-the last figure it prints must be on the right side of its bound. The bounds are loose: training is
-not seeded, and the framework itself reaches the figure in the column after them.
+PyTorch or TensorFlow at all. It runs in a fresh process, in a folder that holds a made-up MNIST,
+and the last figure it prints must be on the right side of its bound. The bounds are loose: training
+is not seeded, and the framework itself reaches the figure in the column after them.
 """
 
 from __future__ import annotations
