@@ -41,47 +41,62 @@ def as_batches(x: Any) -> Any:
     return x
 
 
-class _LoaderDataset(PyDataset):
-    """A loader as Keras' own kind of dataset: each item is its next batch."""
+class _Sequence(PyDataset):
+    """Batches that can only be had one after another, as Keras' own kind of dataset: each item is
+    the next batch, whatever its number (Keras draws the numbers in any order)."""
+
+    def __init__(self, count: int | None) -> None:
+        super().__init__()
+        self._count = count
+        self._batches: Iterator[Any] | None = None
+
+    def _start(self) -> Iterator[Any]:
+        raise NotImplementedError
+
+    @property
+    def num_batches(self) -> int | None:
+        return self._count
+
+    def on_epoch_end(self) -> None:
+        """The next epoch begins anew; what has no end goes on."""
+        if self._count is not None:
+            self._batches = None
+
+    def __getitem__(self, index: int) -> Any:
+        if self._batches is None:
+            self._batches = self._start()
+        return next(self._batches)
+
+
+class _LoaderDataset(_Sequence):
+    """A loader."""
 
     def __init__(self, loader: DataLoader) -> None:
-        super().__init__()
-        self._loader = loader
-        self._batches: Iterator[Any] = iter(loader)
-
-    @property
-    def num_batches(self) -> int | None:
         try:
-            return len(self._loader)
+            count: int | None = len(loader)
         except TypeError:
-            return None
+            count = None
+        super().__init__(count)
+        self._loader = loader
 
-    def __getitem__(self, index: int) -> Any:
-        if index == 0:
-            self._batches = iter(self._loader)
-        batch = next(self._batches)
-        return tuple(np.asarray(part) for part in batch) if isinstance(batch, list) else batch
+    def _start(self) -> Iterator[Any]:
+        for batch in self._loader:
+            yield tuple(np.asarray(part) for part in batch) if isinstance(batch, list) else batch
 
 
-class _Elements(PyDataset):
-    """A `tf.data.Dataset` as Keras' own kind of dataset: each item is its next element."""
+class _Elements(_Sequence):
+    """A `tf.data.Dataset`."""
 
     def __init__(self, dataset: Any) -> None:
-        super().__init__()
-        self._dataset = dataset
-        self._elements: Iterator[Any] = dataset.elements()
         count = int(dataset.cardinality())
-        # What is not known is counted, once: Keras would ask past the end.
-        self._count = sum(1 for _ in dataset.elements()) if count == -2 else count
+        if count == -2:
+            # What is not known is counted, once: Keras would ask past the end.
+            count = sum(1 for _ in dataset.elements())
+        super().__init__(None if count < 0 else count)
+        self._dataset = dataset
 
-    @property
-    def num_batches(self) -> int | None:
-        return None if self._count < 0 else self._count
-
-    def __getitem__(self, index: int) -> Any:
-        if index == 0:
-            self._elements = self._dataset.elements()
-        return next(self._elements)
+    def _start(self) -> Iterator[Any]:
+        return self._dataset.elements()
 
 
 def as_tensors(data: Any) -> Any:

@@ -93,6 +93,12 @@ class PlaitTrainer(base_trainer.Trainer):
             step = self._compiled(lambda data: self.predict_step(data))
             self.predict_function = self._several(_without_gradients(step), joined=True)
 
+    def _needs_no_call(self) -> bool:
+        """Whether the model has a training step of its own, and no `call`: it cannot be built
+        before, and on TensorFlow need not be."""
+        own = type(self).train_step is not PlaitTrainer.train_step
+        return own and type(self).call.__module__ == "keras.src.models.model"
+
     def _compiled(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return step if self.run_eagerly or not self.jit_compile else StepFunction(step)
 
@@ -151,7 +157,8 @@ class PlaitTrainer(base_trainer.Trainer):
             class_weight=class_weight,
             steps_per_execution=self.steps_per_execution,
         )
-        self._symbolic_build(iterator=batches)
+        if not self._needs_no_call():
+            self._symbolic_build(iterator=batches)
         batches.reset()
         callbacks = self._callbacks(callbacks, batches, verbose, epochs, history=True)
         self.make_train_function()

@@ -217,7 +217,7 @@ newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat", "saved_model"])
+_LATE = frozenset(["compat"])
 
 
 class version:

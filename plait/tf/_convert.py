@@ -14,7 +14,7 @@ from plait.tf import errors
 from plait.tf._dispatch import state
 from plait.tf._dtypes import BY_CORE, DType, as_dtype, bool_, float32, int32, message_name, string
 from plait.tf._shape import TensorShape
-from plait.tf._tensor import Tensor, of_array
+from plait.tf._tensor import Tensor, constant_of, of_array
 
 _NUMBERS = (bool, int, float, complex)
 _KIND_ORDER = "biufc"
@@ -246,7 +246,9 @@ def same(name: str, values: Any) -> list[Any]:
 def known(value: Any) -> np.ndarray | None:
     """The array of a tensor of the core if it is there already; None where it would have to be
     computed, or a call is being captured (its values are those of one call only)."""
-    if watch.active is not None or value._base is not None:
+    if watch.active is not None:
+        return constant_of(value)
+    if value._base is not None:
         return None
     node = value._cell._node
     return None if node is None else node.value
