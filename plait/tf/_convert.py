@@ -61,17 +61,14 @@ def _tensor_inside(value: Any) -> Tensor | None:
     if read is not None:
         return read()
     if isinstance(value, LazyTensor):
-        return Tensor(value)
+        # What is written into it later is not seen: a tensor of TensorFlow does not change.
+        return Tensor(value.frozen())
     held = getattr(value, "value", None)
-    if isinstance(held, (LazyTensor, Tensor)) and not isinstance(value, np.ndarray):
-        return held if isinstance(held, Tensor) else Tensor(held)
+    if isinstance(held, LazyTensor) and not isinstance(value, np.ndarray):
+        return Tensor(held.frozen())
+    if isinstance(held, Tensor):
+        return held
     return None
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_has_tensor(x) for x in value)
-    return isinstance(value, (Tensor, LazyTensor)) or hasattr(value, "_as_tf_tensor")
 
 
 def _array(value: Any, dtype: DType | None) -> np.ndarray:

@@ -158,6 +158,17 @@ def test_tensors_of_both_faces_are_of_one_graph() -> None:
     np.testing.assert_allclose(dw.numpy(), 2 * np.outer(y, [1.0, 2.0, 3.0]), rtol=1e-5)
 
 
+def test_a_tensor_does_not_change_with_what_it_was_made_of() -> None:
+    array, other = np.array([1.0, 2.0]), plait.tensor([1.0, 2.0])
+    made = tf.constant(array), tf.convert_to_tensor(other)
+    array[0] = 9
+    other[0] = 9
+    assert [t.numpy().tolist() for t in made] == [[1.0, 2.0]] * 2
+    value = made[0].numpy()
+    value[0] = 7
+    assert made[0].numpy().tolist() == [1.0, 2.0]
+
+
 def test_seeds() -> None:
     def draws() -> list[float]:
         tf.random.set_seed(3)
