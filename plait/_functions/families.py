@@ -43,6 +43,7 @@ _LATE = (
     "decompositions",
     "exponents",
     "factorizations",
+    "low_rank",
     "norms",
     "reordering",
     "searching",

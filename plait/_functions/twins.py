@@ -39,14 +39,18 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 def native_layer_norm(
     input: Tensor, normalized_shape: Any, weight: Any, bias: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(layer norm, mean, 1 / standard deviation) over the last axes, those kept with extent 1."""
+    """(layer norm, mean, 1 / standard deviation) over the last axes, those kept with extent 1.
+
+    No gradient flows through the second and third result; in PyTorch it is ignored.
+    """
     from plait.nn.functional import layer_norm
 
     shape = tuple(normalized_shape)
     axes = tuple(range(input.ndim - len(shape), input.ndim))
     center = average(input, axes, keepdim=True)
     spread = average((input - center) ** 2, axes, keepdim=True)
-    return layer_norm(input, shape, weight, bias, eps), center, rsqrt(spread + eps)
+    y = layer_norm(input, shape, weight, bias, eps)
+    return y, center.detach(), rsqrt(spread + eps).detach()
 
 
 @public(method=False)

@@ -284,6 +284,8 @@ def multilabel_margin_loss(
     input, target: (N, C) or (C,); the labels, int64, end at the first -1.
     """
     reduction = require_reduction(legacy_reduction(size_average, reduce, reduction))
+    if not input.ndim and not target.ndim:
+        input, target = reshape(input, (1,)), reshape(target, (1,))
     if input.ndim not in (1, 2):
         raise error(
             RuntimeError,
