@@ -49,9 +49,11 @@ _LATE = (
     "searching",
     "sorting",
     "special",
+    "spectral",
     "splitting",
     "triangles",
     "twins",
+    "windows",
 )
 
 
