@@ -43,6 +43,7 @@ _LATE = (
     "decompositions",
     "exponents",
     "factorizations",
+    "histograms",
     "low_rank",
     "norms",
     "reordering",

@@ -54,6 +54,34 @@ def native_layer_norm(
 
 
 @public(method=False)
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(batch norm, mean, 1 / standard deviation of each channel); the last two empty in evaluation.
+
+    No gradient flows through the second and third result; in PyTorch it is ignored.
+    """
+    from plait.nn.functional import batch_norm
+
+    axes = tuple([i for i in range(input.ndim) if i != 1])
+    center = spread = input.new_empty((0,))
+    if training:
+        x = input.detach()
+        average_of = average(x, axes, keepdim=True)
+        variance = average((x - average_of) ** 2, axes)
+        center, spread = average_of.reshape(-1), rsqrt(variance + eps)
+    y = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return y, center, spread
+
+
+@public(method=False)
 def native_group_norm(
     input: Tensor, weight: Any, bias: Any, N: int, C: int, HxW: int, group: int, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
