@@ -12,8 +12,8 @@ keras_plait.hook.install()` before `import keras` does the same.
 
 from __future__ import annotations
 
+import ast
 import os
-import re
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
@@ -23,41 +23,26 @@ from typing import Any
 #: The versions of Keras that the backend is tested with: the first, and the first too new.
 OLDEST, TOO_NEW = (3, 15), (3, 17)
 
-#: Module of Keras 3.15: what is put before the `else` that refuses unknown names.
+#: Module of Keras 3.15: what is done there for this backend.
 _BRANCHES = {
-    "keras.src.backend": (
-        'elif backend() == "plait":\n'
-        "    from keras_plait.src import *  # noqa: F403\n"
-        "    from keras_plait.src.core import Variable as BackendVariable\n\n"
-        "    distribution_lib = None\n"
-    ),
-    "keras.src.layers.layer": (
-        'elif backend.backend() == "plait":\n'
-        "    from keras_plait.src.layer import PlaitLayer as BackendLayer\n"
-    ),
-    "keras.src.models.model": (
-        'elif backend.backend() == "plait":\n'
-        "    from keras_plait.src.trainer import PlaitTrainer as Trainer\n"
-    ),
-    "keras.src.export.saved_model": (
-        'elif backend.backend() == "plait":\n'
-        "    from keras_plait.src.export import (\n"
-        "        PlaitExportArchive as BackendSavedModelExportArchive,\n"
-        "    )\n"
-    ),
+    "keras.src.backend": """
+from keras_plait.src import *
+from keras_plait.src.core import Variable as BackendVariable
+distribution_lib = None
+""",
+    "keras.src.layers.layer": "from keras_plait.src.layer import PlaitLayer as BackendLayer",
+    "keras.src.models.model": "from keras_plait.src.trainer import PlaitTrainer as Trainer",
+    "keras.src.export.saved_model": """
+from keras_plait.src.export import PlaitExportArchive as BackendSavedModelExportArchive
+""",
 }
-_REFUSAL = re.compile(r"^else:\n    raise (?:ValueError|RuntimeError)\(", re.MULTILINE)
-
+_IS_OURS = {"keras.src.backend": 'backend() == "plait"'}
 _DYNAMIC = "keras.src.utils.backend_utils"
-_KNOWN_NAMES = '("tensorflow", "jax", "torch", "numpy", "openvino")'
-_FIRST_TEST = '        if self._backend == "tensorflow":\n'
-_DYNAMIC_BRANCH = (
-    '        if self._backend == "plait":\n'
-    '            return getattr(importlib.import_module("keras_plait.src"), name)\n'
-)
-
+_DYNAMIC_BRANCH = """
+if self._backend == "plait":
+    return getattr(importlib.import_module("keras_plait.src"), name)
+"""
 _CONFIG = "keras.src.backend.config"
-_PLUGGABLE = re.compile(r"(PLUGGABLE_BACKENDS\s*=\s*frozenset\(\s*|PLUGGABLE_BACKENDS\s*=\s*)\{")
 
 
 def install_if_asked() -> None:
@@ -97,36 +82,75 @@ class _Loader(SourceFileLoader):
     """Loads a module of Keras from its amended source. The source's own bytecode is not used."""
 
     def get_code(self, fullname: str) -> CodeType | None:
-        source = self.get_data(self.path).decode("utf-8")
-        return compile(amended(fullname, source), self.path, "exec", dont_inherit=True)
+        tree = ast.parse(self.get_data(self.path))
+        if not amended(fullname, tree) and fullname != _CONFIG:
+            _require_pluggable(fullname, self.get_data(self.path))
+        return compile(ast.fix_missing_locations(tree), self.path, "exec", dont_inherit=True)
 
 
-def amended(module: str, source: str) -> str:
-    """The source of a module of Keras with the branch for `plait`.
-
-    Raises ImportError where the source is not as in the versions that are known.
-    """
+def amended(module: str, tree: ast.Module) -> bool:
+    """Put the branch for `plait` into a module of Keras; whether it has its place there. Lines keep
+    their numbers."""
     if module == _CONFIG:
-        return _PLUGGABLE.sub(r'\1{"plait", ', source)
+        return _add_name(tree, "PLUGGABLE_BACKENDS")
     if module == _DYNAMIC:
-        if _KNOWN_NAMES not in source:
-            return _require_pluggable(module, source)
-        source = source.replace(_KNOWN_NAMES, _KNOWN_NAMES[:-1] + ', "plait")')
-        return source.replace(_FIRST_TEST, _DYNAMIC_BRANCH + _FIRST_TEST, 1)
-    if len(_REFUSAL.findall(source)) != 1:
-        return _require_pluggable(module, source)
-    return _REFUSAL.sub(lambda found: _BRANCHES[module] + found.group(), source)
+        return _amend_dynamic(tree)
+    for statement in tree.body:
+        last = statement
+        while isinstance(last, ast.If) and len(last.orelse) == 1:
+            if isinstance(last.orelse[0], ast.Raise):
+                test = ast.parse(_IS_OURS.get(module, 'backend.backend() == "plait"'), mode="eval")
+                branch = ast.If(test.body, ast.parse(_BRANCHES[module]).body, last.orelse)
+                last.orelse = [_at(branch, last.orelse[0])]
+                return True
+            last = last.orelse[0]
+    return False
 
 
-def _require_pluggable(module: str, source: str) -> str:
-    """The source as it is, if it loads backends from outside by itself."""
-    if "get_pluggable_backend" in source:
-        return source
-    found = _version()
+def _amend_dynamic(tree: ast.Module) -> bool:
+    """`DynamicBackend`: the name among those it accepts, and where the backend is."""
+    known = lookup = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Tuple) and "openvino" in [
+            part.value for part in node.elts if isinstance(part, ast.Constant)
+        ]:
+            node.elts.append(_at(ast.Constant("plait"), node))
+            known = True
+        if isinstance(node, ast.FunctionDef) and node.name == "__getattr__":
+            node.body.insert(0, _at(ast.parse(_DYNAMIC_BRANCH).body[0], node.body[0]))
+            lookup = True
+    return known and lookup
+
+
+def _add_name(tree: ast.Module, variable: str) -> bool:
+    """Add `plait` to the set that is assigned to a variable."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and variable in [
+            target.id for target in statement.targets if isinstance(target, ast.Name)
+        ]:
+            for node in ast.walk(statement.value):
+                if isinstance(node, ast.Set):
+                    node.elts.append(_at(ast.Constant("plait"), node))
+                    return True
+    return False
+
+
+def _at(made: Any, place: Any) -> Any:
+    """New code, all of it at the line of `place`."""
+    for node in ast.walk(made):
+        if not hasattr(node, "lineno") or node is made or node.lineno < place.lineno:
+            ast.copy_location(node, place)
+    return made
+
+
+def _require_pluggable(module: str, source: bytes) -> None:
+    """Raise ImportError unless this version of Keras loads backends from outside by itself."""
+    if b"get_pluggable_backend" in source:
+        return
     raise ImportError(
         f"keras_plait: the backend works with Keras {_text(OLDEST)} up to, not including, "
-        f"{_text(TOO_NEW)}; {module} of the Keras installed ({found}) is not as expected there. "
-        "Install one of those: pip install 'plait[keras]'"
+        f"{_text(TOO_NEW)}; {module} of the Keras installed ({_version()}) is not as expected "
+        "there. Install one of those: pip install 'plait[keras]'"
     )
 
 

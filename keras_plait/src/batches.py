@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from keras.src import tree
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDataset
+from keras.src.trainers.epoch_iterator import EpochIterator
 
 import plait as torch
 from keras_plait.src.core import convert_to_tensor
 from plait.utils.data import DataLoader
+
+
+class Batches(EpochIterator):
+    """Groups of `steps_per_execution` batches; the last group of an epoch may have fewer."""
+
+    def __next__(self) -> tuple[int, int, list[Any]]:
+        begin, end, iterator = next(self._epoch_iterator)
+        group = list(islice(iterator, self.steps_per_execution))
+        if not group:
+            with self.catch_stop_iteration():
+                raise StopIteration
+            raise StopIteration
+        return begin, end, group
 
 
 def as_batches(x: Any) -> Any:

@@ -21,6 +21,15 @@ from keras.src.backend.config import floatx
 
 import plait as torch
 
+# Keras finds control flow here.
+from keras_plait.src.control import associative_scan as associative_scan
+from keras_plait.src.control import cond as cond
+from keras_plait.src.control import fori_loop as fori_loop
+from keras_plait.src.control import map as map
+from keras_plait.src.control import scan as scan
+from keras_plait.src.control import switch as switch
+from keras_plait.src.control import while_loop as while_loop
+
 SUPPORTS_SPARSE_TENSORS = False
 SUPPORTS_RAGGED_TENSORS = False
 SUPPORTS_COMPLEX_DTYPES = True
@@ -249,7 +258,7 @@ def _put(target: Any, indices: Any, values: Any, accumulate: bool) -> Any:
 
 
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
-    """The block of `shape` that begins at `start_indices`, which is moved inside where it is not."""
+    """The block of `shape` that begins at `start_indices`, moved inside where it reaches out."""
     inputs = convert_to_tensor(inputs)
     for axis, (start, extent) in enumerate(zip(_starts(start_indices), shape)):
         extent = int(extent)

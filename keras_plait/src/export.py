@@ -23,7 +23,7 @@ class PlaitExportArchive:
 
 
 _REFUSAL = (
-    "`export_saved_model` only currently supports the tensorflow, jax and torch backends. The plait "
-    "backend writes no TensorFlow SavedModel; save the model with "
+    "`export_saved_model` only currently supports the tensorflow, jax and torch backends. "
+    "The plait backend writes no TensorFlow SavedModel; save the model with "
     "model.save('file.keras') and load it where it is used"
 )

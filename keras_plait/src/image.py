@@ -70,7 +70,8 @@ def rgb_to_grayscale(images: Any, data_format: str | None = None) -> Any:
 
 
 def rgb_to_hsv(images: Any, data_format: str | None = None) -> Any:
-    """Hue, saturation and value, each in 0..1. Source: Smith, Color gamut transform pairs (1978)."""
+    """Hue, saturation and value, each in 0..1. Source: Smith, Color gamut transform
+    pairs (1978)."""
     images = convert_to_tensor(images)
     axis = _channel_axis(data_format)
     _require_rank(images)

@@ -53,6 +53,8 @@ def as_integer(x: Any) -> Any:
 def together(x1: Any, x2: Any, *, floating: bool = False, no_bool: bool = False) -> tuple[Any, Any]:
     """Both in their common dtype. A Python number beside a tensor stays a number."""
     x1, x2 = _readable(x1), _readable(x2)
+    if _fits(x1, x2) or _fits(x2, x1):
+        return x1, x2
     kinds = [_kind(x1), _kind(x2)]
     if floating and kinds != ["int64", "int64"]:
         kinds.append(float)
@@ -63,6 +65,15 @@ def together(x1: Any, x2: Any, *, floating: bool = False, no_bool: bool = False)
     if isinstance(x1, _NUMBERS) and isinstance(x2, _NUMBERS):
         x1 = convert_to_tensor(x1)
     return _in(x1, dtype), _in(x2, dtype)
+
+
+def _fits(x: Any, other: Any) -> bool:
+    """Whether x decides the dtype: a float, beside another of its dtype or a Python number."""
+    if not isinstance(x, torch.Tensor) or not x.dtype.is_floating_point:
+        return False
+    if isinstance(other, torch.Tensor):
+        return other.dtype is x.dtype
+    return True
 
 
 def _readable(x: Any) -> Any:

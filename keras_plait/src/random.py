@@ -10,7 +10,9 @@ import math
 from typing import Any
 
 from keras.src.backend.config import floatx
+from keras.src.random.seed_generator import SeedGenerator as SeedGenerator
 from keras.src.random.seed_generator import draw_seed
+from keras.src.random.seed_generator import make_default_seed as make_default_seed
 
 import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype

@@ -20,9 +20,8 @@ def sample(x: Any, places: Any, order: int, fill_mode: str, fill_value: Any, lea
     With `lead` 2, x is (batch, channels, *space) and the places are (batch or 1, ...); with 0 there
     is nothing in front. order: 0 the nearest, 1 linear. Integers are rounded.
     """
-    space = x.shape[lead:]
     corners = []
-    for place, extent in zip(places, space):
+    for place in places:
         place = place.to(torch.float64 if x.dtype is torch.float64 else torch.float32)
         if order == 0:
             index = torch.round(place)

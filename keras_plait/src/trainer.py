@@ -1,9 +1,10 @@
 """`fit`, `evaluate` and `predict`: each step is one compiled program.
 
-A step is recorded once for each kind of batch (shapes and dtypes), with the weights, the optimizer's
-variables and the metrics as state that it updates in place. As with Keras' other compiling
-backends, Python code in a step runs when it is recorded, and not again; `compile()` makes the next
-step record anew, `run_eagerly=True` or `jit_compile=False` run the Python code in each step.
+A step is recorded once for each kind of batch (shapes and dtypes), with the weights, the
+optimizer's variables and the metrics as state that it updates in place. As with Keras' other
+compiling backends, Python code in a step runs when it is recorded, and not again; `compile()` makes
+the next step record anew, `run_eagerly=True` or `jit_compile=False` run the Python code in each
+step.
 """
 
 from __future__ import annotations
@@ -19,12 +20,11 @@ from keras.src import optimizers as optimizers_module
 from keras.src.backend import config
 from keras.src.trainers import trainer as base_trainer
 from keras.src.trainers.data_adapters import array_slicing, data_adapter_utils
-from keras.src.trainers.epoch_iterator import EpochIterator
 from keras.src.utils import traceback_utils
 from keras.src.utils.python_utils import pythonify_logs
 
 import plait as torch
-from keras_plait.src.batches import as_batches, as_tensors
+from keras_plait.src.batches import Batches, as_batches, as_tensors
 from keras_plait.src.steps import StepFunction
 
 
@@ -141,7 +141,7 @@ class PlaitTrainer(base_trainer.Trainer):
             (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
                 (x, y, sample_weight), validation_split=validation_split
             )
-        batches = EpochIterator(
+        batches = Batches(
             x=as_batches(x),
             y=y,
             sample_weight=sample_weight,
@@ -180,7 +180,7 @@ class PlaitTrainer(base_trainer.Trainer):
         callbacks.on_train_end(logs=logs)
         return self.history
 
-    def _train_epoch(self, batches: EpochIterator, callbacks: Any) -> dict[str, Any]:
+    def _train_epoch(self, batches: Batches, callbacks: Any) -> dict[str, Any]:
         logs: Any = {}
         for begin, end, group in batches:
             callbacks.on_train_batch_begin(begin)
@@ -193,7 +193,7 @@ class PlaitTrainer(base_trainer.Trainer):
     def _validate(self, data: Any, batch_size: Any, steps: Any, callbacks: Any) -> dict[str, Any]:
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         if getattr(self, "_eval_epoch_iterator", None) is None:
-            self._eval_epoch_iterator = EpochIterator(
+            self._eval_epoch_iterator = Batches(
                 x=as_batches(x),
                 y=y,
                 sample_weight=sample_weight,
@@ -234,7 +234,7 @@ class PlaitTrainer(base_trainer.Trainer):
         if cached:
             batches = self._eval_epoch_iterator
         else:
-            batches = EpochIterator(
+            batches = Batches(
                 x=as_batches(x),
                 y=y,
                 sample_weight=sample_weight,
@@ -271,7 +271,7 @@ class PlaitTrainer(base_trainer.Trainer):
         callbacks: Any = None,
     ) -> Any:
         """The outputs for all the data, as arrays."""
-        batches = EpochIterator(
+        batches = Batches(
             x=as_batches(x),
             batch_size=batch_size,
             steps_per_epoch=steps,
@@ -305,7 +305,7 @@ class PlaitTrainer(base_trainer.Trainer):
     def _callbacks(
         self,
         callbacks: Any,
-        batches: EpochIterator,
+        batches: Batches,
         verbose: Any,
         epochs: int = 1,
         history: bool = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from operator import index
 from typing import Any
 
 from keras.src.backend.common.dtypes import result_type
@@ -39,7 +40,7 @@ empty = zeros
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    fill = convert_to_tensor(fill_value, dtype=dtype)
+    fill = convert_to_tensor(fill_value, dtype=dtype or floatx())
     return fill.expand(_extents(shape)).clone()
 
 
@@ -63,7 +64,7 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 def eye(N: Any, M: Any = None, k: int = 0, dtype: Any = None) -> Any:
     """Ones on the k-th diagonal."""
-    rows, columns = int(N), int(N if M is None else M)
+    rows, columns = index(N), index(N if M is None else M)
     on = torch.arange(columns)[None, :] - k == torch.arange(rows)[:, None]
     return on.to(to_plait_dtype(dtype or floatx()))
 
@@ -101,6 +102,8 @@ def _ends(start: Any, stop: Any, dtype: Any) -> tuple[Any, Any, str, str]:
     computed = floatx() if kinds == ["int64"] * 2 else result_type(*kinds, float)
     computed = floatx() if computed == "int64" else computed
     wanted = standardize_dtype(dtype) if dtype is not None else computed
+    if wanted == "float64":  # which Keras' promotion never gives
+        computed = wanted
     start = convert_to_tensor(start, dtype=computed)
     stop = convert_to_tensor(stop, dtype=computed)
     return start, stop, computed, wanted

@@ -147,7 +147,6 @@ arctan2 = _pair("arctan2", lambda x, y: torch.atan2(*_both(x, y)), floating=True
 heaviside = _pair("heaviside", lambda x, y: torch.heaviside(*_both(x, y)), floating=True)
 logaddexp = _pair("logaddexp", lambda x, y: torch.logaddexp(*_both(x, y)), floating=True)
 logaddexp2 = _pair("logaddexp2", lambda x, y: torch.logaddexp2(*_both(x, y)), floating=True)
-nextafter = _pair("nextafter", lambda x, y: torch.nextafter(*_both(x, y)), floating=True)
 equal = _pair("equal", torch.eq)
 not_equal = _pair("not_equal", torch.ne)
 less = _pair("less", torch.lt)
@@ -170,6 +169,21 @@ def _both(x1: Any, x2: Any) -> tuple[Any, Any]:
     if not isinstance(x2, torch.Tensor):
         return x1, torch.full((), x2, dtype=x1.dtype)
     return x1, x2
+
+
+def nextafter(x1: Any, x2: Any) -> Any:
+    """The next number after x1 towards x2."""
+    x1, x2 = _both(*together(x1, x2, floating=True))
+    if x1.dtype not in (torch.float16, torch.bfloat16):
+        return torch.nextafter(x1, x2)
+    # The bits of a number count upwards with its size.
+    x1, x2 = torch.broadcast_tensors(x1, x2)
+    bits = x1.clone().view(torch.int16)
+    stepped = torch.where((x2 > x1) == (x1 > 0), bits + 1, bits - 1).view(x1.dtype)
+    least = torch.ones_like(bits).view(x1.dtype)
+    stepped = torch.where(x1 == 0, torch.where(x2 > 0, least, -least), stepped)
+    made = torch.where(x1 == x2, x2, stepped)
+    return torch.where(torch.isnan(x1) | torch.isnan(x2), torch.nan, made).to(x1.dtype)
 
 
 def logical_and(x1: Any, x2: Any) -> Any:

@@ -114,13 +114,14 @@ def corrcoef(x: Any) -> Any:
 
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """The cross-correlation of two sequences; mode "valid", "same" or "full"."""
-    x1, x2 = together(convert_to_tensor(x1), convert_to_tensor(x2))
+    x1, x2 = convert_to_tensor(x1), convert_to_tensor(x2)
+    x1, x2 = together(x1, x2, floating=x1.dtype is not x2.dtype)
     result = x1.dtype
     if not result.is_floating_point:
         x1, x2 = x1.to(torch.float64), x2.to(torch.float64)
     turned = len(x1) < len(x2)
     long, short = (x2, x1) if turned else (x1, x2)
-    n, m = len(long), len(short)
+    m = len(short)
     if mode == "valid":
         before = after = 0
     elif mode == "same":

@@ -55,12 +55,17 @@ def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     x = convert_to_tensor(x)
     result = result_type(name_of(x), float)
     computed = x.to(to_plait_dtype(result_type(name_of(x), "float32")))
-    made = _over(lambda x, a, k: torch.var(x, a, correction=0, keepdim=k), computed, axis, keepdims)
-    return made.to(to_plait_dtype(result)) if computed.ndim else torch.zeros_like(made)
+    axes = axes_of(axis, x.ndim)
+    if axes:
+        made = torch.var(computed, axes, correction=0, keepdim=keepdims)
+    else:
+        made = computed - computed  # of a single element: 0, or NaN
+    return made.to(to_plait_dtype(result))
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return torch.sqrt(var(as_float(x), axis, keepdims))
+    x = as_float(x)
+    return torch.sqrt(var(x, axis, keepdims)).to(x.dtype)
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
@@ -216,6 +221,8 @@ def quantile(
 def quantile_by(function: Any, x: Any, q: Any, axis: Any, method: str, keepdims: bool) -> Any:
     computed = torch.float64 if x.dtype is torch.float64 else torch.float32
     q = convert_to_tensor(q).to(computed)
+    if axis is not None and not axes_of(axis, x.ndim):
+        return x.expand(*q.shape, *x.shape)
     rows, axes = ranked(x.to(computed), axis)
     made = function(rows, q.reshape(-1), dim=-1, interpolation=method)
     made = made.reshape(*q.shape, *made.shape[1:]).to(x.dtype)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from keras.src.backend.common.dtypes import result_type
-
 import plait as torch
-from keras_plait.src.core import convert_to_tensor, to_plait_dtype
-from keras_plait.src.operands import as_float, name_of, together
+from keras_plait.src.core import convert_to_tensor
+from keras_plait.src.operands import as_float, together
 
 
 def sort(x: Any, axis: int | None = -1) -> Any:
@@ -68,7 +66,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         values = torch.ones(x.shape, dtype=torch.int32)
     else:
         values = convert_to_tensor(weights)
-        values = values.to(to_plait_dtype(result_type(name_of(values), "int32")))
+        values = values.to(torch.int32) if values.dtype is torch.bool else values
     rows = torch.zeros((*x.shape[:-1], length), dtype=values.dtype)
     return rows.scatter_add(-1, x.to(torch.int64), values)
 
@@ -202,9 +200,9 @@ def unique(
         x if axis is not None else x.reshape(-1),
         return_inverse=True,
         return_counts=True,
-        dim=0 if axis is None else axis,
+        dim=0 if axis is None else axis % x.ndim,
     )
-    place = 0 if axis is None else axis
+    place = 0 if axis is None else axis % x.ndim
     count = values.shape[place]
     flat = inverse.reshape(-1)
     first = torch.full((count,), flat.shape[0], dtype=torch.int64)

@@ -22,6 +22,10 @@ def _all_together(xs: Any) -> list[Any]:
     return [x.to(dtype) for x in tensors]
 
 
+#: Unsigned integers by their bytes.
+_WORDS = {1: torch.uint8, 2: torch.uint16, 4: torch.uint32, 8: torch.int64}
+
+
 def ndim(x: Any) -> int:
     return convert_to_tensor(x).ndim
 
@@ -37,7 +41,28 @@ def copy(x: Any) -> Any:
 def view(x: Any, dtype: Any = None) -> Any:
     """The same bytes as another dtype; the last axis grows or shrinks with the element."""
     x = convert_to_tensor(x)
-    return x if dtype is None else x.view(to_plait_dtype(dtype))
+    if dtype is None:
+        return x
+    wanted = to_plait_dtype(dtype)
+    if wanted.itemsize == x.dtype.itemsize:
+        return x.view(wanted)
+    words, parts = _WORDS[x.dtype.itemsize], _WORDS[wanted.itemsize]
+    if not x.ndim:
+        raise ValueError(f"view: a tensor without axes cannot be viewed as {wanted.name}")
+    if wanted.itemsize < x.dtype.itemsize:
+        number = torch.arange(x.dtype.itemsize // wanted.itemsize)
+        bits = x.clone().view(words).to(torch.int64)[..., None] >> (number * 8 * wanted.itemsize)
+        made = (bits & (256**wanted.itemsize - 1)).to(parts)
+        return made.reshape(*x.shape[:-1], -1).view(wanted)
+    group = wanted.itemsize // x.dtype.itemsize
+    if x.shape[-1] % group:
+        raise ValueError(
+            f"view: the last axis of shape {tuple(x.shape)} must be a multiple of {group} to view "
+            f"{name_of(x)} as {wanted.name}"
+        )
+    bits = x.clone().view(words).to(torch.int64).reshape(*x.shape[:-1], -1, group)
+    places = torch.arange(group) * 8 * x.dtype.itemsize
+    return torch.sum(bits << places, -1).to(parts).view(wanted)
 
 
 # -- shapes and axes -------------------------------------------------------------------------------
