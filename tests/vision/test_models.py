@@ -140,7 +140,7 @@ def test_auxiliary_classifiers_while_training():
     assert [part.shape for part in out] == [(2, 5)] * 3
     assert google.eval()(plait.randn(2, 3, 32, 32)).shape == (2, 5)
     inception = models.inception_v3(num_classes=5, init_weights=False, transform_input=True)
-    out = inception(plait.randn(2, 3, 288, 288))
+    out = inception(plait.randn(2, 3, 299, 299))
     assert (out.logits.shape, out.aux_logits.shape) == ((2, 5), (2, 5))
     bare = models.inception_v3(aux_logits=False, init_weights=False)
     assert not any(key.startswith("AuxLogits") for key in bare.state_dict())
