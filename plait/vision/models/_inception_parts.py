@@ -6,6 +6,7 @@ from typing import Any
 
 import plait
 from plait import nn
+from plait.vision.models._utils import reset_norm
 
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -18,8 +19,7 @@ def initialize(model: nn.Module, default_stddev: float = 0.01) -> None:
             stddev = float(getattr(module, "stddev", default_stddev))
             nn.init.trunc_normal_(module.weight, mean=0.0, std=stddev, a=-2, b=2)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.ones_(module.weight)
-            nn.init.zeros_(module.bias)
+            reset_norm(module)
 
 
 def to_inception_scale(x: Any) -> Any:

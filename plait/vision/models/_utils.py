@@ -17,6 +17,12 @@ def _make_divisible(v: float, divisor: int, min_value: int | None = None) -> int
     return rounded + divisor if rounded < 0.9 * v else rounded
 
 
+def reset_norm(norm: Any) -> None:
+    """Weight 1 and bias 0."""
+    nn.init.ones_(norm.weight)
+    nn.init.zeros_(norm.bias)
+
+
 class IntermediateLayerGetter(nn.ModuleDict):
     """The children of `model` up to the last wanted one, giving what the wanted ones make.
 

@@ -12,6 +12,7 @@ from plait import nn
 from plait.nn import functional as F
 from plait.utils.checkpoint import checkpoint
 from plait.vision.models._api import WeightsEnum, builder, imagenet, settle
+from plait.vision.models._utils import reset_norm
 
 # The published files name the parts of a layer "norm.1", as modules could once be named.
 _OLD_NAME = re.compile(r"(.*\.denselayer\d+\.(?:norm|conv))\.([12]\..*)")
@@ -140,8 +141,7 @@ class DenseNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
             elif isinstance(module, nn.BatchNorm2d):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
             elif isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
 

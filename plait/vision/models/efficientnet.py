@@ -11,7 +11,7 @@ from typing import Any
 from plait import nn
 from plait.core.ir.errors import error
 from plait.vision.models._api import WeightsEnum, assemble, builder, imagenet
-from plait.vision.models._utils import _make_divisible
+from plait.vision.models._utils import _make_divisible, reset_norm
 from plait.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 from plait.vision.ops.stochastic_depth import StochasticDepth
 from plait.vision.transforms._interpolation import InterpolationMode
@@ -191,8 +191,7 @@ class EfficientNet(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
             elif isinstance(module, nn.Linear):
                 bound = 1.0 / math.sqrt(module.out_features)
                 nn.init.uniform_(module.weight, -bound, bound)
@@ -213,7 +212,7 @@ def _stages(
         for number in range(stage.num_layers):
             shape: Any = (stage.expand_ratio, stage.kernel)
             if number == 0:
-                sizes = (stage.stride, stage.input_channels, stage.out_channels)
+                sizes: Any = (stage.stride, stage.input_channels, stage.out_channels)
             else:
                 sizes = (1, stage.out_channels, stage.out_channels)
             config = _MBConvConfig(*shape, *sizes, 1, stage.block)

@@ -9,7 +9,7 @@ from typing import Any
 from plait import nn
 from plait.core.ir.errors import error
 from plait.vision.models._api import WeightsEnum, assemble, builder, imagenet
-from plait.vision.models._utils import _make_divisible
+from plait.vision.models._utils import _make_divisible, reset_norm
 from plait.vision.ops.misc import Conv2dNormActivation
 
 # The paper's table 2: expansion, channels, blocks, stride of the first block.
@@ -108,8 +108,7 @@ class MobileNetV2(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, 0, 0.01)
                 nn.init.zeros_(module.bias)

@@ -9,14 +9,14 @@ from typing import Any
 from plait import nn
 from plait.core.ir.errors import error
 from plait.vision.models._api import WeightsEnum, assemble, builder, imagenet
-from plait.vision.models._utils import _make_divisible
+from plait.vision.models._utils import _make_divisible, reset_norm
 from plait.vision.ops.misc import Conv2dNormActivation, SqueezeExcitation
 
 _squeeze_excitation = partial(SqueezeExcitation, scale_activation=nn.Hardsigmoid)
 
 # Rows of the paper's tables 1 and 2: channels in, kernel, expanded, out, squeeze-and-excitation,
 # activation ("RE" or "HS"), stride.
-_LARGE = (
+_LARGE: Any = (
     (16, 3, 16, 16, False, "RE", 1),
     (16, 3, 64, 24, False, "RE", 2),
     (24, 3, 72, 24, False, "RE", 1),
@@ -33,7 +33,7 @@ _LARGE = (
     (160, 5, 960, 160, True, "HS", 1),
     (160, 5, 960, 160, True, "HS", 1),
 )
-_SMALL = (
+_SMALL: Any = (
     (16, 3, 16, 16, True, "RE", 2),
     (16, 3, 72, 24, False, "RE", 2),
     (24, 3, 88, 24, False, "RE", 1),
@@ -159,8 +159,7 @@ class MobileNetV3(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, 0, 0.01)
                 nn.init.zeros_(module.bias)

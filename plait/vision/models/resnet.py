@@ -8,6 +8,7 @@ from typing import Any
 from plait import nn
 from plait.core.ir.errors import error
 from plait.vision.models._api import WeightsEnum, assemble, builder, imagenet, settle
+from plait.vision.models._utils import reset_norm
 
 Norm = Callable[..., nn.Module]
 
@@ -154,8 +155,7 @@ class ResNet(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm)):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
         if zero_init_residual:
             for module in self.modules():
                 last = {Bottleneck: "bn3", BasicBlock: "bn2"}.get(type(module))

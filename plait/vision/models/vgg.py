@@ -7,6 +7,7 @@ from typing import Any
 
 from plait import nn
 from plait.vision.models._api import WeightsEnum, assemble, builder, imagenet
+from plait.vision.models._utils import reset_norm
 
 # Layers by the paper's table 1: a width of a convolution, or "M" for a pooling.
 _LAYERS: dict[int, list[int | str]] = {
@@ -56,8 +57,7 @@ class VGG(nn.Module):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.BatchNorm2d):
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
+                reset_norm(module)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, 0, 0.01)
                 nn.init.zeros_(module.bias)
@@ -108,7 +108,7 @@ class VGG16_Weights(WeightsEnum):
         "vgg16_features-amdegroot-88682ab5.pth",
         138_357_544,
         mean=(0.48235, 0.45882, 0.40784),
-        std=(1 / 255,) * 3,
+        std=(1 / 255, 1 / 255, 1 / 255),
         min_size=32,
     )
     DEFAULT = IMAGENET1K_V1

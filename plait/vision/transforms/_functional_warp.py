@@ -55,7 +55,7 @@ def affine(
     shear: float | Sequence[float],
     interpolation: InterpolationMode | int = InterpolationMode.NEAREST,
     fill: Any = None,
-    center: Sequence[int] | None = None,
+    center: Sequence[float] | None = None,
 ) -> Any:
     """The image sheared, turned clockwise, scaled and moved.
 
