@@ -42,6 +42,7 @@ _LATE = (
     "cumulative",
     "decompositions",
     "exponents",
+    "factorizations",
     "norms",
     "reordering",
     "searching",

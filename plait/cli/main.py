@@ -2,6 +2,7 @@
 
 plait run script.py [args]      run a PyTorch program on Plait
 plait explain script.py [args]  the same, and then what was compiled and how fast it ran
+plait coverage script.py        the names of torch it uses, and which Plait lacks
 plait doctor                    what Plait finds on this machine
 plait --version
 """
@@ -32,6 +33,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from plait.cli.explain import explain_script
 
         return explain_script(options.script, script_arguments)
+    if options.command == "coverage":
+        from plait.cli.coverage import coverage_of_script
+
+        return coverage_of_script(options.script)
     if options.command == "doctor":
         from plait.cli.doctor import report
 
@@ -80,5 +85,13 @@ def _parser() -> argparse.ArgumentParser:
         "each kernel next to what the machine could do.",
     )
     explain.add_argument("script", help="the script; everything after it is passed to it")
+    coverage = commands.add_parser(
+        "coverage",
+        help="list the names of torch and torchvision that a script uses and which are missing",
+        description="Parse a script, without running it, and list the names of torch and "
+        "torchvision that it uses. The exit status is 1 where Plait lacks one. What an attribute "
+        "belongs to is told by its spelling.",
+    )
+    coverage.add_argument("script", help="the script")
     commands.add_parser("doctor", help="say what Plait finds on this machine")
     return parser

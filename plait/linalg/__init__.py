@@ -25,6 +25,16 @@ from plait.core.ir.errors import error
 from plait.core.ops import linalg as _ops
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import broadcast, reshape
+from plait.linalg._factorizations import (
+    householder_product,
+    ldl_factor,
+    ldl_factor_ex,
+    ldl_solve,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+)
 
 __all__ = [
     "LinAlgError",
@@ -36,9 +46,17 @@ __all__ = [
     "diagonal",
     "eigh",
     "eigvalsh",
+    "householder_product",
     "inv",
     "inv_ex",
+    "ldl_factor",
+    "ldl_factor_ex",
+    "ldl_solve",
     "lstsq",
+    "lu",
+    "lu_factor",
+    "lu_factor_ex",
+    "lu_solve",
     "matmul",
     "matrix_exp",
     "matrix_norm",
@@ -535,13 +553,5 @@ def eig(A: Tensor, *, out: Any = None) -> Any:
 
 __getattr__ = unbuilt(
     "torch.linalg",
-    (
-        "eigvals",
-        "householder_product",
-        "ldl_factor",
-        "ldl_solve",
-        "lu",
-        "lu_factor",
-        "lu_solve",
-    ),
+    ("eigvals",),
 )

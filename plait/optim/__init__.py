@@ -1,14 +1,15 @@
 """Optimizers: rules that change parameters by their gradients, and schedules of learning rates."""
 
-from plait._unbuilt import unbuilt
 from plait.optim import lr_scheduler, swa_utils
 from plait.optim.adadelta import Adadelta
+from plait.optim.adafactor import Adafactor
 from plait.optim.adagrad import Adagrad
 from plait.optim.adam import Adam
 from plait.optim.adamax import Adamax
 from plait.optim.adamw import AdamW
 from plait.optim.asgd import ASGD
 from plait.optim.lbfgs import LBFGS
+from plait.optim.muon import Muon
 from plait.optim.nadam import NAdam
 from plait.optim.optimizer import Optimizer
 from plait.optim.radam import RAdam
@@ -22,10 +23,12 @@ __all__ = [
     "LBFGS",
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Muon",
     "NAdam",
     "Optimizer",
     "RAdam",
@@ -35,5 +38,3 @@ __all__ = [
     "lr_scheduler",
     "swa_utils",
 ]
-
-__getattr__ = unbuilt("torch.optim", ("Adafactor", "Muon"))

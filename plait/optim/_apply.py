@@ -115,8 +115,11 @@ class ParamState:
         self._param = param
         self._held = state.get(param, {})
 
-    def value(self, name: str, initial: float | None = 0) -> Any:
-        """A value of the parameter's shape and dtype; with `initial=None`, None where missing."""
+    def value(
+        self, name: str, initial: float | None = 0, shape: tuple[int, ...] | None = None
+    ) -> Any:
+        """A value of the parameter's dtype, and of its shape by default; with `initial=None`, None
+        where missing."""
         made = self._update._created.get((id(self._param), name))
         if made is not None:
             return made[3]
@@ -126,7 +129,8 @@ class ParamState:
             return self._update.read(held)
         if initial is None:
             return None
-        return full(plain(initial), self._param.shape, self._param.dtype)
+        extents = self._param.shape if shape is None else shape
+        return full(plain(initial), extents, self._param.dtype)
 
     def _guard(self, name: str, held: Any) -> None:
         """A compiled step holds only while this very value is kept."""

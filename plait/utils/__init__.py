@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_MODULES = frozenset(["_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo"])
+_MODULES = frozenset(
+    ["_pytree", "checkpoint", "data", "dlpack", "hooks", "model_zoo", "tensorboard"]
+)
 
 
 def __getattr__(name: str) -> Any:

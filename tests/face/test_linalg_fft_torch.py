@@ -56,6 +56,18 @@ LINALG = {
     "vecdot": lambda l, x: l.vecdot(x["A"], x["S"]),
     "vander": lambda l, x: l.vander(x["V"]),
     "diagonal": lambda l, x: l.diagonal(x["A"]),
+    "lu": lambda l, x: tuple(l.lu(x["A"])),
+    "lu of tall": lambda l, x: tuple(l.lu(x["R"])),
+    "lu of wide": lambda l, x: tuple(l.lu(x["R"].mT)),
+    "lu_factor": lambda l, x: tuple(l.lu_factor(x["A"])),
+    "lu_factor_ex": lambda l, x: tuple(l.lu_factor_ex(x["A"] * 0)),
+    "lu_solve": lambda l, x: l.lu_solve(*l.lu_factor(x["A"]), x["B"]),
+    "lu_solve adjoint": lambda l, x: l.lu_solve(*l.lu_factor(x["A"]), x["B"], adjoint=True),
+    "lu_solve right": lambda l, x: l.lu_solve(*l.lu_factor(x["A"]), x["B"].mT, left=False),
+    "lu_solve broadcast": lambda l, x: l.lu_solve(*l.lu_factor(x["A"][0]), x["B"]),
+    "ldl_factor": lambda l, x: tuple(l.ldl_factor(x["A"] + x["A"].mT)),
+    "ldl_solve": lambda l, x: l.ldl_solve(*l.ldl_factor(x["A"] + x["A"].mT), x["B"]),
+    "householder_product": lambda l, x: l.householder_product(x["R"], x["R"][:, 0]),
 }
 
 FFT = {

@@ -10,9 +10,10 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.graph import trace
 from plait.core.ir.node import Spec
-from plait.core.ops import linalg
+from plait.core.ops import factor, linalg
 from plait.core.ops.contract import matmul
 from plait.core.ops.elementwise import ADD, MUL
+from plait.core.ops.numeric.factor import ldl_factor, ldl_solve
 from plait.core.ops.view import transpose
 from plait.core.reference.executor import run
 
@@ -70,11 +71,69 @@ def test_decompositions_give_their_matrices_back():
     np.testing.assert_allclose((u * s[:, None, :]) @ vh, batch, atol=1e-14)
 
 
+def test_factors_give_their_matrices_back():
+    for shape in [(4, 4), (2, 5, 3), (3, 6)]:
+        x = RNG.standard_normal(shape)
+
+        def product(x):
+            packed, pivots, _ = factor.LU_FACTOR(x, strict=True)
+            rank = min(x.shape[-2:])
+            lower = factor.unit_lower(linalg.part(packed, -1, 0, rank))
+            upper = linalg.upper_triangle(linalg.part(packed, -2, 0, rank))
+            rows = factor.PIVOT_MATRIX(pivots, rows=x.shape[-2], dtype=x.dtype)
+            return matmul(rows, matmul(lower, upper))
+
+        (found,) = run(trace(product, [Spec(x.shape, dtypes.float64)]), [x])
+        np.testing.assert_allclose(found, x, atol=1e-14)
+    # With blocks of two in D, and exchanges: the solution is that of the matrix.
+    x = RNG.standard_normal((3, 9, 9))
+    x = x + x.swapaxes(-1, -2) - 2 * np.eye(9) * x  # nothing on the diagonal
+    b = RNG.standard_normal((3, 9, 2))
+    packed, pivots, info = ldl_factor(x)
+    assert (pivots < 0).any() and not info.any()
+    np.testing.assert_allclose(ldl_solve(packed, pivots, b), np.linalg.solve(x, b), atol=1e-11)
+
+
+@pytest.mark.parametrize("trans", [False, True])
+def test_householder_is_the_product_of_its_reflections(trans):
+    packed, tau = RNG.standard_normal((5, 4)), RNG.standard_normal(3)
+    other = RNG.standard_normal((5, 2))
+    tau[1] = 0  # no reflection
+    specs = [Spec(a.shape, dtypes.float64) for a in (packed, tau, other)]
+    graph = trace(lambda *a: factor.householder(*a, trans=trans), specs)
+    product = np.eye(5)
+    for k in range(3):
+        v = np.tril(packed, -1)[:, k] + np.eye(5)[k]
+        product = product @ (np.eye(5) - tau[k] * np.outer(v, v))
+    (found,) = run(graph, [packed, tau, other])
+    wanted = (product.T if trans else product) @ other
+    np.testing.assert_allclose(found, wanted, rtol=1e-12, atol=1e-12)
+    seeds = [RNG.standard_normal((5, 2))]
+    grad = run(graph_vjp(graph), [packed, tau, other, *seeds])[0]
+    wanted = differences(graph, [packed, tau, other], seeds)
+    np.testing.assert_allclose(grad, wanted, rtol=1e-6, atol=1e-7)
+
+
+def test_gradient_of_full_svd_is_that_of_its_leading_vectors():
+    x = RNG.standard_normal((4, 2)) * [1.0, 3.0]
+    spec = [Spec(x.shape, dtypes.float64)]
+    grads = []
+    for full in (False, True):
+        graph = trace(lambda x: linalg.SVD(x, full=full), spec)  # noqa: B023 - traced at once
+        u, s, vh = run(graph, [x])
+        seeds = [np.zeros_like(u), s, np.zeros_like(vh)]
+        seeds[0][:, :2] = [[1, 2], [3, 4], [5, 6], [7, 8]]
+        grads.append(run(graph_vjp(graph), [x, *seeds])[0])
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("op", "attrs", "words"),
     [
         (linalg.INV, {}, r"inv: the matrix is singular.*shape \[3, 3\]"),
         (linalg.CHOLESKY, {"upper": False}, r"cholesky: the matrix is not positive-definite"),
+        (factor.LU_FACTOR, {"strict": True}, r"lu_factor: U\[1,1\] is zero"),
+        (factor.LDL_FACTOR, {"strict": True}, r"ldl_factor: the block matrix D is .*\(1,1\)"),
     ],
 )
 def test_matrices_without_a_result(op, attrs, words):
@@ -91,8 +150,12 @@ def test_errors_name_op_and_shapes():
         linalg.SVD.infer(Spec((2, 3), dtypes.float16), full=False)
     with pytest.raises(ShapeError, match=r"solve: expected right sides .* received \[2, 1\]"):
         linalg.SOLVE.infer(MATRIX, Spec((2, 1), dtypes.float64))
-    with pytest.raises(RuntimeError, match="qr: the derivative is defined for mode 'reduced'"):
-        graph_vjp(trace(lambda x: linalg.QR(x, mode="reduced"), [Spec((2, 3), dtypes.float64)]))
+    with pytest.raises(RuntimeError, match="not differentiable when mode='complete'"):
+        graph_vjp(trace(lambda x: linalg.QR(x, mode="complete"), [Spec((3, 2), dtypes.float64)]))
+    with pytest.raises(DTypeError, match="pivot_matrix: expected int32 pivots, received int64"):
+        factor.PIVOT_MATRIX.infer(Spec((2,), dtypes.int64), rows=2, dtype=dtypes.float32)
+    with pytest.raises(ShapeError, match=r"ldl_solve: expected pivots .* received \[2\]"):
+        factor.LDL_SOLVE.infer(MATRIX, Spec((2,), dtypes.int32), MATRIX)
 
 
 def test_gradients_equal_torch_on_symmetric_input():

@@ -24,6 +24,9 @@ CASES = {
     "radam-decay": ("RAdam", {"weight_decay": 0.1}),
     "rprop": ("Rprop", {}),
     "asgd": ("ASGD", {"t0": 10, "weight_decay": 0.1}),
+    "adafactor": ("Adafactor", {}),
+    "adafactor-decay": ("Adafactor", {"lr": 0.3, "weight_decay": 0.1, "maximize": True, "d": 1.5}),
+    "adafactor-floors": ("Adafactor", {"eps": (1e-4, 1e-2), "beta2_decay": -0.5}),
 }
 
 SHAPES = ((3, 2), ())

@@ -42,6 +42,9 @@ STORED = {
     "radam-decay": 0.06391308406659675,
     "rprop": 0.08645913397100646,
     "asgd": 0.037490575518639005,
+    "adafactor": 0.059013607756816994,
+    "adafactor-decay": 0.0043634617360248035,
+    "adafactor-floors": 0.05875913306546685,
 }
 
 
@@ -196,7 +199,32 @@ def test_duplicate_parameters_are_updated_in_turn():
     assert param.tolist() == [0.5]
 
 
-def test_unbuilt_optimizers_say_so():
-    assert not hasattr(plait.optim, "Muon")
-    with pytest.raises(NotImplementedError, match=r"torch\.optim\.Muon is not built"):
-        _ = plait.optim.Muon
+def matrices(framework, steps, **options):
+    """(matrix, optimizer) after steps of Muon."""
+    rng = np.random.default_rng(3)
+    matrix = framework.nn.Parameter(framework.tensor(rng.standard_normal((4, 3)).tolist()))
+    optimizer = framework.optim.Muon([matrix], **options)
+    for _ in range(steps):
+        matrix.grad = framework.tensor(rng.standard_normal((4, 3)).tolist())
+        optimizer.step()
+    return matrix, optimizer
+
+
+def test_muon_steps_are_near_orthogonal():
+    rng = np.random.default_rng(3)
+    start = rng.standard_normal((4, 3)).astype(np.float32)
+    matrix, _ = matrices(plait, 1, lr=1.0, weight_decay=0.0, ns_steps=30)
+    # Newton-Schulz with these coefficients leaves singular values between 0.7 and 1.2; those of
+    # the first step are times sqrt(4 / 3).
+    values = np.linalg.svd(matrix.detach().numpy() - start, compute_uv=False) / (4 / 3) ** 0.5
+    assert (values > 0.65).all()
+    assert (values < 1.25).all()
+
+
+def test_muon_with_another_number_of_steps_is_not_replayed():
+    matrix, optimizer = matrices(plait, 3)
+    once = matrix.detach().clone()
+    optimizer.param_groups[0]["ns_steps"] = 100
+    with pytest.raises(ValueError, match="less than 100"):
+        optimizer.step()
+    assert plait.equal(matrix.detach(), once)

@@ -32,6 +32,31 @@ def test_fifty_steps(case, dtype):
     }
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"nesterov": False, "weight_decay": 0.3}, {"adjust_lr_fn": "match_rms_adamw", "lr": 0.02}],
+)
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("shape", [(3, 4), (7, 3), (1, 1)])
+def test_fifty_steps_of_muon(options, dtype, shape):
+    found = []
+    for framework in (plait, torch):
+        rng = np.random.default_rng(0)
+        param = framework.nn.Parameter(framework.from_numpy(rng.standard_normal(shape, dtype)))
+        optimizer = framework.optim.Muon([param], **options)
+        for _ in range(50):
+            param.grad = framework.from_numpy(rng.standard_normal(shape, dtype))
+            optimizer.step()
+        found.append((param, optimizer.state[param]["momentum_buffer"]))
+    # The direction is computed in bfloat16, where sums in another order may round the other way:
+    # by 2**-8 of each step's elements, which are about the rate.
+    rate = 50 * options.get("lr", 1e-3) * 2**-8
+    for (ours, theirs), tolerance in zip(zip(*found), (rate, TOLERANCE[dtype])):
+        np.testing.assert_allclose(
+            ours.detach().numpy(), theirs.detach().numpy(), atol=tolerance, rtol=tolerance
+        )
+
+
 BAD = [
     ("SGD", {"lr": -1}),
     ("SGD", {"momentum": -1}),
@@ -53,6 +78,16 @@ BAD = [
     ("Rprop", {"etas": (2, 1)}),
     ("ASGD", {"weight_decay": -1}),
     ("LBFGS", {"lr": -1}),
+    ("Adafactor", {"lr": -1}),
+    ("Adafactor", {"d": 0.5}),
+    ("Adafactor", {"beta2_decay": 0.5}),
+    ("Adafactor", {"eps": (-1.0, 1.0)}),
+    ("Adafactor", {"eps": (None, -1.0)}),
+    ("Adafactor", {"weight_decay": -1}),
+    ("Muon", {"lr": -1}),
+    ("Muon", {"momentum": -1}),
+    ("Muon", {"weight_decay": -1}),
+    ("Muon", {"adjust_lr_fn": "none"}),
 ]
 
 

@@ -96,6 +96,13 @@ def plain(value: Any) -> Any:
     return value.value if type(value) is HostNumber else value
 
 
+def fixed(value: Any) -> Any:
+    """A number's present value, as a guard: later calls with another are recorded anew."""
+    if type(value) is HostNumber:
+        value.program.require(f"{value.name} == {value.program.text_of(value.value)}")
+    return plain(value)
+
+
 def _binary(symbol: str, function: Callable[..., Any]) -> Any:
     def forward(self: HostNumber, other: Any) -> HostNumber:
         text = f"{self.name} {symbol} {self.program.text_of(other)}"

@@ -21,7 +21,7 @@ from plait.core.ops.contract import matmul
 from plait.core.ops.elementwise import ADD, DIV, EQ, GE, GT, MUL, NEG, SUB, WHERE, cast
 from plait.core.ops.math import scaled
 from plait.core.ops.source import ARANGE, constant
-from plait.core.ops.view import broadcast, reshape, transpose
+from plait.core.ops.view import CONCAT, broadcast, reshape, slice_axis, transpose
 
 FLOATS = (dtypes.float32, dtypes.float64)
 
@@ -30,7 +30,8 @@ class LinAlgError(RuntimeError):
     """A matrix for which the result does not exist: singular, or not positive-definite."""
 
 
-def _require_matrices(name: str, *values: Any, square: bool = False) -> None:
+def require_matrices(name: str, *values: Any, square: bool = False) -> None:
+    """Raise DTypeError or ShapeError unless all are stacks of float matrices."""
     for x in values:
         if x.dtype not in FLOATS:
             raise DTypeError(
@@ -45,7 +46,7 @@ def _require_matrices(name: str, *values: Any, square: bool = False) -> None:
 
 
 def _require_right_side(name: str, a: Any, b: Any) -> None:
-    _require_matrices(name, a, b, square=True)
+    require_matrices(name, a, b, square=True)
     if a.dtype is not b.dtype:
         raise DTypeError(
             f"{name}: operands must have one dtype, received {a.dtype.name}, {b.dtype.name}"
@@ -73,7 +74,7 @@ def _reporting(name: str, fault: str) -> Callable[[Callable[..., Any]], Callable
     return wrap
 
 
-def _cubic(x: Any, *others: Any, **attrs: Any) -> int:
+def cubic(x: Any, *others: Any, **attrs: Any) -> int:
     """Work in the order of n^3 a matrix; constants differ by a small factor."""
     return elements(x.shape) * min(x.shape[-2:])
 
@@ -81,37 +82,46 @@ def _cubic(x: Any, *others: Any, **attrs: Any) -> int:
 # -- pieces of the rules ----------------------------------------------------------------------
 
 
-def _t(x: Any) -> Any:
+def transposed(x: Any) -> Any:
+    """Each matrix transposed."""
     rank = len(x.shape)
     return transpose(x, (*range(rank - 2), rank - 1, rank - 2))
 
 
-def _row_and_column(like: Any) -> tuple[Any, Any]:
+def part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """Rows (axis -2) or columns (axis -1) start to stop of each matrix."""
+    return slice_axis(x, len(x.shape) + axis, start, stop)
+
+
+def row_and_column(like: Any) -> tuple[Any, Any]:
+    """The numbers of row and column of each element."""
     rows, columns = like.shape[-2:]
     row = ARANGE(start=0, step=1, size=rows, dtype=dtypes.int64)
     column = ARANGE(start=0, step=1, size=columns, dtype=dtypes.int64)
     return broadcast(reshape(row, (rows, 1)), like.shape), broadcast(column, like.shape)
 
 
-def _lower(x: Any, strict: bool = False) -> Any:
-    row, column = _row_and_column(x)
+def lower_triangle(x: Any, strict: bool = False) -> Any:
+    """The lower triangles, 0 above; strict: without the diagonal."""
+    row, column = row_and_column(x)
     return WHERE((GT if strict else GE)(row, column), x, constant(0, x))
 
 
-def _upper(x: Any, strict: bool = False) -> Any:
-    row, column = _row_and_column(x)
+def upper_triangle(x: Any, strict: bool = False) -> Any:
+    """The upper triangles, 0 below; strict: without the diagonal."""
+    row, column = row_and_column(x)
     return WHERE((GT if strict else GE)(column, row), x, constant(0, x))
 
 
 def _on_diagonal(v: Any, size: int) -> Any:
     """Square matrices with the vectors `v` (..., size) on the diagonal."""
     wide = broadcast(reshape(v, (*v.shape, 1)), (*v.shape, size))
-    row, column = _row_and_column(wide)
+    row, column = row_and_column(wide)
     return WHERE(EQ(row, column), wide, constant(0, wide))
 
 
 def _identity_minus(x: Any) -> Any:
-    row, column = _row_and_column(x)
+    row, column = row_and_column(x)
     return SUB(cast(EQ(row, column), x.dtype), x)
 
 
@@ -128,7 +138,7 @@ def _over_gaps(x: Any, v: Any) -> Any:
     """x_ij / (v_j - v_i), and 0 on the diagonal."""
     across = broadcast(reshape(v, (*v.shape[:-1], 1, v.shape[-1])), x.shape)
     down = broadcast(reshape(v, (*v.shape, 1)), x.shape)
-    row, column = _row_and_column(x)
+    row, column = row_and_column(x)
     same = EQ(row, column)
     gaps = WHERE(same, constant(1, x), SUB(across, down))
     return WHERE(same, constant(0, x), DIV(x, gaps))
@@ -146,8 +156,8 @@ def _infer_solve(a: Any, b: Any) -> tuple[Any, Any]:
 
 
 def _solve_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
-    grad_b = SOLVE(_t(a), g)
-    return NEG(matmul(grad_b, _t(y))), grad_b
+    grad_b = SOLVE(transposed(a), g)
+    return NEG(matmul(grad_b, transposed(y))), grad_b
 
 
 SOLVE = Op(
@@ -157,7 +167,7 @@ SOLVE = Op(
     reference=_reporting("solve", _SINGULAR)(np.linalg.solve),
     vjp=_solve_vjp,
     saves=(0, "y"),
-    flops=_cubic,
+    flops=cubic,
     dtypes=FLOATS,
 )
 
@@ -187,8 +197,8 @@ def _triangular_solve_vjp(
     g: Any, y: Any, a: Any, b: Any, *, upper: bool, unit: bool, trans: bool
 ) -> tuple[Any, Any]:
     grad_b = TRIANGULAR_SOLVE(a, g, upper=upper, unit=unit, trans=not trans)
-    full = matmul(y, _t(grad_b)) if trans else matmul(grad_b, _t(y))
-    return NEG((_upper if upper else _lower)(full, strict=unit)), grad_b
+    full = matmul(y, transposed(grad_b)) if trans else matmul(grad_b, transposed(y))
+    return NEG((upper_triangle if upper else lower_triangle)(full, strict=unit)), grad_b
 
 
 TRIANGULAR_SOLVE = Op(
@@ -205,7 +215,7 @@ TRIANGULAR_SOLVE = Op(
 
 def _infer_inv(x: Any) -> tuple[Any, Any]:
     """The inverse of each matrix."""
-    _require_matrices("inv", x, square=True)
+    require_matrices("inv", x, square=True)
     return x.shape, x.dtype
 
 
@@ -214,21 +224,21 @@ INV = Op(
     infer=_infer_inv,
     lowering=Lowering.OPAQUE,
     reference=_reporting("inv", _SINGULAR)(np.linalg.inv),
-    vjp=lambda g, y, x: NEG(matmul(_t(y), matmul(g, _t(y)))),
+    vjp=lambda g, y, x: NEG(matmul(transposed(y), matmul(g, transposed(y)))),
     saves=("y",),
-    flops=lambda x: 2 * _cubic(x),
+    flops=lambda x: 2 * cubic(x),
     dtypes=FLOATS,
 )
 
 
 def _infer_det(x: Any) -> tuple[Any, Any]:
     """The determinant of each matrix; its gradient is that of invertible matrices."""
-    _require_matrices("det", x, square=True)
+    require_matrices("det", x, square=True)
     return x.shape[:-2], x.dtype
 
 
 def _times_inverse(factor: Any, x: Any) -> Any:
-    return MUL(broadcast(reshape(factor, (*factor.shape, 1, 1)), x.shape), _t(INV(x)))
+    return MUL(broadcast(reshape(factor, (*factor.shape, 1, 1)), x.shape), transposed(INV(x)))
 
 
 DET = Op(
@@ -238,14 +248,14 @@ DET = Op(
     reference=np.linalg.det,
     vjp=lambda g, y, x: _times_inverse(MUL(g, y), x),
     saves=(0, "y"),
-    flops=_cubic,
+    flops=cubic,
     dtypes=FLOATS,
 )
 
 
 def _infer_slogdet(x: Any) -> tuple[Any, Any]:
     """Sign of the determinant of each matrix, and the logarithm of its size."""
-    _require_matrices("slogdet", x, square=True)
+    require_matrices("slogdet", x, square=True)
     return (x.shape[:-2], x.shape[:-2]), (x.dtype, x.dtype)
 
 
@@ -257,7 +267,7 @@ SLOGDET = Op(
     vjp=lambda g, y, x: _times_inverse(g[1], x),
     saves=(0,),
     outputs=2,
-    flops=_cubic,
+    flops=cubic,
     dtypes=FLOATS,
 )
 
@@ -269,7 +279,7 @@ def _infer_cholesky(x: Any, *, upper: bool) -> tuple[Any, Any]:
 
     Reads the lower (upper) triangle only; the gradient is symmetric.
     """
-    _require_matrices("cholesky", x, square=True)
+    require_matrices("cholesky", x, square=True)
     return x.shape, x.dtype
 
 
@@ -281,13 +291,13 @@ def _cholesky(x: np.ndarray, *, upper: bool) -> np.ndarray:
 
 
 def _cholesky_vjp(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
-    factor, grad = (_t(y), _t(g)) if upper else (y, g)
-    inner = matmul(_t(factor), grad)
+    factor, grad = (transposed(y), transposed(g)) if upper else (y, g)
+    inner = matmul(transposed(factor), grad)
     # The lower triangle and its mirror image; the diagonal counts once.
-    mirrored = ADD(_lower(inner), _t(_lower(inner, strict=True)))
+    mirrored = ADD(lower_triangle(inner), transposed(lower_triangle(inner, strict=True)))
     attrs = {"upper": False, "unit": False, "trans": True}
     half = TRIANGULAR_SOLVE(factor, mirrored, **attrs)
-    return scaled(TRIANGULAR_SOLVE(factor, _t(half), **attrs), 0.5)
+    return scaled(TRIANGULAR_SOLVE(factor, transposed(half), **attrs), 0.5)
 
 
 CHOLESKY = Op(
@@ -297,14 +307,14 @@ CHOLESKY = Op(
     reference=_cholesky,
     vjp=_cholesky_vjp,
     saves=("y",),
-    flops=_cubic,
+    flops=cubic,
     dtypes=FLOATS,
 )
 
 
 def _infer_qr(x: Any, *, mode: str) -> tuple[Any, Any]:
     """q with orthonormal columns and upper triangular r with q @ r = x; "reduced" or "complete"."""
-    _require_matrices("qr", x)
+    require_matrices("qr", x)
     rows, columns = x.shape[-2:]
     if mode not in ("reduced", "complete"):
         raise ValueError(f"qr: mode {mode!r} is not one of reduced, complete")
@@ -315,18 +325,29 @@ def _infer_qr(x: Any, *, mode: str) -> tuple[Any, Any]:
 
 def _qr_vjp(g: Any, y: Any, x: Any, *, mode: str) -> Any:
     rows, columns = x.shape[-2:]
-    if rows < columns or (mode == "complete" and rows != columns):
+    if mode == "complete" and rows > columns:
         raise RuntimeError(
-            f"qr: the derivative is defined for mode 'reduced' and at least as many rows as "
-            f"columns; received mode {mode!r} and shape {list(x.shape)}"
+            "The QR decomposition is not differentiable when mode='complete' and nrows > ncols "
+            f"(received shape {list(x.shape)})"
         )
     q, r = y
     grad_q, grad_r = g
-    inner = SUB(matmul(r, _t(grad_r)), matmul(_t(grad_q), q))
-    mirrored = ADD(_lower(inner), _t(_lower(inner, strict=True)))
+    if rows >= columns:
+        return _square_qr_vjp(q, r, grad_q, grad_r)
+    # The columns beyond the square r1 are q r2: r2 = q' x2.
+    beyond, grad_beyond = [part(v, -1, rows, columns) for v in (r, grad_r)]
+    r, grad_r = [part(v, -1, 0, rows) for v in (r, grad_r)]
+    grad_q = ADD(grad_q, matmul(matmul(q, beyond), transposed(grad_beyond)))
+    first = _square_qr_vjp(q, r, grad_q, grad_r)
+    return CONCAT(first, matmul(q, grad_beyond), axis=len(x.shape) - 1)
+
+
+def _square_qr_vjp(q: Any, r: Any, grad_q: Any, grad_r: Any) -> Any:
+    inner = SUB(matmul(r, transposed(grad_r)), matmul(transposed(grad_q), q))
+    mirrored = ADD(lower_triangle(inner), transposed(lower_triangle(inner, strict=True)))
     outer = ADD(grad_q, matmul(q, mirrored))
     # outer @ r^-T, by the transposed system r @ x^T = outer^T.
-    return _t(TRIANGULAR_SOLVE(r, _t(outer), upper=True, unit=False, trans=False))
+    return transposed(TRIANGULAR_SOLVE(r, transposed(outer), upper=True, unit=False, trans=False))
 
 
 QR = Op(
@@ -337,7 +358,7 @@ QR = Op(
     vjp=_qr_vjp,
     saves=("y",),
     outputs=2,
-    flops=lambda x, *, mode: 2 * _cubic(x),
+    flops=lambda x, *, mode: 2 * cubic(x),
     dtypes=FLOATS,
 )
 
@@ -347,16 +368,16 @@ def _infer_eigh(x: Any, *, upper: bool) -> tuple[Any, Any]:
 
     Reads the lower triangle only, or the upper.
     """
-    _require_matrices("eigh", x, square=True)
+    require_matrices("eigh", x, square=True)
     return (x.shape[:-1], x.shape), (x.dtype, x.dtype)
 
 
 def _eigh_vjp(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     values, vectors = y
     grad_values, grad_vectors = g
-    turning = _over_gaps(matmul(_t(vectors), grad_vectors), values)
+    turning = _over_gaps(matmul(transposed(vectors), grad_vectors), values)
     inner = ADD(turning, _on_diagonal(grad_values, x.shape[-1]))
-    return matmul(vectors, matmul(inner, _t(vectors)))
+    return matmul(vectors, matmul(inner, transposed(vectors)))
 
 
 EIGH = Op(
@@ -369,14 +390,14 @@ EIGH = Op(
     vjp=_eigh_vjp,
     saves=("y",),
     outputs=2,
-    flops=lambda x, *, upper: 9 * _cubic(x),
+    flops=lambda x, *, upper: 9 * cubic(x),
     dtypes=FLOATS,
 )
 
 
 def _infer_svd(x: Any, *, full: bool) -> tuple[Any, Any]:
     """u, s, vh with u @ diag(s) @ vh = x and s falling; square u and vh with `full`."""
-    _require_matrices("svd", x)
+    require_matrices("svd", x)
     rows, columns = x.shape[-2:]
     rank = min(rows, columns)
     batch = x.shape[:-2]
@@ -386,29 +407,29 @@ def _infer_svd(x: Any, *, full: bool) -> tuple[Any, Any]:
 
 
 def _svd_vjp(g: Any, y: Any, x: Any, *, full: bool) -> Any:
-    if full and x.shape[-1] != x.shape[-2]:
-        raise RuntimeError(
-            f"svd: the derivative is defined for full=False (full_matrices=False) only; received "
-            f"shape {list(x.shape)}"
-        )
     u, s, vh = y
     grad_u, grad_s, grad_vh = g
+    if full:
+        # The vectors beyond the rank are arbitrary: nothing passes through them, as in PyTorch.
+        rank = s.shape[-1]
+        u, grad_u = [part(v, -1, 0, rank) for v in (u, grad_u)]
+        vh, grad_vh = [part(v, -2, 0, rank) for v in (vh, grad_vh)]
     squares = MUL(s, s)
 
     def turning(vectors: Any, grad: Any) -> Any:
-        inner = matmul(_t(vectors), grad)
-        return _over_gaps(SUB(inner, _t(inner)), squares)
+        inner = matmul(transposed(vectors), grad)
+        return _over_gaps(SUB(inner, transposed(inner)), squares)
 
     by_u = _columns_times(turning(u, grad_u), s)
-    by_v = _t(_columns_times(_t(turning(_t(vh), _t(grad_vh))), s))
+    by_v = transposed(_columns_times(transposed(turning(transposed(vh), transposed(grad_vh))), s))
     inner = ADD(ADD(by_u, by_v), _on_diagonal(grad_s, s.shape[-1]))
     total = matmul(u, matmul(inner, vh))
     if x.shape[-2] > s.shape[-1]:  # what of grad_u lies outside the columns of u
-        outside = matmul(_identity_minus(matmul(u, _t(u))), grad_u)
+        outside = matmul(_identity_minus(matmul(u, transposed(u))), grad_u)
         total = ADD(total, matmul(_columns_over(outside, s), vh))
     if x.shape[-1] > s.shape[-1]:
-        outside = matmul(_identity_minus(matmul(_t(vh), vh)), _t(grad_vh))
-        total = ADD(total, matmul(u, _t(_columns_over(outside, s))))
+        outside = matmul(_identity_minus(matmul(transposed(vh), vh)), transposed(grad_vh))
+        total = ADD(total, matmul(u, transposed(_columns_over(outside, s))))
     return total
 
 
@@ -422,6 +443,6 @@ SVD = Op(
     vjp=_svd_vjp,
     saves=("y",),
     outputs=3,
-    flops=lambda x, *, full: 20 * _cubic(x),
+    flops=lambda x, *, full: 20 * cubic(x),
     dtypes=FLOATS,
 )

@@ -1,6 +1,6 @@
 """Helpers around modules: gradient clipping, parameter vectors, sequences, reparametrisations."""
 
-from plait.nn.utils import rnn
+from plait.nn.utils import parametrizations, parametrize, prune, rnn
 from plait.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -29,6 +29,9 @@ __all__ = [
     "fuse_linear_bn_weights",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
+    "prune",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",

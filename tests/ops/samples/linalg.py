@@ -11,7 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
+from plait.core.ops.numeric.factor import ldl_factor
 from tests.ops.samples import Sample
 
 _BATCHES = [(), (2,), (2, 1), (0,)]
@@ -63,9 +65,12 @@ def _solve(*attrs: dict):
 
 
 def _qr(rng: np.random.Generator, dtype: DType) -> list[Sample]:
-    shapes = [(3, 3), (4, 2), (2, 4, 3), (0, 3, 2)]
+    shapes = [(3, 3), (4, 2), (2, 4, 3), (0, 3, 2), (2, 3), (2, 2, 4)]
     made = [Sample((_matrices(rng, dtype, *s),), {"mode": "reduced"}) for s in shapes]
-    return [*made, Sample((_matrices(rng, dtype, 3, 3),), {"mode": "complete"})]
+    return [
+        *made,
+        *[Sample((_matrices(rng, dtype, *s),), {"mode": "complete"}) for s in [(3, 3), (2, 3)]],
+    ]
 
 
 def _svd(rng: np.random.Generator, dtype: DType) -> list[Sample]:
@@ -74,6 +79,48 @@ def _svd(rng: np.random.Generator, dtype: DType) -> list[Sample]:
         x = _matrices(rng, dtype, *shape) * np.arange(1, shape[-1] + 1, dtype=dtype.numpy)
         made.append(Sample((x,), {"full": False}))
     return [*made, Sample((_matrices(rng, dtype, 3, 3),), {"full": True})]
+
+
+def _lu_factor(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    shapes = [(3, 3), (4, 2), (2, 4), (2, 4, 3), (2, 1, 2, 3), (0, 3, 3), (1, 1), (2, 0, 3)]
+    made = [_matrices(rng, dtype, *s) for s in shapes]
+    turned = made[0][::-1].copy()  # its rows are exchanged
+    return [Sample((x,), {"strict": True}) for x in [*made, turned]]
+
+
+def _pivot_matrix(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    pivots = [np.array(p, dtype.numpy) for p in ([3, 3, 3], [2, 2], [[1, 3], [4, 4]], [])]
+    made = [Sample((p,), {"rows": 4, "dtype": dtypes.float32}) for p in pivots]
+    none = np.zeros((0, 2), dtype.numpy)
+    return [*made, Sample((none,), {"rows": 2, "dtype": dtypes.float64})]
+
+
+def _indefinite(rng: np.random.Generator, dtype: DType, *shape: int) -> np.ndarray:
+    x = rng.standard_normal(shape)
+    return (x + np.swapaxes(x, -1, -2)).astype(dtype.numpy)
+
+
+def _ldl_factor(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    shapes = [(3, 3), (6, 6), (2, 5, 5), (0, 2, 2), (2, 0, 0), (1, 1)]
+    made = [Sample((_indefinite(rng, dtype, *s),), {"strict": True}) for s in shapes]
+    exchange = np.array([[0, 1], [1, 0]], dtype.numpy)  # a block of D
+    zero = Sample((np.zeros((2, 2), dtype.numpy),), {"strict": False})
+    return [*made, Sample((exchange,), {"strict": True}), zero]
+
+
+def _ldl_solve(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    made = []
+    for shape in [(3, 3), (6, 6), (2, 5, 5), (0, 2, 2), (2, 0, 0)]:
+        factors, pivots, _ = ldl_factor(_indefinite(rng, dtype, *shape))
+        made += [
+            Sample((factors, pivots, _matrices(rng, dtype, *shape[:-1], k)), {}) for k in (2, 0)
+        ]
+    return made
+
+
+def _geqrf(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    shapes = [(3, 3), (4, 2), (2, 4), (2, 4, 3), (0, 3, 3)]
+    return [Sample((_matrices(rng, dtype, *s),), {}) for s in shapes]
 
 
 _TRIANGLES = [
@@ -93,6 +140,11 @@ SAMPLES: dict[str, Callable[[np.random.Generator, DType], list[Sample]]] = {
     "eigh": _of_symmetric,
     "qr": _qr,
     "svd": _svd,
+    "lu_factor": _lu_factor,
+    "pivot_matrix": _pivot_matrix,
+    "ldl_factor": _ldl_factor,
+    "ldl_solve": _ldl_solve,
+    "geqrf": _geqrf,
 }
 
 
@@ -111,4 +163,8 @@ TORCH: dict[str, Callable] = {
     "slogdet": lambda torch, x: tuple(torch.linalg.slogdet(x)),
     "cholesky": lambda torch, x, *, upper: torch.linalg.cholesky(x, upper=upper),
     "qr": lambda torch, x, *, mode: tuple(torch.linalg.qr(x, mode)),
+    "lu_factor": lambda torch, x, *, strict: tuple(torch.linalg.lu_factor_ex(x)),
+    "ldl_factor": lambda torch, x, *, strict: tuple(torch.linalg.ldl_factor_ex(x)),
+    "ldl_solve": lambda torch, x, pivots, b: torch.linalg.ldl_solve(x, pivots, b),
+    "geqrf": lambda torch, x: tuple(torch.geqrf(x)),
 }
