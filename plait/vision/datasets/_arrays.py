@@ -37,7 +37,7 @@ class ArrayDataset(VisionDataset):
         return len(self.data)
 
 
-def missing() -> RuntimeError:
+def missing() -> Exception:
     """The error for files that are not there or not the published ones."""
     return error(
         RuntimeError,

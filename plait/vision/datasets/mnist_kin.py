@@ -55,7 +55,8 @@ class EMNIST(MNIST):
     def __init__(self, root: str | Path, split: str, **kwargs: Any) -> None:
         self.split = verify_str_arg(split, "split", self.splits)
         super().__init__(root, **kwargs)
-        self.classes = self.classes_split_dict[self.split]
+        names = self.classes_split_dict[self.split]
+        self.classes = names  # type: ignore[misc]  # of the split, not of the class
 
     def _names(self, train: bool) -> tuple[str, str]:
         prefix = f"emnist-{self.split}-{'train' if train else 'test'}"

@@ -215,7 +215,7 @@ def _stages(
                 sizes: Any = (stage.stride, stage.input_channels, stage.out_channels)
             else:
                 sizes = (1, stage.out_channels, stage.out_channels)
-            config = _MBConvConfig(*shape, *sizes, 1, stage.block)
+            config = _MBConvConfig(*shape, *sizes, num_layers=1, block=stage.block)
             blocks.append(stage.block(config, stochastic_depth_prob * done / total, norm))
             done += 1
         made.append(nn.Sequential(*blocks))

@@ -193,7 +193,13 @@ def _mobilenet_v3_conf(
             out //= tail
         setting.append(
             InvertedResidualConfig(
-                channels, kernel, expanded, out, *rest, dilation if in_tail else 1, width_mult
+                channels,
+                kernel,
+                expanded,
+                out,
+                *rest,
+                dilation=dilation if in_tail else 1,
+                width_mult=width_mult,
             )
         )
     return setting, InvertedResidualConfig.adjust_channels(last // tail, width_mult)

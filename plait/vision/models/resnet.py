@@ -181,15 +181,14 @@ class ResNet(nn.Module):
             downsample = nn.Sequential(
                 conv1x1(self.inplanes, width, stride), self._norm_layer(width)
             )
-        shared: Any = (self.groups, self.base_width)
-        first = block(
-            self.inplanes, planes, stride, downsample, *shared, first_dilation, self._norm_layer
-        )
+        shared: Any = {
+            "groups": self.groups,
+            "base_width": self.base_width,
+            "norm_layer": self._norm_layer,
+        }
+        first = block(self.inplanes, planes, stride, downsample, dilation=first_dilation, **shared)
         self.inplanes = width
-        others = [
-            block(width, planes, 1, None, *shared, self.dilation, self._norm_layer)
-            for _ in range(1, blocks)
-        ]
+        others = [block(width, planes, dilation=self.dilation, **shared) for _ in range(1, blocks)]
         return nn.Sequential(first, *others)
 
     def _forward_impl(self, x: Any) -> Any:

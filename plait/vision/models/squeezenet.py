@@ -78,7 +78,11 @@ class SqueezeNet(nn.Module):
         first = nn.Conv2d(3, 96, 7, 2) if version == "1_0" else nn.Conv2d(3, 64, 3, 2)
         layers: list[nn.Module] = [first, nn.ReLU(inplace=True), _pool()]
         for sizes in _FIRES[version]:
-            layers.append(_pool() if sizes is None else Fire(*sizes, sizes[-1]))
+            if sizes is None:
+                layers.append(_pool())
+            else:
+                channels, squeezed, expanded = sizes
+                layers.append(Fire(channels, squeezed, expanded, expanded))
         self.features = nn.Sequential(*layers)
         last = nn.Conv2d(512, num_classes, 1)
         self.classifier = nn.Sequential(
