@@ -78,6 +78,7 @@ from plait.nn.functional.linear import (
     bilinear,
     linear,
 )
+from plait.nn.functional.linear_loss import linear_cross_entropy
 from plait.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -214,6 +215,7 @@ __all__ = [
     "leaky_relu",
     "leaky_relu_",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",

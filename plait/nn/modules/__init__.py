@@ -99,6 +99,10 @@ from plait.nn.modules.linear import (
     LazyLinear,
     Linear,
 )
+from plait.nn.modules.linear_cross_entropy import (
+    LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions,
+)
 from plait.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -287,6 +291,8 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
