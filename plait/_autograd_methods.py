@@ -41,12 +41,6 @@ class AutogradMethods(LazyTensor):
                 "only Tensors of floating point and complex dtype can require gradients, received "
                 f"{self._dtype}",
             )
-        if requires_grad and self._dtype.is_complex:
-            # The rules know no conjugates: a gradient would be the conjugate of PyTorch's.
-            raise error(
-                NotImplementedError,
-                f"gradients of {self._dtype} tensors are not built in Plait yet",
-            )
         if not requires_grad and not self.is_leaf:
             raise error(
                 RuntimeError,

@@ -71,6 +71,10 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
 
     plain: ClassVar[type[Tensor]]
     __array_priority__ = 1000
+    #: Whether NumPy gets arrays of its own, of whatever tensor, as in Keras and TensorFlow, where a
+    #: tensor never changes. PyTorch's users get the tensor's memory, and errors where it has a
+    #: gradient or no NumPy dtype.
+    arrays_are_copies: ClassVar[bool] = False
 
     if not TYPE_CHECKING:
 
@@ -272,6 +276,8 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
         Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
         bfloat16.
         """
+        if Tensor.arrays_are_copies:
+            return np.array(self.compute())
         if force:
             return self.detach().numpy()
         if self.requires_grad:
@@ -285,7 +291,20 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
         return self.export()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The value as an array: over the same memory unless `copy` asks for its own.
+
+        Raises ValueError where `copy` is False and another dtype is asked for.
+        """
+        plain = not self.requires_grad and self._dtype is not dtypes.bfloat16
+        if Tensor.arrays_are_copies or (copy and plain):
+            return np.array(self.compute(), dtype=dtype)
         array = self.numpy()
+        if copy is False and dtype is not None and array.dtype != dtype:
+            raise error(
+                ValueError,
+                f"Unable to avoid copy while creating an array of {np.dtype(dtype)} of a tensor of "
+                f"{self._dtype}",
+            )
         return array if dtype is None else array.astype(dtype, copy=False)
 
     def __array_wrap__(

@@ -183,7 +183,11 @@ def positive(input: Tensor) -> Tensor:
 
 @public(inplace=True, names=("absolute",), pure=True)
 def abs(input: Tensor) -> Tensor:
-    """The absolute value."""
+    """The absolute value; of complex numbers their size, which is real."""
+    if input.dtype.is_complex:
+        from plait._functions.conjugation import modulus  # it builds on this module
+
+        return modulus(input)
     return input if input.dtype.kind == "b" else prim.ABS(input)
 
 
@@ -195,7 +199,11 @@ def sign(input: Tensor) -> Tensor:
 
 @public(inplace=True)
 def sgn(input: Tensor) -> Tensor:
-    """The sign."""
+    """The sign; complex numbers scaled to size 1, and 0."""
+    if input.dtype.is_complex:
+        from plait._functions.conjugation import direction  # it builds on this module
+
+        return direction(input)
     return sign(input)
 
 

@@ -15,7 +15,7 @@ from weakref import WeakSet
 from plait._autocast import state as autocast
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait.compiler.guards import Guards
+from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import Uncapturable, step_of
 from plait.compiler.step import MISS, Step
@@ -44,12 +44,20 @@ class _Kind:
 
 
 class Compiled:
-    """A callable that does what `function` does. whole: raise where it cannot be captured."""
+    """A callable that does what `function` does.
 
-    def __init__(self, function: Callable[..., Any], whole: bool = False) -> None:
+    whole: raise `Break`, with nothing changed, where it cannot be captured. guarded: compare the
+    Python values that the code reads before each replay; without, the caller knows when they change
+    and calls `reset`, and a function that raises while it is captured leaves all as it was.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], whole: bool = False, guarded: bool = True
+    ) -> None:
         functools.update_wrapper(self, function, updated=())
         self._function = function
         self._whole = whole
+        self._guards: Callable[[Any], Guards] = Guards if guarded else Unguarded
         self._kinds: dict[Any, _Kind] = {}
         _all.add(self)
 
@@ -102,7 +110,7 @@ class Compiled:
     def _capture(
         self, kind: _Kind, leaves: Sequence[Any], tree: Any, args: Any, kwargs: Any
     ) -> Any:
-        guards = Guards(self._function)
+        guards = self._guards(self._function)
         if guards.reason is not None:
             self._give_up(kind, guards.reason)
             return self._function(*args, **kwargs)
@@ -127,7 +135,7 @@ class Compiled:
             result = self._function(*args, **kwargs)
         except BaseException as fault:
             captured.close()
-            if isinstance(fault, Break):
+            if isinstance(fault, Break) or isinstance(guards, Unguarded):
                 captured.roll_back()
             else:
                 _compute(captured)

@@ -12,11 +12,11 @@ from plait._functions.creation import owned
 from plait._functions.joining import roll
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait._unbuilt import unbuilt
 from plait.core.functional.axes import normal_axis
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops import fft as _ops
+from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import PAD, slice_axis
 
@@ -26,10 +26,16 @@ __all__ = [
     "fftfreq",
     "fftn",
     "fftshift",
+    "hfft",
+    "hfft2",
+    "hfftn",
     "ifft",
     "ifft2",
     "ifftn",
     "ifftshift",
+    "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
     "irfft2",
     "irfftn",
@@ -209,6 +215,67 @@ def irfft(
     return irfftn(input, None if n is None else (n,), (dim,), norm, out=out)
 
 
+# -- Hermitian ones ---------------------------------------------------------------------------
+
+
+def _hermitian_transform(name: str, default: Axes) -> Callable[..., Tensor]:
+    inverse = _inverse_real_transform(name, default)
+
+    def transform(
+        input: Tensor,
+        s: Any = None,
+        dim: Any = default,
+        norm: str | None = None,
+        *,
+        out: Any = None,
+    ) -> Tensor:
+        return inverse(CONJ(_complex(input)), s, dim, _ops.SWAPPED[_norm(norm)], out=out)
+
+    transform.__name__ = name
+    transform.__doc__ = "The transform of a signal that is Hermitian along axes: real values."
+    return transform
+
+
+hfftn, hfft2 = _hermitian_transform("hfftn", None), _hermitian_transform("hfft2", (-2, -1))
+
+
+def hfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
+) -> Tensor:
+    """The transform of a Hermitian signal, of which `input` is one half: n real values."""
+    return hfftn(input, None if n is None else (n,), (dim,), norm, out=out)
+
+
+def _inverse_hermitian_transform(name: str, default: Axes) -> Callable[..., Tensor]:
+    forward = _real_transform(name, default)
+
+    def transform(
+        input: Tensor,
+        s: Any = None,
+        dim: Any = default,
+        norm: str | None = None,
+        *,
+        out: Any = None,
+    ) -> Tensor:
+        result = CONJ(forward(input, s, dim, _ops.SWAPPED[_norm(norm)]))
+        return result if out is None else write_out(name, out, result)
+
+    transform.__name__ = name
+    transform.__doc__ = "The inverse of the Hermitian transform: half of a Hermitian signal."
+    return transform
+
+
+ihfftn = _inverse_hermitian_transform("ihfftn", None)
+ihfft2 = _inverse_hermitian_transform("ihfft2", (-2, -1))
+
+
+def ihfft(
+    input: Tensor, n: int | None = None, dim: int = -1, norm: str | None = None, *, out: Any = None
+) -> Tensor:
+    """The inverse of `hfft`: the first n // 2 + 1 elements of a Hermitian signal."""
+    return ihfftn(input, None if n is None else (n,), (dim,), norm, out=out)
+
+
 # -- frequencies ------------------------------------------------------------------------------
 
 
@@ -241,6 +308,3 @@ def _shift_axes(input: Tensor, dim: Axes) -> tuple[int, ...]:
         return tuple(range(input.ndim))
     given = (dim,) if isinstance(dim, int) else dim
     return tuple([normal_axis(d, input.ndim, "fftshift") for d in given])
-
-
-__getattr__ = unbuilt("torch.fft", ("hfft", "hfft2", "hfftn", "ihfft", "ihfft2", "ihfftn"))

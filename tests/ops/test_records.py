@@ -39,11 +39,23 @@ OPS = [op for op in all_ops() if op.name not in STRUCTURAL and not op.name.start
 SAMPLED = [op for op in OPS if op.name in MAKERS]
 CASES = [(op.name, d) for op in SAMPLED for d in dtypes_under_test(op)]
 HALF_CASES = [(name, d) for name, d in CASES if d.is_half and not op_by_name(name).moves_only]
+WIDE = (dtypes.float64, dtypes.complex128)
 DIFFERENTIABLE = [
     op.name
     for op in SAMPLED
-    if op.has_vjp and op.differentiable != () and dtypes.float64 in dtypes_under_test(op)
+    if op.has_vjp and op.differentiable != () and set(dtypes_under_test(op)) & set(WIDE)
 ]
+
+
+def widest(op: Op) -> DType:
+    """The dtype in which derivatives are compared with differences."""
+    return next(d for d in WIDE if d in dtypes_under_test(op))
+
+
+def normal(rng: np.random.Generator, like: Any) -> np.ndarray:
+    """Random values of a shape, complex ones where the dtype is."""
+    x = rng.normal(size=like.shape)
+    return x + 1j * rng.normal(size=like.shape) if like.dtype.kind == "c" else np.asarray(x)
 
 
 def _label(value: Any) -> str | None:
@@ -174,27 +186,30 @@ GRADIENT_TOLERANCE = 1e-6
 def assert_differentiates(
     first: Graph, second: Graph, inputs: list[np.ndarray], wrt: list[int], run: Any
 ) -> None:
-    """`second`, the vjp of `first` with respect to `wrt`, against differences of `first`."""
+    """`second`, the vjp of `first` with respect to `wrt`, against differences of `first`.
+
+    A gradient g of complex values gives the slope Re(sum(g * direction)).
+    """
     rng = np.random.default_rng(20)
     outputs = differentiable_outputs(first)
-    seeds = [rng.normal(size=first.type_of(first.outputs[i]).shape) for i in outputs]
+    seeds = [normal(rng, first.type_of(first.outputs[i])) for i in outputs]
     grads = run(second, [*inputs, *seeds])
 
     def loss(arrays: list[np.ndarray]) -> tuple[float, float]:
         results = run(first, arrays)
         terms = [np.sum(results[i] * seed) for i, seed in zip(outputs, seeds)]
         sizes = [np.sum(np.abs(results[i] * seed)) for i, seed in zip(outputs, seeds)]
-        return float(np.sum(terms)), float(np.sum(sizes))
+        return float(np.sum(terms).real), float(np.sum(sizes))
 
     for place, grad in zip(wrt, grads):
         assert grad.shape == inputs[place].shape
         for _ in range(2):
-            direction = rng.normal(size=grad.shape)
+            direction = normal(rng, grad)
             up, down = list(inputs), list(inputs)
             up[place] = np.asarray(inputs[place] + STEP * direction)
             down[place] = np.asarray(inputs[place] - STEP * direction)
             (high, size), (low, _) = loss(up), loss(down)
-            slope = float(np.sum(grad * direction))
+            slope = float(np.sum(grad * direction).real)
             scale = 1.0 + size + float(np.sum(np.abs(grad * direction)))
             difference = (high - low) / (2 * STEP)
             assert abs(slope - difference) <= GRADIENT_TOLERANCE * scale, (
@@ -209,7 +224,7 @@ def test_gradient(name: str, executor: str) -> None:
         pytest.skip("outside this executor's slice; PLAIT_TEST_MATRIX=all runs it")
     op = op_by_name(name)
     run = EXECUTORS[executor]
-    smooth = [s for s in samples_of(name, dtypes.float64) if s.grad]
+    smooth = [s for s in samples_of(name, widest(op)) if s.grad]
     assert smooth, f"{name}: no sample to differentiate"
     for sample in smooth:
         wrt = float_inputs(op, sample)
@@ -224,12 +239,12 @@ def test_second_gradient(name: str) -> None:
     op = op_by_name(name)
     run = EXECUTORS["reference"]
     rng = np.random.default_rng(21)
-    for sample in samples_of(name, dtypes.float64):
+    for sample in samples_of(name, widest(op)):
         if not sample.grad:
             continue
         wrt = float_inputs(op, sample)
         first = gradient_graph(forward_graph(op, sample), wrt)
-        seeds = [rng.normal(size=s.shape) for s in first.inputs[len(sample.inputs) :]]
+        seeds = [normal(rng, s) for s in first.inputs[len(sample.inputs) :]]
         places = [*wrt, *range(len(sample.inputs), len(first.inputs))]
         second = verify(gradient_graph(first, places))
         assert_differentiates(first, second, [*sample.inputs, *seeds], places, run)
@@ -242,7 +257,7 @@ def test_saves_is_what_the_rule_reads(name: str) -> None:
         pytest.skip("differentiated through its body, which needs every operand")
     read: set[int] = set()
     operands = 0
-    for sample in samples_of(name, dtypes.float64):
+    for sample in samples_of(name, widest(op)):
         if not differentiable_outputs(forward_graph(op, sample)):
             continue
         hidden = rule_graph(op, sample, hide=True)

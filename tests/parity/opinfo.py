@@ -71,8 +71,10 @@ def resolve(op: Any, root: Any) -> Any:
         for part in op.name.split("."):
             found = getattr(found, part)
     except (AttributeError, NotImplementedError, ImportError):
-        found = getattr(root.Tensor, op.name, None) if "." not in op.name else None
-    if found is None or not callable(found):
+        found = None
+    if not callable(found) and "." not in op.name:  # cdouble names a dtype too
+        found = getattr(root.Tensor, op.name, None)
+    if not callable(found):
         raise Missing(op.name)
     return found
 
@@ -123,6 +125,8 @@ def array(value: Any) -> np.ndarray:
         value = value.detach()
         if type(value).__module__.startswith("torch"):
             value = value.resolve_conj().resolve_neg()
+        if str(value.dtype) == "torch.bfloat16":  # which NumPy has not
+            value = value.float()
         return np.asarray(value.numpy())
     return np.asarray(value)
 

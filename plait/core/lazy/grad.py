@@ -15,6 +15,7 @@ from plait.core.ir.errors import error
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import Op
 from plait.core.lazy.modes import grad_mode
+from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import ADD
 from plait.core.ops.source import full
 
@@ -102,14 +103,18 @@ class GradNode:
         return f"<{self.name()} object at {id(self):#x}>"
 
     def apply(self, grads: list[Any], create_graph: bool) -> tuple:
-        """Gradients of the operands from those of the outputs (nodes, or tensors to record on)."""
+        """Gradients of the operands from those of the outputs (nodes, or tensors to record on).
+
+        Those of complex values are PyTorch's; the rules take and give their conjugates.
+        """
         self._check_usable()
         inputs, output = self.inputs, self.output
         if create_graph:
             inputs = tuple([self._recorded(x, edge) for x, edge in zip(inputs, self.edges)])
             output = self._recorded_output()
+        grads = _conjugates(grads)
         grad = tuple(grads) if isinstance(self.output, tuple) else grads[0]
-        return apply_vjp(self.op, self.attrs, inputs, output, grad)
+        return tuple(_conjugates(apply_vjp(self.op, self.attrs, inputs, output, grad)))
 
     def _check_usable(self) -> None:
         if self.released:
@@ -148,6 +153,10 @@ class GradNode:
             self.inputs = ()
             self.output = ()
             self.versions = []
+
+
+def _conjugates(grads: Sequence[Any]) -> list[Any]:
+    return [CONJ(g) if g is not None and g.dtype.is_complex else g for g in grads]
 
 
 class AccumulateGrad:

@@ -1,6 +1,7 @@
 """Discrete Fourier transforms, through NumPy's pocketfft.
 
-Not differentiable yet: gradients of complex values have no rules in the other records.
+A transform is a symmetric matrix: the gradient of `fft` is `fft`. That of `rfft` reads its bins as
+the first of a whole transform; that of `irfft` counts twice the bins that stand for two.
 """
 
 from __future__ import annotations
@@ -14,6 +15,10 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import complex_of, real_of
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.op import Lowering, Op, elements
+from plait.core.ops.complex_parts import CONJ
+from plait.core.ops.elementwise import ADD, EQ, MUL, OR, WHERE, cast
+from plait.core.ops.source import ARANGE, constant
+from plait.core.ops.view import PAD, broadcast, reshape
 
 Norm = Literal["backward", "ortho", "forward"]
 _NORMS = ("backward", "ortho", "forward")
@@ -53,7 +58,7 @@ FFT = Op(
     infer=_infer_fft,
     lowering=Lowering.OPAQUE,
     reference=_fft,
-    differentiable=(),
+    vjp=lambda g, y, x, **attrs: FFT(g, **attrs),
     flops=_flops,
     dtypes=dtypes.COMPLEX,
 )
@@ -67,12 +72,21 @@ def _infer_rfft(x: Any, *, axes: tuple[int, ...], norm: Norm) -> tuple[Any, Any]
     return shape, complex_of(x.dtype)
 
 
+def _rfft_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...], norm: Norm) -> Any:
+    last = axes[-1]
+    missing = x.shape[last] - g.shape[last]
+    none = (0,) * len(x.shape)
+    high = tuple([missing if i == last else 0 for i in range(len(x.shape))])
+    whole = PAD(g, low=none, high=high, interior=none, value=0) if missing else g
+    return cast(FFT(whole, axes=axes, inverse=False, norm=norm), x.dtype)
+
+
 RFFT = Op(
     "rfft",
     infer=_infer_rfft,
     lowering=Lowering.OPAQUE,
     reference=lambda x, *, axes, norm: np.fft.rfftn(x, axes=axes, norm=norm),
-    differentiable=(),
+    vjp=_rfft_vjp,
     flops=_flops,
     dtypes=_REALS,
 )
@@ -84,6 +98,11 @@ def _infer_irfft(x: Any, *, axes: tuple[int, ...], n: int, norm: Norm) -> tuple[
     if n < 1:
         raise ShapeError(f"irfft: expected an extent n of at least 1, received {n}")
     last = axes[-1]
+    if x.shape[last] != n // 2 + 1:
+        raise ShapeError(
+            f"irfft: expected {n // 2 + 1} elements along axis {last} for {n} real values, "
+            f"received shape {list(x.shape)}"
+        )
     return (*x.shape[:last], n, *x.shape[last + 1 :]), real_of(x.dtype)
 
 
@@ -92,12 +111,28 @@ def _irfft(x: np.ndarray, *, axes: tuple[int, ...], n: int, norm: Norm) -> np.nd
     return np.fft.irfftn(x, s=[*extents, n], axes=axes, norm=norm)
 
 
+#: What an inverse is divided by, the transform of the other name is.
+SWAPPED: dict[str, Norm] = {"backward": "forward", "forward": "backward", "ortho": "ortho"}
+
+
+def _irfft_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...], n: int, norm: Norm) -> Any:
+    bins = CONJ(RFFT(g, axes=axes, norm=SWAPPED[norm]))
+    last = axes[-1]
+    place = ARANGE(start=0, step=1, size=x.shape[last], dtype=dtypes.int64)
+    middle = EQ(MUL(place, constant(2, place)), constant(n, place))
+    single = OR(EQ(place, constant(0, place)), middle)
+    one = cast(constant(1, place), x.dtype)
+    weight = WHERE(single, one, ADD(one, one))
+    shape = tuple([x.shape[last] if i == last else 1 for i in range(len(x.shape))])
+    return MUL(bins, broadcast(reshape(weight, shape), x.shape))
+
+
 IRFFT = Op(
     "irfft",
     infer=_infer_irfft,
     lowering=Lowering.OPAQUE,
     reference=_irfft,
-    differentiable=(),
+    vjp=_irfft_vjp,
     flops=_flops,
     dtypes=dtypes.COMPLEX,
 )
