@@ -17,6 +17,7 @@ from plait.core.ir.op import Op
 from plait.core.ops import elementwise as prim
 from plait.core.ops import math as pmath
 from plait.core.ops.elementwise import cast
+from plait.core.ops.source import full
 
 
 def apply(op: Op, dtype: DType, *operands: Any) -> Any:
@@ -32,6 +33,18 @@ def promoted(op: Op, input: Any, other: Any) -> Any:
 
 def _is_bool(x: Any) -> bool:
     return isinstance(x, bool) if isinstance(x, Number) else x.dtype.kind == "b"
+
+
+def without_slope(value: Tensor, *sources: Any) -> Tensor:
+    """`value`, a gradient of 0 flowing from it to `sources` (of shapes that broadcast to its own).
+
+    For results that do not change with an argument, where PyTorch gives zeros and not None.
+    """
+    for source in sources:
+        if isinstance(source, Tensor) and source.requires_grad:
+            never = Tensor.of_node(full(False, value._shape, dtypes.bool_))
+            value = where(never, source, value)
+    return value
 
 
 # -- arithmetic -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.op import Lowering, Op, elements
 from plait.core.ops.contract import matmul
-from plait.core.ops.elementwise import ADD, DIV, EQ, GE, GT, MUL, NEG, SUB, WHERE, cast
+from plait.core.ops.elementwise import ADD, DIV, EQ, GE, GT, MUL, NEG, OR, SUB, WHERE, cast
 from plait.core.ops.math import scaled
 from plait.core.ops.source import ARANGE, constant
 from plait.core.ops.view import CONCAT, broadcast, reshape, slice_axis, transpose
@@ -113,7 +113,7 @@ def upper_triangle(x: Any, strict: bool = False) -> Any:
     return WHERE((GT if strict else GE)(column, row), x, constant(0, x))
 
 
-def _on_diagonal(v: Any, size: int) -> Any:
+def on_diagonal(v: Any, size: int) -> Any:
     """Square matrices with the vectors `v` (..., size) on the diagonal."""
     wide = broadcast(reshape(v, (*v.shape, 1)), (*v.shape, size))
     row, column = row_and_column(wide)
@@ -135,11 +135,11 @@ def _columns_over(x: Any, v: Any) -> Any:
 
 
 def _over_gaps(x: Any, v: Any) -> Any:
-    """x_ij / (v_j - v_i), and 0 on the diagonal."""
+    """x_ij / (v_j - v_i); 0 on the diagonal, and where x is 0 whatever the gap."""
     across = broadcast(reshape(v, (*v.shape[:-1], 1, v.shape[-1])), x.shape)
     down = broadcast(reshape(v, (*v.shape, 1)), x.shape)
     row, column = row_and_column(x)
-    same = EQ(row, column)
+    same = OR(EQ(row, column), EQ(x, constant(0, x)))
     gaps = WHERE(same, constant(1, x), SUB(across, down))
     return WHERE(same, constant(0, x), DIV(x, gaps))
 
@@ -376,7 +376,7 @@ def _eigh_vjp(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     values, vectors = y
     grad_values, grad_vectors = g
     turning = _over_gaps(matmul(transposed(vectors), grad_vectors), values)
-    inner = ADD(turning, _on_diagonal(grad_values, x.shape[-1]))
+    inner = ADD(turning, on_diagonal(grad_values, x.shape[-1]))
     return matmul(vectors, matmul(inner, transposed(vectors)))
 
 
@@ -422,7 +422,7 @@ def _svd_vjp(g: Any, y: Any, x: Any, *, full: bool) -> Any:
 
     by_u = _columns_times(turning(u, grad_u), s)
     by_v = transposed(_columns_times(transposed(turning(transposed(vh), transposed(grad_vh))), s))
-    inner = ADD(ADD(by_u, by_v), _on_diagonal(grad_s, s.shape[-1]))
+    inner = ADD(ADD(by_u, by_v), on_diagonal(grad_s, s.shape[-1]))
     total = matmul(u, matmul(inner, vh))
     if x.shape[-2] > s.shape[-1]:  # what of grad_u lies outside the columns of u
         outside = matmul(_identity_minus(matmul(u, transposed(u))), grad_u)

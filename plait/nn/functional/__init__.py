@@ -44,6 +44,7 @@ from plait.nn.functional.attention import (
 )
 from plait.nn.functional.class_loss import (
     cross_entropy,
+    linear_cross_entropy,
     multi_margin_loss,
     multilabel_margin_loss,
     nll_loss,
@@ -74,6 +75,12 @@ from plait.nn.functional.fold import (
     fold,
     unfold,
 )
+from plait.nn.functional.fractional_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool2d_with_indices,
+    fractional_max_pool3d,
+    fractional_max_pool3d_with_indices,
+)
 from plait.nn.functional.linear import (
     bilinear,
     linear,
@@ -97,6 +104,7 @@ from plait.nn.functional.loss import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from plait.nn.functional.multi_head import multi_head_attention_forward
 from plait.nn.functional.normalization import (
     batch_norm,
     group_norm,
@@ -194,6 +202,10 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -234,6 +246,7 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",

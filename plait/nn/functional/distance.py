@@ -11,6 +11,7 @@ from plait.core.functional import distances
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
 from plait.core.ops.index import TAKE
+from plait.core.ops.view import reshape
 from plait.nn.functional._arguments import common_operands, constant_array, require_tensor
 
 
@@ -27,6 +28,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         )
     a, b = common_operands("cosine_similarity", x1, x2)
     axis = normal_axis(dim, a.ndim, "cosine_similarity")
+    if not a.ndim:
+        a, b = reshape(a, (1,)), reshape(b, (1,))
     return distances.cosine_similarity(a, b, axis, eps)
 
 

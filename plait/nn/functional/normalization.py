@@ -15,11 +15,11 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.replay.function import one_step
-from plait.core.ops.elementwise import cast
+from plait.core.ops.elementwise import ADD, MUL, cast
 from plait.core.ops.norm import GROUP_NORM, LAYER_NORM, RMS_NORM
 from plait.core.ops.reduce import MEAN
 from plait.core.ops.rows import widen
-from plait.core.ops.view import reshape
+from plait.core.ops.view import broadcast, reshape
 from plait.nn.functional._arguments import require_float, require_tensor
 
 
@@ -104,6 +104,8 @@ def batch_norm(
         (weight, bias, running_mean, running_var),
         "all inputs must share same datatype.",
     )
+    if not input.numel():
+        return _without_values(cast(x, input.dtype), weight, bias)
     if not training:
         scale, shift, mean, variance = [_wide(part) for part in parts]
 
@@ -117,6 +119,14 @@ def batch_norm(
         _update_running(running_mean, mean, momentum)
         _update_running(running_var, variance, momentum)
     return cast(y, input.dtype)
+
+
+def _without_values(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Nothing, with gradients of 0: PyTorch leaves the running statistics as they are."""
+    for part, apply in ((weight, MUL), (bias, ADD)):
+        if part is not None and part.numel():
+            y = apply(y, broadcast(cast(part[0], y.dtype), tuple(y.shape)))
+    return y
 
 
 def _wide(part: Any) -> Any:

@@ -85,6 +85,10 @@ from plait.nn.modules.fold import (
     Fold,
     Unfold,
 )
+from plait.nn.modules.fractional_pooling import (
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+)
 from plait.nn.modules.instancenorm import (
     InstanceNorm1d,
     InstanceNorm2d,
@@ -256,6 +260,8 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
