@@ -50,6 +50,8 @@ def _require_weight(name: str, weight: Tensor | None, input: Tensor, classes: in
 
 def _labels(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """(scores (N, C, *S), labels (N, *S) int64) once their shapes and types are known to fit."""
+    if input.ndim > 1 and target.ndim and target.shape[0] != input.shape[0]:
+        _raise_batch(name, input.shape[0], target)
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise error(
             RuntimeError,
