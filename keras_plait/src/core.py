@@ -108,6 +108,8 @@ def convert_to_tensor(
         raise ValueError("`ragged=True` is not supported with the plait backend")
     if isinstance(x, KerasVariable):
         x = x.value
+    elif hasattr(x, "_as_core_tensor"):  # of a TensorFlow program
+        x = x._as_core_tensor()
     if isinstance(x, torch.Tensor):
         return x if dtype is None else x.to(to_plait_dtype(dtype))
     if dtype is None:
