@@ -33,7 +33,7 @@ def connect() -> None:
     Layer._plait_tensorflow = True
     Layer.__call__ = _at_the_edge(Layer.__call__)
     Loss.__call__ = _at_the_edge(Loss.__call__)
-    Layer._setattr_hook = _track
+    Layer._setattr_hook = _track(Layer._setattr_hook)
     training.recording = _recording
     _take_files_that_are_there()
 
@@ -89,13 +89,20 @@ def _recording() -> Iterator[None]:
 # -- variables -------------------------------------------------------------------------------------
 
 
-def _track(self: Any, name: str, value: Any) -> tuple[str, Any]:
+def _track(hook: Callable[..., Any]) -> Callable[..., Any]:
     """A `tf.Variable` that becomes an attribute of a layer is one of its weights."""
-    if isinstance(value, Variable):
-        value = backend.Variable(
-            value.numpy(), dtype=value.dtype.name, trainable=value.trainable, name=_name_of(value)
-        )
-    return name, value
+
+    def tracked(self: Any, name: str, value: Any) -> tuple[str, Any]:
+        if isinstance(value, Variable):
+            value = backend.Variable(
+                value.numpy(),
+                dtype=value.dtype.name,
+                trainable=value.trainable,
+                name=_name_of(value),
+            )
+        return hook(self, name, value)
+
+    return tracked
 
 
 def _name_of(variable: Variable) -> str:

@@ -70,7 +70,7 @@ class Variable(KerasVariable):
             self._value = value  # shared with the module it belongs to
             return
         held = convert_to_tensor(value, dtype=self._dtype).detach().clone()
-        self._value = held.requires_grad_(self._differentiable)
+        self._value = torch.nn.Parameter(held, requires_grad=self._differentiable)
 
     @property
     def _differentiable(self) -> bool:
