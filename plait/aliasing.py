@@ -30,11 +30,9 @@ from typing import Any
 
 ENVIRONMENT = "PLAIT_ALIASES"
 TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
-#: Packages of others that stand under a name of ours: everything under it is theirs.
-FOREIGN = {"plait.tf.keras": "keras"}
 
 
-class _AliasLoader:
+class AliasLoader:
     """Hands out the module `real` under another name, leaving the module as it was."""
 
     def __init__(self, real: str) -> None:
@@ -44,12 +42,26 @@ class _AliasLoader:
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         module = importlib.import_module(self.real)
         self._spec_of_real = module.__spec__
+        _alias_hidden_modules(self.real, spec.name)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         # The import system has just written the alias's spec into the module; the module has run
         # already.
         module.__spec__ = self._spec_of_real
+
+
+def _alias_hidden_modules(real: str, alias: str) -> None:
+    """Enter the loaded modules under `real` that their package hides behind another object.
+
+    Such as `models.alexnet`, a function in a module of its name: were the module imported under
+    its alias later, the import system would put it in the function's place.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(real + "."):
+            package, _, last = name.rpartition(".")
+            if getattr(sys.modules.get(package), last, module) is not module:
+                sys.modules.setdefault(alias + name[len(real) :], module)
 
 
 class _AliasFinder:
@@ -61,28 +73,19 @@ class _AliasFinder:
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        real = self._real(fullname)
-        if real is None:
+        top, _, rest = fullname.partition(".")
+        if top not in self.active:
             return None
+        real = f"{self.active[top]}.{rest}" if rest else self.active[top]
         found, is_package, origin = _look_up(real)
         if not found:
             if _asked_by_import_statement():
                 raise ModuleNotFoundError(f"{fullname} is not built in Plait yet", name=fullname)
             return None
-        loader: Any = _AliasLoader(real)  # has the methods of a Loader, not the base
+        loader: Any = AliasLoader(real)  # has the methods of a Loader, not the base
         return importlib.machinery.ModuleSpec(
             fullname, loader, origin=origin, is_package=is_package
         )
-
-    def _real(self, fullname: str) -> str | None:
-        """The name of the module that is meant; None for a name that is no alias."""
-        for name, package in FOREIGN.items():
-            if fullname.startswith(name + ".") and name in sys.modules:
-                return package + fullname[len(name) :]
-        top, _, rest = fullname.partition(".")
-        if top not in self.active:
-            return None
-        return f"{self.active[top]}.{rest}" if rest else self.active[top]
 
     def find_distributions(self, context: Any = None) -> Iterator[Any]:
         """For `importlib.metadata`: answers with the version whose interface is followed."""
@@ -169,12 +172,6 @@ def install_from_environment() -> None:
     names = [name for name in os.environ.get(ENVIRONMENT, "").split(",") if name]
     if names:
         install_as(*names)
-
-
-def look_after_foreign() -> None:
-    """Find the modules under the names in `FOREIGN`."""
-    if _FINDER not in sys.meta_path:
-        sys.meta_path.insert(0, _FINDER)
 
 
 def installed() -> dict[str, str]:

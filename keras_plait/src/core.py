@@ -70,7 +70,7 @@ class Variable(KerasVariable):
             self._value = value  # shared with the module it belongs to
             return
         held = convert_to_tensor(value, dtype=self._dtype).detach().clone()
-        self._value = held.requires_grad_(self._differentiable)
+        self._value = torch.nn.Parameter(held, requires_grad=self._differentiable)
 
     @property
     def _differentiable(self) -> bool:
@@ -106,7 +106,10 @@ def convert_to_tensor(
         raise ValueError("`sparse=True` is not supported with the plait backend")
     if ragged:
         raise ValueError("`ragged=True` is not supported with the plait backend")
-    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
+    if isinstance(x, KerasVariable):
+        x = x.value
+    elif hasattr(x, "_as_core_tensor"):  # of a TensorFlow program
+        x = x._as_core_tensor()
     if isinstance(x, torch.Tensor):
         return x if dtype is None else x.to(to_plait_dtype(dtype))
     if dtype is None:
@@ -121,12 +124,6 @@ def convert_to_tensor(
     elif not isinstance(x, (bool, int, float, complex, np.ndarray)):
         x = np.asarray(x)
     return torch.tensor(_in_range(x, wanted), dtype=wanted)
-
-
-def of_tensorflow(x: Any) -> Any:
-    """The tensor behind one of Plait's TensorFlow face; everything else as it is."""
-    inside = getattr(x, "_as_plait_tensor", None)
-    return x if inside is None else inside()
 
 
 def _dtype_of(x: Any) -> Any:
@@ -156,14 +153,15 @@ def convert_to_numpy(x: Any) -> Any:
     """An array of its own, with the values of x."""
     if isinstance(x, (list, tuple)):
         return np.array([convert_to_numpy(part) for part in x])
-    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
+    if isinstance(x, KerasVariable):
+        x = x.value
     if isinstance(x, torch.Tensor):
         return np.array(x.compute())
     return np.array(x)
 
 
 def is_tensor(x: Any) -> bool:
-    return isinstance(x, torch.Tensor) or hasattr(x, "_as_plait_tensor")
+    return isinstance(x, torch.Tensor)
 
 
 def shape(x: Any) -> tuple[int, ...]:
@@ -171,7 +169,8 @@ def shape(x: Any) -> tuple[int, ...]:
 
 
 def cast(x: Any, dtype: Any) -> Any:
-    x = of_tensorflow(x.value if isinstance(x, KerasVariable) else x)
+    if isinstance(x, KerasVariable):
+        x = x.value
     if isinstance(x, torch.Tensor):
         return x.to(to_plait_dtype(dtype))
     return convert_to_tensor(x, dtype)
@@ -192,7 +191,6 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         return fn(*given_args, **given_kwargs)
 
     def spec(first: Any, second: Any) -> Any:
-        first, second = of_tensorflow(first), of_tensorflow(second)
         if not isinstance(first, torch.Tensor):
             return first
         extents = [a if a == b else None for a, b in zip(first.shape, second.shape)]

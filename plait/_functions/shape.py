@@ -17,7 +17,7 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.views import Layout, reshaped_strides, storage_size, strided_positions
-from plait.core.ops.index import TAKE
+from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.view import BITCAST, BROADCAST, FLIP, RESHAPE, SLICE, TRANSPOSE
 
 
@@ -130,7 +130,14 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split one axis into several."""
     axis = normal_axis(dim, input.ndim, "unflatten")
-    split = inferred_shape("unflatten", tuple(sizes), (input._shape[axis],))
+    extent, known = input._shape[axis], math.prod(size for size in sizes if size != -1)
+    if known != extent if -1 not in sizes else known == 0 or extent % known:
+        raise error(
+            RuntimeError,
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {axis} "
+            f"({extent}) in the input tensor",
+        )
+    split = inferred_shape("unflatten", tuple(sizes), (extent,))
     return view(input, (*input._shape[:axis], *split, *input._shape[axis + 1 :]))
 
 
@@ -427,8 +434,13 @@ def as_strided(
             f"requiring {storage_size(shape, layout)} elements are out of bounds for storage of "
             f"{base.numel()} elements",
         )
-    flat = base.view_through(RESHAPE, shape=(base.numel(),))
     places = leaf_of(strided_positions(shape, strides, offset))
+    if input.requires_grad and not base.requires_grad:
+        # A leaf in memory of others: the gradient is its own, not that of the memory around it.
+        own = leaf_of(strided_positions(tuple(input._shape), *input.memory()).reshape(-1))
+        around = RESHAPE(base.detached(), shape=(base.numel(),))
+        return TAKE(PUT_AT(around, own, reshape(input, (input.numel(),)), axis=0), places, axis=0)
+    flat = base.view_through(RESHAPE, shape=(base.numel(),))
     return flat.view_through(TAKE, places, layout=layout, axis=0)
 
 

@@ -238,9 +238,7 @@ def __getattr__(name: str) -> _Any:
     if name == "keras":
         return _importlib.import_module("plait.tf.keras")
     if name in ("losses", "metrics", "optimizers"):
-        from plait.tf._keras import load
-
-        return getattr(load(), name)
+        return getattr(_importlib.import_module("plait.tf.keras"), name)
     if name in _UNBUILT:
         raise _NotBuilt(f"tf.{name} is not built in Plait yet")
     if not name.startswith("_"):

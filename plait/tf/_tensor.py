@@ -80,6 +80,10 @@ class Tensor:
 
     # -- reading ------------------------------------------------------------------------------
 
+    def _as_core_tensor(self) -> Any:
+        """The core's tensor; an array of byte strings."""
+        return self._inner if type(self._inner) is np.ndarray else self.inner()
+
     def inner(self) -> Any:
         """The core's tensor, without its history where no tape that records now has it."""
         held = self._inner
@@ -92,10 +96,6 @@ class Tensor:
             if tape in self._tapes:
                 return held
         return held.detach()
-
-    def _as_plait_tensor(self) -> Any:
-        """The core's tensor, for Keras."""
-        return self.inner()
 
     @property
     def shape(self) -> TensorShape:

@@ -93,8 +93,6 @@ class Variable(metaclass=VariableMeta):
         self._trainable = trainable
         self._constraint = constraint
         self._leaf: Any = None
-        #: Whether readings are followed without a tape, as those of Keras' variables are.
-        self._is_parameter = False
         #: The TensorFlow 1 graph that the variable belongs to.
         self._graph: Any = None
         self._number = next(_numbers)
@@ -107,6 +105,10 @@ class Variable(metaclass=VariableMeta):
         """The memory: a leaf of the core, or an array of strings."""
         return self._leaf if self._graph is None else sessions["cell"](self)
 
+    def _as_core_tensor(self) -> Any:
+        """The present value as a tensor of the core."""
+        return self._as_tf_tensor()._as_core_tensor()
+
     def _as_tf_tensor(self) -> Any:
         """The present value as a tensor; tapes that watch the variable follow it."""
         if self._graph is not None and not state.inside and state.graph is not None:
@@ -114,7 +116,7 @@ class Variable(metaclass=VariableMeta):
         leaf = self.cell()
         if type(leaf) is np.ndarray:
             return of_array(leaf)
-        watched = self._is_parameter
+        watched = False
         for tape in state.tapes:
             watched = tape.reads(self) or watched
         if watched:
@@ -124,10 +126,6 @@ class Variable(metaclass=VariableMeta):
                 settle()
             return Tensor(leaf.frozen())
         return Tensor(leaf.detach().frozen())
-
-    def _as_plait_tensor(self) -> Any:
-        """The present value as the core's tensor, for Keras."""
-        return self._as_tf_tensor().inner()
 
     def read_value(self) -> Any:
         """The present value as a tensor."""

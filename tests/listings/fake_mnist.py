@@ -1,9 +1,9 @@
 """A made-up MNIST: digits drawn as pen strokes, in MNIST's own file format.
 
 `write(folder, train, test)` puts the idx files where the listings' calls look for them, under
-`data/MNIST/raw` and `MNIST/raw`, and Keras' `datasets/mnist.npz`. Shapes, dtypes and value range
-are MNIST's: uint8 (N, 28, 28), ink up to 255. The same counts always give the same files: the
-digits come from `RandomState`, whose stream NumPy keeps for ever (NEP 19).
+`data/MNIST/raw` and `MNIST/raw`. Shapes, dtypes and value range are MNIST's: uint8 (N, 28, 28),
+ink up to 255. The same counts always give the same files: the digits come from `RandomState`, whose
+stream NumPy keeps for ever (NEP 19).
 """
 
 from __future__ import annotations
@@ -95,7 +95,3 @@ def write(folder: Path, train: int = 2000, test: int = 500) -> None:
         for name, (images, labels) in parts.items():
             _write_idx(raw / f"{name}-images-idx3-ubyte", images)
             _write_idx(raw / f"{name}-labels-idx1-ubyte", labels)
-    names = {"train": "train", "t10k": "test"}
-    arrays = {f"{k}_{names[part]}": a for part, xy in parts.items() for k, a in zip("xy", xy)}
-    (folder / "datasets").mkdir()
-    np.savez(folder / "datasets" / "mnist.npz", **arrays)  # type: ignore[arg-type]  # arrays by name

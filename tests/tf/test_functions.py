@@ -150,7 +150,7 @@ def test_tensors_of_both_faces_are_of_one_graph() -> None:
     x = tf.constant([[1.0, 2.0, 3.0]])
     with tf.GradientTape() as tape:
         tape.watch(x)
-        hidden = layer(x._as_plait_tensor())
+        hidden = layer(x._as_core_tensor())
         loss = tf.reduce_sum(tf.square(hidden))
     dx, dw = tape.gradient(loss, [x, layer.weight])
     y = layer.weight.detach().numpy() @ [1.0, 2.0, 3.0] + layer.bias.detach().numpy()
