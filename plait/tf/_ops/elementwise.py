@@ -10,7 +10,6 @@ import numpy as np
 
 import plait
 from plait import special
-from plait._unbuilt import not_built
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
@@ -416,43 +415,41 @@ def _where_spec(condition: Any, x: Any = None, y: Any = None) -> Any:
 where.__dict__["infer"] = _where_spec
 
 
-def _real_only(name: str, x: Any) -> Any:
-    """The core's tensor. Raises NotImplementedError for complex numbers."""
-    value = inner(x)
-    if value._dtype.kind == "c":
-        raise not_built(f"tf.math.{name} of complex numbers")
-    return value
+def _is_complex(value: Any) -> bool:
+    return value._dtype.kind == "c"
 
 
 @op
 def complex(real: Any, imag: Any) -> Any:
-    """real + i imag: not built."""
-    raise not_built("tf.complex")
+    """real + i imag."""
+    return wrap(plait.complex(*together("Complex", *pair("Complex", real, imag))))
 
 
 @op
 def real(input: Any) -> Any:
     """The real part."""
-    return wrap(_real_only("real", input))
+    value = inner(input)
+    return wrap(plait.real(value).clone() if _is_complex(value) else value)
 
 
 @op
 def imag(input: Any) -> Any:
     """The imaginary part."""
-    return wrap(plait.zeros_like(_real_only("imag", input)))
+    value = inner(input)
+    return wrap(plait.imag(value).clone() if _is_complex(value) else plait.zeros_like(value))
 
 
 @op
 def conj(x: Any) -> Any:
     """The complex conjugate."""
-    return wrap(_real_only("conj", x))
+    value = inner(x)
+    return wrap(plait.conj(value) if _is_complex(value) else value)
 
 
 @op
 def angle(input: Any) -> Any:
-    """The angle in the complex plane: 0, or pi for negative numbers."""
-    value = _real_only("angle", input)
-    return wrap(plait.where(value < 0, plait.full_like(value, np.pi), plait.zeros_like(value)))
+    """The angle in the complex plane."""
+    return wrap(plait.angle(inner(input)))
 
 
 @op
