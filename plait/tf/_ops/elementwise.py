@@ -285,6 +285,11 @@ def _function(public: str, name: str, compute: Any, kinds: str, doc: str) -> Cal
     return _public(public, unary(name, compute, kinds), doc)
 
 
+def _step(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that TensorFlow does not differentiate: its gradient is None, not 0."""
+    return lambda x: compute(x.detach())
+
+
 negative = _function("negative", "Neg", prim.NEG, "ifc", "-x.")
 abs = _function("abs", "Abs", plait.abs, "ifc", "The absolute value.")
 sign = _function("sign", "Sign", plait.sign, "if", "-1, 0 or 1.")
@@ -309,8 +314,8 @@ asinh = _function("asinh", "Asinh", plait.asinh, "f", "The inverse hyperbolic si
 acosh = _function("acosh", "Acosh", plait.acosh, "f", "The inverse hyperbolic cosine.")
 atanh = _function("atanh", "Atanh", plait.atanh, "f", "The inverse hyperbolic tangent.")
 sigmoid = _function("sigmoid", "Sigmoid", plait.sigmoid, "f", "1 / (1 + exp(-x)).")
-floor = _function("floor", "Floor", plait.floor, "f", "Rounded down.")
-ceil = _function("ceil", "Ceil", plait.ceil, "f", "Rounded up.")
+floor = _function("floor", "Floor", _step(plait.floor), "f", "Rounded down.")
+ceil = _function("ceil", "Ceil", _step(plait.ceil), "f", "Rounded up.")
 rint = _function("rint", "Rint", plait.round, "f", "Rounded to the nearest, halves to even.")
 erf = _function("erf", "Erf", special.erf, "f", "The error function.")
 erfc = _function("erfc", "Erfc", special.erfc, "f", "1 - erf(x).")
@@ -331,7 +336,7 @@ is_finite = _function(
 def round(x: Any) -> Any:
     """Rounded to the nearest, halves to even; integers are as they are."""
     value = require("Round", x, "iuf")
-    return wrap(value if value._dtype.kind in "iu" else plait.round(value))
+    return wrap(value if value._dtype.kind in "iu" else plait.round(value.detach()))
 
 
 @op
