@@ -93,6 +93,7 @@ tf.saturate_cast([300., -5.], tf.uint8)
 {I} / 4
 {I} % tf.constant(-4)
 {I} // tf.constant(0)
+{I} % 0
 tf.constant(7) // 2
 tf.constant([True]) + tf.constant([True])
 tf.constant([1., 2.]) + tf.constant([1, 2])

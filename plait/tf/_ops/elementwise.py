@@ -56,7 +56,7 @@ def binary(
         if a._dtype.kind not in kinds:
             require(name, wrap(a), kinds)
         if divides:
-            _refuse_zeros(a, b)
+            _refuse_zeros(a, b, y)
         return wrap(compute(*together(name, a, b)))
 
     return apply
@@ -81,9 +81,11 @@ def _trunc_div(a: Any, b: Any) -> Any:
     return plait.div(a, b, rounding_mode="trunc")
 
 
-def _refuse_zeros(a: Any, b: Any) -> None:
+def _refuse_zeros(a: Any, b: Any, y: Any) -> None:
     """TensorFlow's error for integers divided by 0, where the divisors are known now."""
-    divisors = known(b) if a._dtype.kind in "iu" else None
+    divisors: Any = None
+    if a._dtype.kind in "iu":
+        divisors = y if type(y) is int else known(b)
     if divisors is not None and not np.all(divisors):
         raise error(errors.InvalidArgumentError, "Integer division by zero")
 
@@ -199,7 +201,9 @@ def xdivy(x: Any, y: Any) -> Any:
 def pow(x: Any, y: Any) -> Any:
     """x ** y. Raises InvalidArgumentError for negative powers of integers."""
     a, b = pair("Pow", x, y)
-    powers = known(b) if a._dtype.kind in "iu" else None
+    powers: Any = None
+    if a._dtype.kind in "iu":
+        powers = y if type(y) is int else known(b)
     if powers is not None and np.any(powers < 0):
         raise error(
             errors.InvalidArgumentError,
