@@ -184,7 +184,8 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         def stand_in(x: Any) -> Any:
             if not isinstance(x, KerasTensor):
                 return x
-            extents = [extent if e is None else e for e in x.shape]
+            known: Any = x.shape
+            extents = [extent if e is None else e for e in known]
             return torch.ones(extents, dtype=to_plait_dtype(x.dtype))
 
         given_args, given_kwargs = tree.map_structure(stand_in, (args, kwargs))
@@ -328,10 +329,10 @@ class custom_gradient:
         self.forward_fn = forward_fn
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args = tree.map_structure(
+        given: Any = tree.map_structure(
             lambda x: x.value if isinstance(x, KerasVariable) else x, args, none_is_leaf=False
         )
-        return _CustomGradient.apply(self.forward_fn, kwargs, *args)
+        return _CustomGradient.apply(self.forward_fn, kwargs, *given)
 
 
 class _CustomGradient(torch.autograd.Function):
