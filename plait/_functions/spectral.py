@@ -30,7 +30,7 @@ def _lengths(name: str, n_fft: int, hop_length: int | None, win_length: int | No
     return hop, width
 
 
-def _window(name: str, window: Tensor | None, width: int, n_fft: int, like: Any) -> Tensor:
+def _window(name: str, window: Any, width: int, n_fft: int, like: Any) -> Tensor:
     """The window, of ones where none is given, with zeros on both sides up to n_fft."""
     given: Any = ones(width, dtype=like) if window is None else window
     if given.ndim != 1 or given.shape[0] != width:

@@ -44,7 +44,6 @@ from plait.nn.functional.attention import (
 )
 from plait.nn.functional.class_loss import (
     cross_entropy,
-    linear_cross_entropy,
     multi_margin_loss,
     multilabel_margin_loss,
     nll_loss,
@@ -85,6 +84,7 @@ from plait.nn.functional.linear import (
     bilinear,
     linear,
 )
+from plait.nn.functional.linear_loss import linear_cross_entropy
 from plait.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,

@@ -69,17 +69,23 @@ def batch_norm(
 
     training: by the batch's own mean and biased variance, and the running statistics take in the
     mean and the unbiased variance by `momentum`. Otherwise by the running statistics. Raises
-    ValueError for one value per channel in training, RuntimeError for other shapes and dtypes.
+    ValueError for one value per channel or an `eps` of 0 in training, or a negative one;
+    RuntimeError for other shapes and dtypes.
     """
     require_tensor("batch_norm", "input", input, 1)
     channels = input.shape[1] if input.ndim > 1 else 0
     if training:
         _require_several(input)
-        if (running_mean is None) != (running_var is None):
+        if eps <= 0.0:
             raise error(
-                ValueError,
-                "running_mean and running_var must either both be None or neither be None",
+                ValueError, f"batch_norm eps must be positive during training, but got {eps}"
             )
+    elif eps < 0.0:
+        raise error(ValueError, f"batch_norm eps must be non-negative, but got {eps}")
+    if training and (running_mean is None) != (running_var is None):
+        raise error(
+            ValueError, "running_mean and running_var must either both be None or neither be None"
+        )
     for what, held in (("running_mean", running_mean), ("running_var", running_var)):
         if held is None and not training:
             raise error(RuntimeError, f"{what} must be defined in evaluation mode")
@@ -108,7 +114,8 @@ def batch_norm(
 
         return cast(rounded_once(formula, x), input.dtype)
     y, mean, variance = norms.batch_norm_training(x, parts[0], parts[1], float(eps))
-    if running_mean is not None and running_var is not None:
+    # A batch of none has no statistics.
+    if running_mean is not None and running_var is not None and input.numel():
         _update_running(running_mean, mean, momentum)
         _update_running(running_var, variance, momentum)
     return cast(y, input.dtype)

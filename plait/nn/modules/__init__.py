@@ -103,6 +103,10 @@ from plait.nn.modules.linear import (
     LazyLinear,
     Linear,
 )
+from plait.nn.modules.linear_cross_entropy import (
+    LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions,
+)
 from plait.nn.modules.loss import (
     BCELoss,
     BCEWithLogitsLoss,
@@ -293,6 +297,8 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",

@@ -1,0 +1,34 @@
+"""Names of TensorFlow that Plait does not have yet: using one says so."""
+
+#: At the top of `tensorflow`.
+UNBUILT = frozenset(
+    [
+        "CriticalSection",
+        "RaggedTensor",
+        "RaggedTensorSpec",
+        "SparseTensor",
+        "SparseTensorSpec",
+        "audio",
+        "estimator",
+        "experimental",
+        "feature_column",
+        "NodeDef",
+        "python",
+        "graph_util",
+        "lite",
+        "profiler",
+        "quantization",
+        "queue",
+        "ragged",
+        "raw_ops",
+        "saved_model",
+        "sets",
+        "signal",
+        "sparse",
+        "sysconfig",
+        "tpu",
+        "types",
+        "variable_creator_scope",
+        "xla",
+    ]
+)
