@@ -50,3 +50,5 @@ from plait.vision.transforms.geometry import (
     Resize,
 )
 from plait.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective
+
+from plait.vision.transforms import v2  # isort: skip  # it is made of what is above
