@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 
 ENVIRONMENT = "PLAIT_ALIASES"
-TARGETS = {"torch": "plait", "torchvision": "plait.vision"}
+TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
 
 
 class _AliasLoader:

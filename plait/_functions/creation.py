@@ -18,8 +18,10 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
+from plait.core.ops.elementwise import cast
 from plait.core.ops.source import ARANGE
 from plait.core.ops.source import full as full_node
+from plait.core.ops.view import broadcast
 
 
 def owned(array: np.ndarray, requires_grad: bool = False) -> Tensor:
@@ -406,8 +408,18 @@ attach(fill_=_fill_, zero_=_zero_)
 
 @public(method=False)
 def fill(input: Tensor, value: Any) -> Tensor:
-    """A tensor like `input` with one value everywhere."""
-    return full_like(input, value)
+    """A tensor like `input` with one value everywhere: a number or a tensor without axes."""
+    from plait._functions.pointwise import without_slope  # it builds on this module
+
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise error(
+                RuntimeError,
+                "fill only supports 0-dimension value tensor but got tensor with "
+                f"{value.ndim} dimensions.",
+            )
+        return without_slope(broadcast(cast(value, input.dtype), input._shape), input)
+    return without_slope(full_like(input.detach(), value), input)
 
 
 # -- ranges -----------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def matrix_power(input: Tensor, n: int) -> Tensor:
             power = matmul(power, power)
     if result is None:
         identity = owned(np.eye(input._shape[-1], dtype=input.dtype.numpy))
-        return broadcast(identity, input._shape)
+        return pw.without_slope(broadcast(identity, input._shape), input)
     return result.clone() if result is input else result
 
 

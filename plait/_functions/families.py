@@ -43,14 +43,18 @@ _LATE = (
     "decompositions",
     "exponents",
     "factorizations",
+    "histograms",
+    "low_rank",
     "norms",
     "reordering",
     "searching",
     "sorting",
     "special",
+    "spectral",
     "splitting",
     "triangles",
     "twins",
+    "windows",
 )
 
 

@@ -16,7 +16,7 @@ from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, CHECK_INDEX, GATHER, PUT_AT, TAKE
 from plait.core.ops.index import scatter as scatter_values
 from plait.core.ops.source import full
-from plait.core.ops.view import reshape
+from plait.core.ops.view import broadcast, reshape
 
 
 def checked_index(name: str, index: Any, extent: int, axis: int, fault: str = "") -> Any:
@@ -28,6 +28,8 @@ def checked_index(name: str, index: Any, extent: int, axis: int, fault: str = ""
         raise error(
             TypeError, f"{name}(): argument 'index' must be Tensor, not {type(index).__name__}"
         )
+    if fault and not index.numel() and index.dtype.kind in "iu":
+        return cast(index.detached(), dtypes.int64)  # of any type, as in PyTorch
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise error(
             RuntimeError, f"{name}(): Expected dtype int64 for index, received {index.dtype}"
@@ -47,6 +49,8 @@ def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False)
         flat = gather(reshape(input, (input.numel(),)), 0, reshape(index, (index.numel(),)))
         return reshape(flat, index._shape)
     axis = normal_axis(dim, input.ndim, "gather")
+    if not index.numel():  # of any type and number of axes, as in PyTorch
+        return reshape(reshape(input, (input.numel(),))[:0], index._shape)
     if index.ndim != input.ndim:
         raise error(
             RuntimeError,
@@ -260,9 +264,17 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
         return reshape(index_fill(reshape(input, (1,)), dim, index, value), ())
     axis = normal_axis(dim, input.ndim, "index_fill")
     places = checked_index("index_fill", index, input._shape[axis], axis)
-    number = value.item() if isinstance(value, Tensor) else value
     shape = (*input._shape[:axis], index.numel(), *input._shape[axis + 1 :])
-    filler = full(number_for(number, input.dtype), shape, input.dtype)
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise error(
+                RuntimeError,
+                "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
+                f"{value.ndim} dimension(s).",
+            )
+        filler: Any = broadcast(cast(value, input.dtype), shape)
+    else:
+        filler = full(number_for(value, input.dtype), shape, input.dtype)
     return PUT_AT(input, places, filler, axis=axis)
 
 

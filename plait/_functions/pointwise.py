@@ -16,7 +16,9 @@ from plait.core.ir.errors import error
 from plait.core.ir.op import Op
 from plait.core.ops import elementwise as prim
 from plait.core.ops import math as pmath
+from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import cast
+from plait.core.ops.source import full
 
 
 def apply(op: Op, dtype: DType, *operands: Any) -> Any:
@@ -32,6 +34,18 @@ def promoted(op: Op, input: Any, other: Any) -> Any:
 
 def _is_bool(x: Any) -> bool:
     return isinstance(x, bool) if isinstance(x, Number) else x.dtype.kind == "b"
+
+
+def without_slope(value: Tensor, *sources: Any) -> Tensor:
+    """`value`, a gradient of 0 flowing from it to `sources` (of shapes that broadcast to its own).
+
+    For results that do not change with an argument, where PyTorch gives zeros and not None.
+    """
+    for source in sources:
+        if isinstance(source, Tensor) and source.requires_grad:
+            never = Tensor.of_node(full(False, value._shape, dtypes.bool_))
+            value = where(never, source, value)
+    return value
 
 
 # -- arithmetic -------------------------------------------------------------------------------
@@ -151,7 +165,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
 def float_power(input: Any, exponent: Any) -> Tensor:
     """input ** exponent in double precision."""
     input, exponent = both_operands("float_power", input, exponent)
-    return apply(prim.POW, dtypes.float64, input, exponent)
+    real = result_type(input, exponent).kind != "c"
+    return apply(prim.POW, dtypes.float64 if real else dtypes.complex128, input, exponent)
 
 
 @public(inplace=True, pure=True)
@@ -189,6 +204,11 @@ def abs(input: Tensor) -> Tensor:
 
         return modulus(input)
     return input if input.dtype.kind == "b" else prim.ABS(input)
+
+
+def conjugate(input: Tensor) -> Tensor:
+    """The complex conjugate; a real tensor itself."""
+    return CONJ(input) if input.dtype.is_complex else input
 
 
 @public(inplace=True, pure=True)

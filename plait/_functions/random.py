@@ -14,6 +14,7 @@ import numpy as np
 
 from plait._functions.common import public, require_dtype, shape_argument
 from plait._functions.creation import owned
+from plait._functions.pointwise import without_slope
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
 from plait._types import CPU, require_cpu
@@ -25,6 +26,7 @@ from plait.core.ir.errors import error
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import current, forced
 from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.recorder import recorder
 from plait.core.ops.elementwise import cast
 from plait.core.runtime import generator as generators
@@ -281,7 +283,9 @@ def normal(
 
     shape = broadcast_shapes("normal", *[x._shape for x in tensors])
     standard = _tensor(drawn(host.normal, generator, shape, tensors[0].dtype.numpy))
-    return standard * std + mean
+    with grad_mode(False):
+        made = standard * std + mean
+    return without_slope(made, mean, std)
 
 
 def _require_std(std: Any) -> None:
@@ -296,8 +300,9 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
         node = drawn(host.bernoulli_scalar, generator, input._shape, float(p), input.dtype.numpy)
         return _tensor(node)
     _require_probabilities(input)
-    chances = np.ascontiguousarray(input.compute())
-    return owned(host.bernoulli(source(generator), chances).astype(input.dtype.numpy))
+    chances = np.array(input.compute(), order="C")
+    made = owned(host.bernoulli(source(generator), chances).astype(input.dtype.numpy))
+    return without_slope(made, input)
 
 
 def _require_probabilities(input: Tensor) -> None:
@@ -385,7 +390,7 @@ def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Write 0/1 draws with probability p (a number or a tensor)."""
     if isinstance(p, Tensor):
         _require_probabilities(p)
-        chances = np.ascontiguousarray(np.broadcast_to(p.compute(), self._shape))
+        chances = np.array(np.broadcast_to(p.compute(), self._shape), order="C")
         return _write(self, host.bernoulli, generator, chances)
     if not 0 <= p <= 1:
         raise error(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
@@ -397,5 +402,29 @@ def _exponential_(self: Tensor, lambd: float = 1.0, *, generator: Any = None) ->
     return _write(self, host.exponential, generator, self._shape, self.dtype.numpy, lambd)
 
 
-for _method in (_uniform_, _normal_, _random_, _bernoulli_, _exponential_):
+def _geometric_(self: Tensor, p: float, *, generator: Any = None) -> Tensor:
+    """Write numbers of trials up to the first success, each of probability p."""
+    return _write(self, host.geometric, generator, self._shape, float(p), self.dtype.numpy)
+
+
+def _cauchy_(
+    self: Tensor, median: float = 0.0, sigma: float = 1.0, *, generator: Any = None
+) -> Tensor:
+    """Write Cauchy draws."""
+    shape, dtype = self._shape, self.dtype.numpy
+    return _write(self, host.cauchy, generator, shape, dtype, float(median), float(sigma))
+
+
+def _log_normal_(
+    self: Tensor, mean: float = 1.0, std: float = 2.0, *, generator: Any = None
+) -> Tensor:
+    """Write exponentials of normal draws."""
+    shape, dtype = self._shape, self.dtype.numpy
+    return _write(self, host.log_normal, generator, shape, dtype, float(mean), float(std))
+
+
+for _method in (
+    *(_uniform_, _normal_, _random_, _bernoulli_, _exponential_),
+    *(_geometric_, _cauchy_, _log_normal_),
+):
     setattr(Tensor, _method.__name__[1:], _method)

@@ -130,7 +130,14 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     """Split one axis into several."""
     axis = normal_axis(dim, input.ndim, "unflatten")
-    split = inferred_shape("unflatten", tuple(sizes), (input._shape[axis],))
+    extent, known = input._shape[axis], math.prod(size for size in sizes if size != -1)
+    if known != extent if -1 not in sizes else known == 0 or extent % known:
+        raise error(
+            RuntimeError,
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {axis} "
+            f"({extent}) in the input tensor",
+        )
+    split = inferred_shape("unflatten", tuple(sizes), (extent,))
     return view(input, (*input._shape[:axis], *split, *input._shape[axis + 1 :]))
 
 

@@ -228,9 +228,11 @@ def _quantile(
     spread = (points.size, *[n if i != axis else 1 for i, n in enumerate(value._shape)])
     numbers = red.SUM(prim.cast(pw.logical_not(pw.isnan(value)), dtypes.int64), axes=(axis,))
     last = pw.clamp(pw.sub(numbers, 1), min=0)
-    fractions = leaf_of(points.astype(input.dtype.numpy))
+    fractions = (
+        q if isinstance(q, Tensor) else Tensor.of_node(leaf_of(points.astype(input.dtype.numpy)))
+    )
     fractions = broadcast(reshape(fractions, (points.size, *(1,) * rank)), spread)
-    at = pw.mul(Tensor.of_node(fractions), prim.cast(last, input.dtype))
+    at = pw.mul(fractions, prim.cast(last, input.dtype))
     if not skip_nan:
         at = pw.where(pw.lt(numbers, value._shape[axis]), float(value._shape[axis] - 1), at)
     lines = broadcast(values, (points.size, *value._shape))

@@ -39,14 +39,46 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1) -> Tensor:
 def native_layer_norm(
     input: Tensor, normalized_shape: Any, weight: Any, bias: Any, eps: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """(layer norm, mean, 1 / standard deviation) over the last axes, those kept with extent 1."""
+    """(layer norm, mean, 1 / standard deviation) over the last axes, those kept with extent 1.
+
+    No gradient flows through the second and third result; in PyTorch it is ignored.
+    """
     from plait.nn.functional import layer_norm
 
     shape = tuple(normalized_shape)
     axes = tuple(range(input.ndim - len(shape), input.ndim))
     center = average(input, axes, keepdim=True)
     spread = average((input - center) ** 2, axes, keepdim=True)
-    return layer_norm(input, shape, weight, bias, eps), center, rsqrt(spread + eps)
+    y = layer_norm(input, shape, weight, bias, eps)
+    return y, center.detach(), rsqrt(spread + eps).detach()
+
+
+@public(method=False)
+def native_batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """(batch norm, mean, 1 / standard deviation of each channel); the last two empty in evaluation.
+
+    No gradient flows through the second and third result; in PyTorch it is ignored.
+    """
+    from plait.nn.functional import batch_norm
+
+    axes = tuple([i for i in range(input.ndim) if i != 1])
+    center = spread = input.new_empty((0,))
+    if training:
+        x = input.detach()
+        average_of = average(x, axes, keepdim=True)
+        variance = average((x - average_of) ** 2, axes)
+        center, spread = average_of.reshape(-1), rsqrt(variance + eps)
+    y = batch_norm(input, running_mean, running_var, weight, bias, training, momentum, eps)
+    return y, center, spread
 
 
 @public(method=False)

@@ -102,11 +102,13 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False.",
         )
-    results = _as_list(outputs)
+    results, sources = _as_list(outputs), _as_list(inputs)
+    if not sources:
+        raise error(RuntimeError, "`inputs` argument to `grad()` cannot be empty.")
     keep = create_graph if retain_graph is None else retain_graph
     return differentiation.grad(
         results,
-        _as_list(inputs),
+        sources,
         _starts(results, grad_outputs),
         keep,
         create_graph,

@@ -163,6 +163,13 @@ def _evaluated(func: Callable[..., Any], values: list[Tensor]) -> tuple[list[Ten
     results = func(*values)
     if isinstance(results, Tensor):
         return [results], True
+    if not isinstance(results, tuple) or not all(isinstance(y, Tensor) for y in results):
+        kinds = [type(y).__name__ for y in results] if isinstance(results, tuple) else ""
+        raise error(
+            TypeError,
+            "the function given must return a Tensor or a tuple of Tensors, not a "
+            f"{type(results).__name__} {kinds}".rstrip(),
+        )
     return list(results), False
 
 

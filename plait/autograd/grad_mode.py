@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, Self
 
+from plait.core.ir.errors import error
 from plait.core.lazy.modes import modes
 
 __all__ = [
@@ -111,7 +112,13 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool) -> None:
         super().__init__()
-        self.mode = bool(mode)
+        if not isinstance(mode, bool):
+            raise error(
+                TypeError,
+                "set_grad_enabled(): argument 'enabled' (position 1) must be bool, not "
+                f"{type(mode).__name__}",
+            )
+        self.mode = mode
         self._outside = (modes.grad_enabled, modes.inference)
         modes.grad_enabled = self.mode
 

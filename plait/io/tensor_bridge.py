@@ -165,6 +165,8 @@ def find_global(module: str, name: str) -> Any:
 
     Raises AttributeError or ModuleNotFoundError if Plait has no such thing.
     """
+    # PyTorch's functions of C++, which modules may hold: `gelu`, ...
+    module = {"torch._C._nn": "torch.nn.functional"}.get(module, module)
     target: Any = importlib.import_module(names.from_torch(module))
     for part in name.split("."):
         target = getattr(target, part)

@@ -17,7 +17,6 @@ from plait._functions.matrix import chain_matmul, matmul
 from plait._functions.shape import diagonal as _diagonal
 from plait._functions.shape import movedim, transpose
 from plait._tensor import Tensor
-from plait._unbuilt import not_built, unbuilt
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.norms import vector_norm as _vector_norm
 from plait.core.ir import dtypes
@@ -26,6 +25,8 @@ from plait.core.ops import linalg as _ops
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import broadcast, reshape
 from plait.linalg._factorizations import (
+    eig,
+    eigvals,
     householder_product,
     ldl_factor,
     ldl_factor_ex,
@@ -44,7 +45,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "householder_product",
     "inv",
@@ -291,14 +294,16 @@ def lstsq(
     solution = matmul(pinv(A, rtol=rcond), right)
     rows, columns = A.shape[-2:]
     rank = matrix_rank(A, rtol=rcond)
-    empty = reshape(right[..., :0], (0,))
-    residuals = empty
+    empty = residuals = right.new_empty((0,))
     if rows > columns and driver in ("gels", "gelsd", "gelss"):  # PyTorch's default leaves them out
         gap = _pw.sub(matmul(A, solution), right)
         residuals = _reduction.sum(_pw.mul(gap, gap), -2)
     if vector:
         solution = reshape(solution, tuple(solution.shape[:-1]))
-    return _LstsqResult((solution, residuals, rank, empty))
+    if driver == "gels":  # which takes the rank for full
+        return _LstsqResult((solution, residuals, rank.new_empty((0,)), empty))
+    singular = svdvals(A).detach() if driver in ("gelsd", "gelss") else empty
+    return _LstsqResult((solution, residuals, rank, singular))
 
 
 def _limit(A: Tensor, largest: Tensor, atol: Any, rtol: Any) -> Any:
@@ -324,12 +329,33 @@ def pinv(
 ) -> Tensor:
     """The pseudo-inverse; singular values below max(atol, rtol * largest) count as 0."""
     require_floating("linalg.pinv", A)
-    u, s, vh = _ops.SVD(A, full=False)
-    limit = _limit(A, s[..., :1], atol, rcond if rtol is None else rtol)
-    kept = _pw.gt(s, limit)
+    if hermitian:  # the lower triangle counts; the gradient is that of any matrix, as in PyTorch
+        require_square("linalg.pinv", A)
+        mirrored = _ops.lower_triangle(A) + _ops.lower_triangle(A, strict=True).mT
+        A = A + (mirrored - A).detach()
+    u, s, vh = _ops.SVD(A.detach(), full=False)
+    kept = _pw.gt(s, _limit(A, s[..., :1], atol, rcond if rtol is None else rtol))
     inverted = _pw.where(kept, _pw.reciprocal(_pw.where(kept, s, 1.0)), 0.0)
-    turned = _pw.mul(transpose(vh, -2, -1), inverted[..., None, :])
-    return _stored("pinv", out, matmul(turned, transpose(u, -2, -1)))
+    v = transpose(vh, -2, -1) * kept[..., None, :]
+    if not A.requires_grad:
+        return _stored("pinv", out, matmul(v * inverted[..., None, :], transpose(u, -2, -1)))
+    return _stored("pinv", out, _pinv_near(A, v, inverted, kept))
+
+
+def _pinv_near(A: Tensor, v: Tensor, inverted: Tensor, kept: Tensor) -> Tensor:
+    """The pseudo-inverse as a function of A, from constants: its row space and singular values.
+
+    A = B S C with B = A V S^-1 and C = S^-1 B^+ A, for all matrices near it of its rank. B and C'
+    have orthonormal columns here, so that the systems of their pseudo-inverses are unit matrices,
+    and equal singular values do no harm, as they would in the rule of the decomposition.
+    """
+    filled = _ops.on_diagonal(cast(_pw.logical_not(kept), A.dtype), kept.shape[-1])
+    left = matmul(A, v * inverted[..., None, :])
+    across = transpose(left, -2, -1)
+    left_inverse = _ops.SOLVE(matmul(across, left) + filled, across)
+    right = inverted[..., None] * matmul(left_inverse, A)
+    right_inverse = _ops.SOLVE(matmul(right, transpose(right, -2, -1)) + filled, right)
+    return matmul(transpose(right_inverse, -2, -1) * inverted[..., None, :], left_inverse)
 
 
 @full_precision
@@ -343,8 +369,9 @@ def matrix_rank(
     out: Any = None,
 ) -> Tensor:
     """How many singular values are above max(atol, rtol * largest)."""
-    s = svdvals(A)
-    limit = _limit(A, s[..., :1], atol if tol is None else tol, rtol)
+    s = _pw.abs(eigvalsh(A)) if hermitian else svdvals(A)
+    largest = _reduction.amax(s, -1, keepdim=True) if s.shape[-1] else s
+    limit = _limit(A, largest, atol if tol is None else tol, rtol)
     return _stored("matrix_rank", out, _reduction.sum(_pw.gt(s, limit), -1))
 
 
@@ -436,9 +463,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
-    """The dot products along an axis."""
+    """The dot products along an axis, of the conjugate of x."""
     x, y = lower(x, y)
-    return _stored("vecdot", out, _reduction.sum(_pw.mul(x, y), dim))
+    return _stored("vecdot", out, _reduction.sum(_pw.mul(_pw.conjugate(x), y), dim))
 
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
@@ -516,19 +543,20 @@ def matrix_exp(A: Tensor) -> Tensor:
 
     require_square("matrix_exp", A)
     require_floating("matrix_exp", A)
-    size = A.shape[-1]
-    unit = eye(size, dtype=A.dtype).expand(A.shape)
     if not A.numel():
         return A.clone()
+    precise = dtypes.complex128 if A.dtype.is_complex else dtypes.float64
+    wide = cast(A, precise)  # each squaring doubles the error
+    unit = eye(A.shape[-1], dtype=precise).expand(A.shape)
     largest = float(A.detach().abs().sum(-2).max().item())
     turns = max(0, math.ceil(math.log2(largest)) + 1) if 0 < largest < math.inf else 0
-    scaled = A * 0.5**turns
+    scaled = wide * 0.5**turns
     found = unit
     for k in range(18, 0, -1):
         found = unit + matmul(scaled, found) / k
     for _ in range(turns):
         found = matmul(found, found)
-    return found
+    return cast(found, A.dtype)
 
 
 @full_precision
@@ -543,15 +571,3 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
         )
     flat = reshape(A, (math.prod(first), math.prod(last)))
     return _stored("tensorinv", out, reshape(inv(flat), (*last, *first)))
-
-
-@full_precision
-def eig(A: Tensor, *, out: Any = None) -> Any:
-    """Raises NotImplementedError: eigenvalues of matrices that are not symmetric."""
-    raise not_built("torch.linalg.eig")
-
-
-__getattr__ = unbuilt(
-    "torch.linalg",
-    ("eigvals",),
-)

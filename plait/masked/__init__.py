@@ -15,6 +15,7 @@ from plait._functions.creation import full_like
 from plait._functions.norms import norm as _plain_norm
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
+from plait.core.ops.elementwise import cast
 from plait.nn import functional as F
 
 __all__ = [
@@ -126,10 +127,13 @@ def _place(name: str, reduce: Callable[..., Tensor], limit: Callable[[Tensor], A
         mask: Any = None,
     ) -> Tensor:
         x = _cast(input, dtype)
-        return reduce(_masked(x, mask, limit(x)), dim, keepdim=keepdim)
+        return cast(reduce(_masked(x, mask, limit(x)), dim, keepdim=keepdim), x.dtype)
 
     place.__name__ = name
-    place.__doc__ = f"`{name}` of what the mask lets through: its place along the axis."
+    place.__doc__ = (
+        f"`{name}` of what the mask lets through: its place along the axis, in the input's dtype, "
+        "as PyTorch gives it."
+    )
     return place
 
 
@@ -225,7 +229,7 @@ def cumprod(input: Tensor, dim: int, *, dtype: Any = None, mask: Any = None) -> 
 
 
 def logsumexp(
-    input: Tensor, dim: Any, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
+    input: Tensor, dim: Any = None, *, keepdim: bool = False, dtype: Any = None, mask: Any = None
 ) -> Tensor:
     """The logarithm of the sum of exponentials of what the mask lets through."""
     x = _cast(input, dtype)

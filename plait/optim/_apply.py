@@ -205,12 +205,15 @@ class UpdateRule(Optimizer):
     _sparse_hint = ""
     #: Whether there is a rule for sparse gradients.
     _takes_sparse = False
+    #: Whether `differentiable` is an option.
+    _has_differentiable = True
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         for group in self.param_groups:
             for name, default in self.defaults.items():
-                group.setdefault(name, default)  # options that an older file does not have
+                if name != "differentiable" or self._has_differentiable:
+                    group.setdefault(name, default)  # options that an older file does not have
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; gives the closure's loss, if there is one.

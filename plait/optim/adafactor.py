@@ -28,6 +28,8 @@ class Adafactor(UpdateRule):
     Raises ValueError for an option out of range.
     """
 
+    _has_differentiable = False
+
     def __init__(
         self,
         params: ParamsT,

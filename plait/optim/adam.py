@@ -52,6 +52,15 @@ class Adam(UpdateRule):
         check_not_negative("weight_decay value", weight_decay)
         if isinstance(betas[0], Tensor) != isinstance(betas[1], Tensor):
             raise error(ValueError, "betas must be either both floats or both Tensors")
+        for index, beta in enumerate(betas):
+            if isinstance(beta, Tensor) and foreach and not capturable:
+                raise error(
+                    ValueError,
+                    f"betas[{index}] as a Tensor is not supported for capturable=False and "
+                    "foreach=True",
+                )
+            if isinstance(beta, Tensor) and beta.numel() != 1:
+                raise error(ValueError, f"Tensor betas[{index}] must be 1-element")
         super().__init__(
             params,
             {

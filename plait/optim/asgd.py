@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.functional import updates
-from plait.optim._apply import Update, UpdateRule, check_lr, check_not_negative
+from plait.core.lazy.hostnumber import rounded
+from plait.optim._apply import Update, UpdateRule, check_lr, check_not_negative, scalar_dtype
 from plait.optim.optimizer import ParamsT
 
 __all__ = ["ASGD"]
@@ -58,6 +59,8 @@ class ASGD(UpdateRule):
             value, grad, state.value("ax"), eta=eta, lambd=lambd, mu=state.rounded("mu", 1.0)
         )
         update.write(param, value)
-        state.write_number("eta", lr / (1 + lambd * lr * step) ** options["alpha"])
-        state.write_number("mu", 1 / max(1, step - options["t0"]))
+        # As the default dtype holds them, whatever the loaded state keeps them in.
+        eta = rounded(lr / (1 + lambd * lr * step) ** options["alpha"], scalar_dtype())
+        state.write_number("eta", eta)
+        state.write_number("mu", rounded(1 / max(1, step - options["t0"]), scalar_dtype()))
         state.write("ax", average)

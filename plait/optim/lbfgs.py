@@ -72,6 +72,9 @@ class LBFGS(Optimizer):
         """Nothing waits: every iteration has read its loss."""
 
 
+_REMEMBERED = ("d", "t", "old_dirs", "old_stps", "ro", "H_diag", "prev_flat_grad", "prev_loss")
+
+
 class _Run:
     """One call of `step`: the iterations, with what they carry from one call to the next."""
 
@@ -83,6 +86,8 @@ class _Run:
         self.state = optimizer.state[self.params[0]]
         self.state.setdefault("func_evals", 0)
         self.state.setdefault("n_iter", 0)
+        # What is remembered of earlier steps, and is put into the state at the end.
+        self.memory = {name: self.state.get(name) for name in _REMEMBERED}
 
     def minimize(self) -> Any:
         state, options = self.state, self.options
@@ -93,12 +98,13 @@ class _Run:
         grad = self.gradient()
         if largest(grad) <= options["tolerance_grad"]:
             return first_loss
-        direction, length = state.get("d"), state.get("t")
+        memory = self.memory
+        direction, length = memory["d"], memory["t"]
         for iteration in range(1, options["max_iter"] + 1):
             state["n_iter"] += 1
             direction = self.next_direction(direction, length, grad)
-            state["prev_flat_grad"] = grad.clone()
-            state["prev_loss"] = loss
+            memory["prev_flat_grad"] = grad.clone()
+            memory["prev_loss"] = loss
             length = self.lr
             if state["n_iter"] == 1:
                 length = min(1.0, 1.0 / float(grad.abs().sum())) * self.lr
@@ -111,7 +117,8 @@ class _Run:
             state["func_evals"] += count
             if self.finished(iteration, evaluations, grad, direction, length, loss - before):
                 break
-        state["d"], state["t"] = direction, length
+        memory["d"], memory["t"] = direction, length
+        state.update(memory)
         return first_loss
 
     def finished(
@@ -134,32 +141,31 @@ class _Run:
 
     def next_direction(self, direction: Any, length: Any, grad: Tensor) -> Tensor:
         """The quasi-Newton direction, after the last step has entered the memory."""
-        state = self.state
+        state, memory = self.state, self.memory
         if state["n_iter"] == 1:
-            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
+            memory.update(old_dirs=[], old_stps=[], ro=[], H_diag=1)
             return -grad
-        turned = grad - state["prev_flat_grad"]
+        turned = grad - memory["prev_flat_grad"]
         moved = direction * length
-        curvature = float(turned.dot(moved))
-        dirs, steps, weights = state["old_dirs"], state["old_stps"], state["ro"]
+        curvature = turned.dot(moved)
+        dirs, steps, weights = memory["old_dirs"], memory["old_stps"], memory["ro"]
         if curvature > 1e-10:
             if len(dirs) == self.options["history_size"]:
-                for memory in (dirs, steps, weights):
-                    memory.pop(0)
+                for kept in (dirs, steps, weights):
+                    kept.pop(0)
             dirs.append(turned)
             steps.append(moved)
             weights.append(1.0 / curvature)
-            state["H_diag"] = curvature / float(turned.dot(turned))
+            memory["H_diag"] = curvature / turned.dot(turned)
         # The two-loop recursion: multiply by the approximate inverse Hessian.
         result = -grad
-        shares = [0.0] * len(dirs)
+        shares = state.setdefault("al", [None] * self.options["history_size"])
         for i in reversed(range(len(dirs))):
-            shares[i] = float(steps[i].dot(result)) * float(weights[i])
+            shares[i] = steps[i].dot(result) * weights[i]
             result = result - dirs[i] * shares[i]
-        state["al"] = shares
-        result = result * float(state["H_diag"])
+        result = result * memory["H_diag"]
         for i in range(len(dirs)):
-            share = float(dirs[i].dot(result)) * float(weights[i])
+            share = dirs[i].dot(result) * weights[i]
             result = result + steps[i] * (shares[i] - share)
         return result
 

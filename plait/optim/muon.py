@@ -28,6 +28,8 @@ class Muon(UpdateRule):
     Raises ValueError for an option out of range or a parameter that is no matrix.
     """
 
+    _has_differentiable = False
+
     def __init__(
         self,
         params: ParamsT,

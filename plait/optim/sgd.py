@@ -76,15 +76,22 @@ class SGD(UpdateRule):
         momentum = options["momentum"]
         velocity = state.value("momentum_buffer", None) if momentum != 0 else None
         grad = updates.raw_gradient(value, grad, options["weight_decay"], options["maximize"])
-        value, velocity = updates.sgd(
-            value,
-            grad,
-            velocity,
-            lr=options["lr"],
-            momentum=momentum,
-            dampening=options["dampening"],
-            nesterov=options["nesterov"],
-        )
+        if momentum != 0 and velocity is None and update.differentiable:
+            # As in PyTorch, no gradient flows through the first velocity.
+            velocity = grad.detach()
+            nesterov = options["nesterov"]
+            direction = updates.add_scaled(grad, velocity, momentum) if nesterov else velocity
+            value = updates.add_scaled(value, direction, -options["lr"])
+        else:
+            value, velocity = updates.sgd(
+                value,
+                grad,
+                velocity,
+                lr=options["lr"],
+                momentum=momentum,
+                dampening=options["dampening"],
+                nesterov=options["nesterov"],
+            )
         update.write(param, value)
         if momentum != 0:
             state.write("momentum_buffer", velocity)

@@ -23,6 +23,7 @@ class SparseAdam(UpdateRule):
     """
 
     _takes_sparse = True
+    _has_differentiable = False
 
     def __init__(
         self,
@@ -40,6 +41,15 @@ class SparseAdam(UpdateRule):
             raise error(ValueError, f"Invalid epsilon value: {eps}")
         check_betas(betas)
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+        held = [param for group in self.param_groups for param in group["params"]]
+        sparse = [number for number, param in enumerate(held) if param.is_sparse]
+        if sparse:
+            raise error(
+                ValueError,
+                f"Sparse params at indices {sparse}: SparseAdam requires dense parameter tensors",
+            )
+        if any(param.is_complex() for param in held):
+            raise error(ValueError, "SparseAdam does not support complex parameters")
 
     def _check_gradient(self, param: Tensor) -> None:
         super()._check_gradient(param)

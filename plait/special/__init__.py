@@ -42,6 +42,11 @@ from plait._tensor import Tensor
 from plait.core.ops import special as sp
 
 __all__ = [
+    "airy_ai",
+    "bessel_j0",
+    "bessel_j1",
+    "bessel_y0",
+    "bessel_y1",
     "chebyshev_polynomial_t",
     "chebyshev_polynomial_u",
     "chebyshev_polynomial_v",
@@ -71,18 +76,25 @@ __all__ = [
     "log_softmax",
     "logit",
     "logsumexp",
+    "modified_bessel_i0",
+    "modified_bessel_i1",
+    "modified_bessel_k0",
+    "modified_bessel_k1",
     "multigammaln",
     "ndtr",
     "ndtri",
     "polygamma",
     "psi",
     "round",
+    "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1",
     "shifted_chebyshev_polynomial_t",
     "shifted_chebyshev_polynomial_u",
     "shifted_chebyshev_polynomial_v",
     "shifted_chebyshev_polynomial_w",
     "sinc",
     "softmax",
+    "spherical_bessel_j0",
     "xlog1py",
     "xlogy",
     "zeta",
@@ -101,6 +113,19 @@ ndtri = unary_of("ndtri", sp.NDTRI)
 log_ndtr = unary_of("log_ndtr", sp.LOG_NDTR)
 xlog1py = binary_of("xlog1py", sp.XLOG1PY)
 zeta = binary_of("zeta", sp.ZETA)
+
+airy_ai = unary_of("airy_ai", sp.AIRY_AI)
+bessel_j0 = unary_of("bessel_j0", sp.BESSEL_J0)
+bessel_j1 = unary_of("bessel_j1", sp.BESSEL_J1)
+bessel_y0 = unary_of("bessel_y0", sp.BESSEL_Y0)
+bessel_y1 = unary_of("bessel_y1", sp.BESSEL_Y1)
+modified_bessel_k0 = unary_of("modified_bessel_k0", sp.MODIFIED_BESSEL_K0)
+modified_bessel_k1 = unary_of("modified_bessel_k1", sp.MODIFIED_BESSEL_K1)
+scaled_modified_bessel_k0 = unary_of("scaled_modified_bessel_k0", sp.SCALED_MODIFIED_BESSEL_K0)
+scaled_modified_bessel_k1 = unary_of("scaled_modified_bessel_k1", sp.SCALED_MODIFIED_BESSEL_K1)
+spherical_bessel_j0 = unary_of("spherical_bessel_j0", sp.SPHERICAL_BESSEL_J0)
+modified_bessel_i0 = unary_of("modified_bessel_i0", sp.I0)
+modified_bessel_i1 = unary_of("modified_bessel_i1", sp.I1)
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Tensor:

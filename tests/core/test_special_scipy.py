@@ -21,6 +21,12 @@ RANGES = {
     "i1e": ("i1e", -100, 100),
     "i0": ("i0", -100, 100),
     "i1": ("i1", -100, 100),
+    "bessel_j0": ("j0", -2.3, 2.3),
+    "bessel_j1": ("j1", -3.5, 3.5),
+    "modified_bessel_k0": ("k0", 0, 600),
+    "modified_bessel_k1": ("k1", 0, 600),
+    "scaled_modified_bessel_k0": ("k0e", 0, 600),
+    "scaled_modified_bessel_k1": ("k1e", 0, 600),
 }
 
 
@@ -32,6 +38,24 @@ def test_against_scipy(name):
     np.testing.assert_allclose(
         getattr(special, name)(x), getattr(scipy_special, theirs)(x), rtol=2e-14
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [("bessel_j0", "j0"), ("bessel_j1", "j1"), ("bessel_y0", "y0"), ("bessel_y1", "y1")],
+)
+def test_oscillating_functions(name, theirs):
+    x = np.random.default_rng(0).uniform(0.05, 100, 5000)
+    found, wanted = getattr(special, name)(x), getattr(scipy_special, theirs)(x)
+    # Beside its zeros a function is good to roundings of its amplitude and of x in the phase.
+    np.testing.assert_allclose(found, wanted, rtol=2e-14, atol=4e-15)
+
+
+def test_airy():
+    x = np.random.default_rng(0).uniform(-30, 30, 5000)
+    found, wanted = special.airy_ai(x), scipy_special.airy(x)[0]
+    np.testing.assert_allclose(found[x > 0], wanted[x > 0], rtol=2e-13)
+    np.testing.assert_allclose(found[x < 0], wanted[x < 0], atol=2e-14)
 
 
 def test_two_arguments():

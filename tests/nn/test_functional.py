@@ -28,6 +28,90 @@ def test_ignored_labels_do_not_count() -> None:
     assert math.isnan(F.cross_entropy(logits, torch.tensor([-100, -100])).item())
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_mean_over_no_labels_has_no_gradient(smoothing) -> None:
+    logits = torch.tensor([[1.0, 2.0], [3.0, 1.0]], requires_grad=True)
+    labels = torch.tensor([-100, -100])
+    F.cross_entropy(logits, labels, label_smoothing=smoothing).backward()
+    F.nll_loss(logits, labels).backward()
+    assert torch.equal(logits.grad, torch.zeros(2, 2))
+
+
+def test_linear_and_cross_entropy_in_one() -> None:
+    rng = np.random.default_rng(0)
+    x, weight, bias = (
+        torch.from_numpy(rng.standard_normal(s)) for s in ((5, 3), (4, 2, 3), (4, 2))
+    )
+    target = torch.from_numpy(rng.integers(0, 4, (5, 2)))
+    logits = F.linear(x, weight.reshape(8, 3), bias.reshape(8)).reshape(5, 4, 2)
+    found = F.linear_cross_entropy(x, weight, target, linear_bias=bias, reduction="none")
+    assert torch.equal(found, F.cross_entropy(logits, target, reduction="none"))
+    loss = torch.nn.LinearCrossEntropyLoss(3, 4, bias=True, label_smoothing=0.1)
+    row, label = torch.randn(2, 3), torch.tensor([1, 3])
+    wanted = F.cross_entropy(loss.linear(row), label, label_smoothing=0.1)
+    assert torch.allclose(loss(row, label), wanted)
+
+
+@pytest.mark.parametrize(
+    ("call", "kind"),
+    [
+        (lambda: F.linear_cross_entropy(torch.ones(1, 1, 3), torch.ones(2, 3), torch.ones(1)), 0),
+        (lambda: F.linear_cross_entropy(torch.ones(3), torch.ones(3), torch.ones(1)), 0),
+        (lambda: F.linear_cross_entropy(torch.ones(3), torch.ones(2, 4), torch.ones(1)), 0),
+        (lambda: F.linear_cross_entropy(torch.ones(3), torch.ones(2, 2, 3), torch.ones(2)), 0),
+        (
+            lambda: F.linear_cross_entropy(
+                torch.ones(1, 3), torch.ones(2, 3), torch.ones(1, 2), ignore_index=1
+            ),
+            0,
+        ),
+        (
+            lambda: F.linear_cross_entropy(
+                torch.ones(1, 3), torch.ones(2, 3), torch.ones(1), linear_bias=torch.ones(3)
+            ),
+            0,
+        ),
+        (lambda: torch.nn.LinearCrossEntropyLoss(3, 2, label_smoothing=2.0), 0),
+        (lambda: torch.nn.LinearCrossEntropyLoss(3, 2, weight=torch.ones(3)), 0),
+        (lambda: torch.nn.LinearCrossEntropyOptions(acc_policy="none"), 1),
+        (lambda: torch.nn.LinearCrossEntropyOptions(batch_chunk_size=0), 1),
+        (lambda: torch.nn.LinearCrossEntropyOptions(chunking_method="aspect_ratio:0"), 1),
+        (lambda: torch.nn.LinearCrossEntropyOptions(acc_dtype=torch.int64), 1),
+    ],
+)
+def test_mistakes_of_linear_and_cross_entropy(call, kind) -> None:
+    with pytest.raises((RuntimeError, ValueError)[kind]):
+        call()
+
+
+def test_an_empty_batch_leaves_the_running_statistics() -> None:
+    norm = torch.nn.BatchNorm1d(2)
+    assert norm(torch.ones(0, 2, 3)).shape == (0, 2, 3)
+    assert torch.equal(norm.running_mean, torch.zeros(2))
+    assert torch.equal(norm.running_var, torch.ones(2))
+    assert norm.num_batches_tracked == 1
+
+
+@pytest.mark.parametrize(("training", "eps"), [(True, 0.0), (True, -1.0), (False, -1.0)])
+def test_batch_norm_with_a_bad_eps(training, eps) -> None:
+    norm = torch.nn.BatchNorm1d(2, eps=eps).train(training)
+    with pytest.raises(ValueError, match="eps must be"):
+        norm(torch.ones(3, 2))
+
+
+def test_variances_of_one_row_are_for_all() -> None:
+    x, y, var = torch.randn(4, 3), torch.randn(4, 3), torch.rand(1, 3) + 0.5
+    found = F.gaussian_nll_loss(x, y, var)
+    assert torch.allclose(found, F.gaussian_nll_loss(x, y, var.expand(4, 3).contiguous()))
+    with pytest.raises(ValueError, match="incorrect size"):
+        F.gaussian_nll_loss(x, y, torch.ones(1, 1))
+
+
+def test_labels_of_another_batch_size() -> None:
+    with pytest.raises(ValueError, match="batch_size"):
+        F.cross_entropy(torch.ones(4, 2), torch.zeros(5, 2))
+
+
 def test_convolution_by_hand() -> None:
     x = torch.arange(5.0).reshape(1, 1, 5)
     w = torch.tensor([[[1.0, 0.0, -1.0]]])
@@ -62,7 +146,7 @@ def test_inplace_gradient_uses_the_values_before() -> None:
 def test_running_statistics() -> None:
     mean, var = torch.zeros(1), torch.ones(1)
     x = torch.tensor([[1.0], [3.0]])
-    y = F.batch_norm(x, mean, var, training=True, momentum=0.1, eps=0.0)
+    y = F.batch_norm(x, mean, var, training=True, momentum=0.1, eps=1e-30)
     assert y.tolist() == [[-1.0], [1.0]]
     # Batch mean 2, unbiased variance 2.
     assert mean.item() == pytest.approx(0.2)

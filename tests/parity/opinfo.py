@@ -182,6 +182,50 @@ def gradients(results: Any, inputs: list[Any], root: Any) -> Any:
     return [None if g is None else array(g) for g in found]
 
 
+def in_float64(value: Any, torch: Any) -> Any:
+    """A sample's arguments with float32 tensors widened."""
+    if isinstance(value, torch.Tensor):
+        if value.dtype is not torch.float32:
+            return value
+        return value.detach().double().requires_grad_(value.requires_grad)
+    if isinstance(value, (list, tuple)) and not hasattr(value, "_fields"):
+        return type(value)(in_float64(v, torch) for v in value)
+    if isinstance(value, dict):
+        return {k: in_float64(v, torch) for k, v in value.items()}
+    return value
+
+
+def exact(op: Any, sample: Any, torch: Any, differentiate: bool) -> Any:
+    """PyTorch's results (gradients) of a sample in float64; None where it has none."""
+    try:
+        wide = in_float64([sample.input, sample.args, sample.kwargs], torch)
+        torch.manual_seed(SEED)
+        found = op.op(wide[0], *wide[1], **wide[2])
+        return gradients(found, inputs_of(*wide), torch) if differentiate else found
+    except Exception:
+        return None
+
+
+def no_worse(found: Any, expected: Any, truth: Any) -> bool:
+    """Whether float32 results are as near to float64 ones as PyTorch's own float32 results are.
+
+    Where a computation is ill-conditioned two right float32 results differ by much; PyTorch's own
+    must be good to a hundredth, else nothing is learnt.
+    """
+    parts = [[array(part) for part in leaves(x)] for x in (found, expected, truth)]
+    if not parts[2] or len({len(x) for x in parts}) != 1:
+        return False
+    for ours, theirs, true in zip(*parts):
+        if ours.shape != true.shape or ours.dtype != theirs.dtype or theirs.shape != true.shape:
+            return False
+        if not true.size:
+            continue
+        error = np.abs(theirs - true).max()
+        if not (error <= 0.01 * np.abs(true).max() and np.abs(ours - true).max() <= error):
+            return False
+    return True
+
+
 def inputs_of(*values: Any) -> list[Any]:
     """The tensors among a call's arguments that require a gradient."""
     return [v for v in leaves(list(values)) if getattr(v, "requires_grad", False)]
@@ -218,6 +262,8 @@ def judge(op: Any) -> dict[str, Any]:
         try:
             found = function(ours[0], *ours[1], **ours[2])
             wrong = difference(found, expected, valued=not _is_uninitialised(op))
+            if wrong == "value" and no_worse(found, expected, exact(op, sample, torch, False)):
+                wrong = None
         except Exception as fault:
             wrong = f"{type(fault).__name__}: {str(fault).splitlines()[0][:120]}"
         if wrong is not None:
@@ -234,6 +280,8 @@ def judge(op: Any) -> dict[str, Any]:
         try:
             mine = gradients(found, inputs_of(*ours), plait)
             wrong = None if theirs is None else _gradients_differ(mine, theirs)
+            if wrong == "gradient" and no_worse(mine, theirs, exact(op, sample, torch, True)):
+                wrong = None
         except Exception as fault:
             wrong = f"{type(fault).__name__}: {str(fault).splitlines()[0][:120]}"
         if wrong is not None:

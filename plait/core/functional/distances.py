@@ -7,6 +7,7 @@ from typing import Any
 
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.arithmetic import rounded_once
+from plait.core.functional.norms import count
 from plait.core.ops.elementwise import ABS, cast
 from plait.core.ops.math import SQRT
 from plait.core.ops.reduce import MAX, MIN
@@ -29,7 +30,7 @@ def _norm(x: Any, p: float, axes: tuple[int, ...], keep: bool) -> Any:
         shape = tuple([n for i, n in enumerate(made.shape) if keep or i not in axes])
         return reshape(made, shape)
     if p == 0:
-        return fn.total(cast(fn.differs(x, 0), wide_of(x.dtype)), axes, keep)
+        return fn.total(cast(count(x), wide_of(x.dtype)), axes, keep)
     if p == 1:
         return fn.total(ABS(x), axes, keep)
     if p == 2:

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from plait.core.ir import dtypes
-from plait.core.ops.elementwise import ABS, EQ, MUL, NE, POW, WHERE, cast
+from plait.core.ops.elementwise import ABS, EQ, ISNAN, MUL, POW, SIGN, WHERE, cast
 from plait.core.ops.math import SQRT
 from plait.core.ops.reduce import MAX, MIN, SUM
 from plait.core.ops.source import constant
@@ -29,13 +29,18 @@ def vector_norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
     if p == -math.inf:
         return MIN(ABS(x), axes=axes)
     if p == 0:
-        return SUM(cast(NE(x, constant(0, x)), x.dtype), axes=axes)
+        return SUM(count(x), axes=axes)
     if p == 1:
         return SUM(ABS(x), axes=axes)
     if p == 2:
         return _root(SUM(MUL(x, x), axes=axes), SQRT)
     power = _root(ABS(x), lambda v: POW(v, constant(p, v)), at_zero=math.inf if p < 0 else 0)
     return _root(SUM(power, axes=axes), lambda v: POW(v, constant(1 / p, v)))
+
+
+def count(x: Any) -> Any:
+    """1 where x is not 0 (nan is not), else 0; its gradient is 0."""
+    return WHERE(ISNAN(x), constant(1, x), ABS(SIGN(x)))
 
 
 def _root(x: Any, function: Any, at_zero: float = 0) -> Any:

@@ -356,6 +356,15 @@ class Walk:
     def _value(self, tensor: LazyTensor) -> Any:
         return tensor if self.create_graph else tensor.read()
 
+    def _changed(self, result: Any) -> Any:
+        """What a hook makes of a gradient."""
+        if not hasattr(result, "read"):  # no tensor
+            raise error(
+                TypeError,
+                f"expected Variable, but hook returned '{type(result).__name__}'",
+            )
+        return self._value(result)
+
     def _hook_outputs(self, target: Any, grads: list[Any]) -> None:
         if not target.hooks:
             return
@@ -365,7 +374,7 @@ class Walk:
             for hook in list(hooks.values()):
                 result = hook(self._tensor(grads[number], target.cls))
                 if result is not None:
-                    grads[number] = self._value(result)
+                    grads[number] = self._changed(result)
 
     def _hook_node(self, target: Any, results: tuple, grads: list[Any]) -> tuple:
         def tensors(values: Any) -> tuple:
@@ -375,7 +384,7 @@ class Walk:
             changed = hook(tensors(results), tensors(grads))
             if changed is not None:
                 changed = changed if isinstance(changed, tuple) else (changed,)
-                results = tuple([None if t is None else self._value(t) for t in changed])
+                results = tuple([None if t is None else self._changed(t) for t in changed])
         return results
 
     def _arrive(self, tensor: LazyTensor, grad: Any) -> None:
@@ -384,7 +393,7 @@ class Walk:
         for hook in hooks:
             result = hook(self._tensor(grad, tensor.plain))
             if result is not None:
-                grad = self._value(result)
+                grad = self._changed(result)
         self._capture(tensor, 0, grad)
         wanted = self.wanted is None or (id(tensor), 0) in self.wanted
         if self.accumulate and wanted:

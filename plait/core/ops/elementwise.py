@@ -118,11 +118,16 @@ def _floor_div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(b == 0, np.divide(a, b), quotient)
 
 
+def _flat(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
+    """The rule of a step function."""
+    return constant(0, a), constant(0, b)
+
+
 FLOOR_DIV = binary(
-    "floor_div", _floor_div, kinds="iuf", check=_no_zero_divisor, checks=(1,), flops=4
+    "floor_div", _floor_div, vjp=_flat, kinds="iuf", check=_no_zero_divisor, checks=(1,), flops=4
 )
 TRUNC_DIV = binary(
-    "trunc_div", _trunc_div, kinds="iuf", check=_no_zero_divisor, checks=(1,), flops=4
+    "trunc_div", _trunc_div, vjp=_flat, kinds="iuf", check=_no_zero_divisor, checks=(1,), flops=4
 )
 
 
@@ -171,7 +176,8 @@ def _pow_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     one, zero = constant(1, a), constant(0, a)
     slope = MUL(b, POW(a, SUB(b, one)))
     grad_a = MUL(g, WHERE(EQ(b, zero), zero, slope))
-    at_zero = AND(EQ(a, zero), GE(b, zero))
+    real = dtypes.real_of(b.dtype)
+    at_zero = AND(EQ(a, zero), GE(cast(b, real), cast(zero, real)))
     grad_b = WHERE(at_zero, zero, MUL(g, MUL(y, LOG(WHERE(at_zero, one, a)))))
     return grad_a, grad_b
 

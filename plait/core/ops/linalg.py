@@ -1,6 +1,7 @@
 """Matrix decompositions and solvers, through NumPy's LAPACK.
 
-All take stacks of matrices: leading axes are a batch. float32 and float64 only. Derivatives follow
+All take stacks of matrices: leading axes are a batch. float32 and float64 only, but for `solve`,
+`inv` and `det`. Derivatives follow
 Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation" (2008), and Walter & Lehmann, "Algorithmic differentiation of linear algebra
 functions" (arXiv:1009.6112) for QR; they are written with ops and differentiate again.
@@ -18,22 +19,26 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.op import Lowering, Op, elements
 from plait.core.ops.contract import matmul
-from plait.core.ops.elementwise import ADD, DIV, EQ, GE, GT, MUL, NEG, SUB, WHERE, cast
+from plait.core.ops.elementwise import ADD, DIV, EQ, GE, GT, MUL, NEG, OR, SUB, WHERE, cast
 from plait.core.ops.math import scaled
 from plait.core.ops.source import ARANGE, constant
 from plait.core.ops.view import CONCAT, broadcast, reshape, slice_axis, transpose
 
 FLOATS = (dtypes.float32, dtypes.float64)
+#: Of the ops whose rules hold for complex matrices too.
+HOLOMORPHIC = (*FLOATS, *dtypes.COMPLEX)
 
 
 class LinAlgError(RuntimeError):
     """A matrix for which the result does not exist: singular, or not positive-definite."""
 
 
-def require_matrices(name: str, *values: Any, square: bool = False) -> None:
+def require_matrices(
+    name: str, *values: Any, square: bool = False, kinds: tuple[Any, ...] = FLOATS
+) -> None:
     """Raise DTypeError or ShapeError unless all are stacks of float matrices."""
     for x in values:
-        if x.dtype not in FLOATS:
+        if x.dtype not in kinds:
             raise DTypeError(
                 f"{name}: dtype {x.dtype.name} is not supported; cast to float32 or float64"
             )
@@ -45,8 +50,8 @@ def require_matrices(name: str, *values: Any, square: bool = False) -> None:
         )
 
 
-def _require_right_side(name: str, a: Any, b: Any) -> None:
-    require_matrices(name, a, b, square=True)
+def _require_right_side(name: str, a: Any, b: Any, kinds: tuple[Any, ...] = FLOATS) -> None:
+    require_matrices(name, a, b, square=True, kinds=kinds)
     if a.dtype is not b.dtype:
         raise DTypeError(
             f"{name}: operands must have one dtype, received {a.dtype.name}, {b.dtype.name}"
@@ -113,7 +118,7 @@ def upper_triangle(x: Any, strict: bool = False) -> Any:
     return WHERE((GT if strict else GE)(column, row), x, constant(0, x))
 
 
-def _on_diagonal(v: Any, size: int) -> Any:
+def on_diagonal(v: Any, size: int) -> Any:
     """Square matrices with the vectors `v` (..., size) on the diagonal."""
     wide = broadcast(reshape(v, (*v.shape, 1)), (*v.shape, size))
     row, column = row_and_column(wide)
@@ -135,11 +140,11 @@ def _columns_over(x: Any, v: Any) -> Any:
 
 
 def _over_gaps(x: Any, v: Any) -> Any:
-    """x_ij / (v_j - v_i), and 0 on the diagonal."""
+    """x_ij / (v_j - v_i); 0 on the diagonal, and where x is 0 whatever the gap."""
     across = broadcast(reshape(v, (*v.shape[:-1], 1, v.shape[-1])), x.shape)
     down = broadcast(reshape(v, (*v.shape, 1)), x.shape)
     row, column = row_and_column(x)
-    same = EQ(row, column)
+    same = OR(EQ(row, column), EQ(x, constant(0, x)))
     gaps = WHERE(same, constant(1, x), SUB(across, down))
     return WHERE(same, constant(0, x), DIV(x, gaps))
 
@@ -151,7 +156,7 @@ _SINGULAR = "the matrix is singular, so that there is no result"
 
 def _infer_solve(a: Any, b: Any) -> tuple[Any, Any]:
     """x with a @ x = b; a (..., n, n), b (..., n, k)."""
-    _require_right_side("solve", a, b)
+    _require_right_side("solve", a, b, HOLOMORPHIC)
     return b.shape, b.dtype
 
 
@@ -215,7 +220,7 @@ TRIANGULAR_SOLVE = Op(
 
 def _infer_inv(x: Any) -> tuple[Any, Any]:
     """The inverse of each matrix."""
-    require_matrices("inv", x, square=True)
+    require_matrices("inv", x, square=True, kinds=HOLOMORPHIC)
     return x.shape, x.dtype
 
 
@@ -233,7 +238,7 @@ INV = Op(
 
 def _infer_det(x: Any) -> tuple[Any, Any]:
     """The determinant of each matrix; its gradient is that of invertible matrices."""
-    require_matrices("det", x, square=True)
+    require_matrices("det", x, square=True, kinds=HOLOMORPHIC)
     return x.shape[:-2], x.dtype
 
 
@@ -376,7 +381,7 @@ def _eigh_vjp(g: Any, y: Any, x: Any, *, upper: bool) -> Any:
     values, vectors = y
     grad_values, grad_vectors = g
     turning = _over_gaps(matmul(transposed(vectors), grad_vectors), values)
-    inner = ADD(turning, _on_diagonal(grad_values, x.shape[-1]))
+    inner = ADD(turning, on_diagonal(grad_values, x.shape[-1]))
     return matmul(vectors, matmul(inner, transposed(vectors)))
 
 
@@ -422,7 +427,7 @@ def _svd_vjp(g: Any, y: Any, x: Any, *, full: bool) -> Any:
 
     by_u = _columns_times(turning(u, grad_u), s)
     by_v = transposed(_columns_times(transposed(turning(transposed(vh), transposed(grad_vh))), s))
-    inner = ADD(ADD(by_u, by_v), _on_diagonal(grad_s, s.shape[-1]))
+    inner = ADD(ADD(by_u, by_v), on_diagonal(grad_s, s.shape[-1]))
     total = matmul(u, matmul(inner, vh))
     if x.shape[-2] > s.shape[-1]:  # what of grad_u lies outside the columns of u
         outside = matmul(_identity_minus(matmul(u, transposed(u))), grad_u)

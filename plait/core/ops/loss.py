@@ -133,14 +133,19 @@ def _reduce(loss: Any, weights: Any, target: Any, reduction: str) -> Any:
     return reshape(total, ())
 
 
-def _unreduce(g: Any, weights: Any, reduction: str) -> Any:
-    """The gradient of `_reduce` with respect to the losses, (N, 1, *S)."""
+def _unreduce(g: Any, labels: _Labels, reduction: str) -> Any:
+    """The gradient of `_reduce` with respect to the losses, (N, 1, *S).
+
+    Of a mean over no labels, which is NaN, it is 0.
+    """
+    weights = labels.weights
     if reduction == "none":
         return reshape(g, weights.shape)
     every = tuple(range(len(weights.shape)))
     whole = reshape(g, tuple([1] * len(every)))
     if reduction == "mean":
-        whole = DIV(whole, SUM(weights, axes=every))
+        none = EQ(SUM(labels.ones, axes=every), constant(0, whole))
+        whole = WHERE(none, constant(0, whole), DIV(whole, SUM(weights, axes=every)))
     return spread(whole, weights)
 
 
@@ -199,7 +204,7 @@ def _nll_vjp(
     g: Any, y: Any, logp: Any, target: Any, *weight: Any, ignore: int, reduction: str
 ) -> tuple[Any, ...]:
     labels = _Labels(logp, target, weight, ignore)
-    each = NEG(MUL(_unreduce(widen(g), labels.weights, reduction), labels.weights))
+    each = NEG(MUL(_unreduce(widen(g), labels, reduction), labels.weights))
     whole = spread(each, logp)
     return cast(WHERE(labels.hot, whole, constant(0, whole)), logp.dtype), *[None] * len(
         (target, *weight)
@@ -308,7 +313,7 @@ def _cross_entropy_grad_body(
     g: Any, logits: Any, target: Any, *weight: Any, ignore: int, smoothing: float, reduction: str
 ) -> Any:
     labels = _Labels(logits, target, weight, ignore)
-    each = _unreduce(widen(g), labels.weights, reduction)
+    each = _unreduce(widen(g), labels, reduction)
     p = SOFTMAX(widen(logits), axis=1)
     wanted = labels.weighted(cast(labels.hot, p.dtype))
     mass = labels.weights
@@ -330,7 +335,9 @@ def _cross_entropy_grad(
     reduction: str,
 ) -> np.ndarray:
     index, counts, weights = _label_weights(target, weight, ignore, logits.dtype)
-    each = g / weights.sum(dtype=logits.dtype) if reduction == "mean" else g
+    each = g
+    if reduction == "mean":
+        each = g / weights.sum(dtype=logits.dtype) if counts.any() else np.zeros_like(g)
     grad = np.exp(log_softmax(logits, axis=1))
     if smoothing:
         column = _class_column(weight, logits)

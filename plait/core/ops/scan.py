@@ -152,8 +152,11 @@ def _infer_logcumsumexp(x: Any, *, axis: int) -> tuple[Any, Any]:
 def _logcumsumexp_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
     """grad_i = sum over j >= i of g_j exp(x_i - y_j), by the same op on the reversed line.
 
-    The positive and the negative part of g go through logarithms apart, so nothing overflows.
+    The positive and the negative part of g go through logarithms apart, so nothing overflows. The
+    logarithms are of the size of x, and cancel: they are taken in float64.
     """
+    kind = x.dtype
+    g, y, x = [cast(v, dtypes.float64) for v in (g, y, x)]
 
     def part(sign: Any, size: Any) -> Any:
         log_size = SUB(LOG(WHERE(sign, size, constant(1, g))), y)
@@ -161,7 +164,7 @@ def _logcumsumexp_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
         return EXP(ADD(FLIP(LOGCUMSUMEXP(line, axis=axis), axes=(axis,)), x))
 
     zero = constant(0, g)
-    return SUB(part(GT(g, zero), g), part(LT(g, zero), NEG(g)))
+    return cast(SUB(part(GT(g, zero), g), part(LT(g, zero), NEG(g))), kind)
 
 
 LOGCUMSUMEXP = Op(

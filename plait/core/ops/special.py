@@ -210,6 +210,24 @@ I1E = unary(
     flops=40,
 )
 
+# -- Bessel functions of PyTorch without derivatives ------------------------------------------
+
+
+def _of_bessel(name: str, domain: tuple[float, float] = (0.1, 9.0)) -> Op:
+    return unary(name, getattr(special, name), kinds=REAL, flops=300, domain=domain)
+
+
+BESSEL_J0 = _of_bessel("bessel_j0", (-9.0, 9.0))
+BESSEL_J1 = _of_bessel("bessel_j1", (-9.0, 9.0))
+BESSEL_Y0 = _of_bessel("bessel_y0")
+BESSEL_Y1 = _of_bessel("bessel_y1")
+MODIFIED_BESSEL_K0 = _of_bessel("modified_bessel_k0")
+MODIFIED_BESSEL_K1 = _of_bessel("modified_bessel_k1")
+SCALED_MODIFIED_BESSEL_K0 = _of_bessel("scaled_modified_bessel_k0")
+SCALED_MODIFIED_BESSEL_K1 = _of_bessel("scaled_modified_bessel_k1")
+SPHERICAL_BESSEL_J0 = _of_bessel("spherical_bessel_j0", (-9.0, 9.0))
+AIRY_AI = _of_bessel("airy_ai", (-9.0, 9.0))
+
 # -- logarithms and ratios --------------------------------------------------------------------
 
 

@@ -48,6 +48,8 @@ def _require_weight(name: str, weight: Tensor | None, input: Tensor, classes: in
 
 def _labels(name: str, input: Tensor, target: Tensor) -> tuple[Any, Any]:
     """(scores (N, C, *S), labels (N, *S) int64) once their shapes and types are known to fit."""
+    if input.ndim > 1 and target.ndim and target.shape[0] != input.shape[0]:
+        _raise_batch(name, input.shape[0], target)
     if target.dtype not in (dtypes.int64, dtypes.uint8):
         raise error(
             RuntimeError,
@@ -271,7 +273,6 @@ def _require_long(target: Tensor) -> None:
         )
 
 
-@full_precision
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,
@@ -284,6 +285,8 @@ def multilabel_margin_loss(
     input, target: (N, C) or (C,); the labels, int64, end at the first -1.
     """
     reduction = require_reduction(legacy_reduction(size_average, reduce, reduction))
+    if not input.ndim and not target.ndim:
+        input, target = reshape(input, (1,)), reshape(target, (1,))
     if input.ndim not in (1, 2):
         raise error(
             RuntimeError,

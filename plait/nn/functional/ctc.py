@@ -39,11 +39,19 @@ def ctc_loss(
     """Minus the logarithm of the probability of the targets, over all their alignments.
 
     log_probs: (T, N, C) or (T, C) logarithms of probabilities; targets: (N, S), or those of all
-    samples joined; lengths: one per sample. "mean" divides each loss by its target's length before
-    the mean over samples. Impossible targets give inf, or 0 with `zero_infinity`. Raises
-    RuntimeError for lengths and labels that do not fit.
+    samples joined; lengths: one per sample, in a tensor or tuple. "mean" divides each loss by its
+    target's length before the mean over samples. Impossible targets give inf, or 0 with
+    `zero_infinity`. Raises RuntimeError for lengths and labels that do not fit, TypeError for
+    lengths of another kind.
     """
     require_reduction(reduction)
+    for name, lengths in (("input_lengths", input_lengths), ("target_lengths", target_lengths)):
+        if not isinstance(lengths, (Tensor, np.ndarray, tuple, list)):
+            raise error(
+                TypeError,
+                f"ctc_loss(): argument '{name}' must be Tensor or tuple of ints, not "
+                f"{type(lengths).__name__}",
+            )
     if log_probs.ndim == 2:
         loss = ctc_loss(
             log_probs[:, None],

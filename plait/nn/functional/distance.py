@@ -6,11 +6,13 @@ import numpy as np
 
 from plait._promotion import result_type
 from plait._tensor import Tensor, scalar_type
+from plait._unbuilt import not_built
 from plait.core.functional import arithmetic as fn
 from plait.core.functional import distances
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
 from plait.core.ops.index import TAKE
+from plait.core.ops.view import reshape
 from plait.nn.functional._arguments import common_operands, constant_array, require_tensor
 
 
@@ -27,6 +29,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         )
     a, b = common_operands("cosine_similarity", x1, x2)
     axis = normal_axis(dim, a.ndim, "cosine_similarity")
+    if not a.ndim:
+        a, b = reshape(a, (1,)), reshape(b, (1,))
     return distances.cosine_similarity(a, b, axis, eps)
 
 
@@ -37,6 +41,8 @@ def pairwise_distance(
     require_tensor("pairwise_distance", "x1", x1, 1)
     require_tensor("pairwise_distance", "x2", x2, 2)
     a, b = common_operands("pairwise_distance", x1, x2)
+    if a.dtype.is_complex:
+        raise not_built(f"pairwise_distance of {a.dtype}")
     return distances.pairwise_distance(a, b, float(p), eps, keepdim)
 
 

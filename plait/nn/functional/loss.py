@@ -304,8 +304,8 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """The negative log-likelihood of normal variables with mean `input` and variance `var`.
 
-    var: of input's shape, or without its last axis, or with extent 1 there, or a number. Raises
-    ValueError for a negative variance or another shape.
+    var: of input's shape, or without its last axis, or with extent 1 in one axis, or a number.
+    Raises ValueError for a negative variance or another shape.
     """
     require_tensor("gaussian_nll_loss", "input", input, 1)
     if not isinstance(var, Tensor):
@@ -317,7 +317,9 @@ def gaussian_nll_loss(
     if var.shape != input.shape:
         if tuple(input.shape[:-1]) == tuple(var.shape):
             var = reshape(var, (*var.shape, 1))
-        elif tuple(input.shape[:-1]) != tuple(var.shape[:-1]) or var.shape[-1] != 1:
+        elif input.ndim != var.ndim or [
+            ours for ours, theirs in zip(var.shape, input.shape) if ours != theirs
+        ] != [1]:
             raise error(
                 ValueError,
                 f"var is of incorrect size (gaussian_nll_loss: var {list(var.shape)}, input "

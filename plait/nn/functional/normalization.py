@@ -15,11 +15,11 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.replay.function import one_step
-from plait.core.ops.elementwise import cast
+from plait.core.ops.elementwise import ADD, MUL, cast
 from plait.core.ops.norm import GROUP_NORM, LAYER_NORM, RMS_NORM
 from plait.core.ops.reduce import MEAN
 from plait.core.ops.rows import widen
-from plait.core.ops.view import reshape
+from plait.core.ops.view import broadcast, reshape
 from plait.nn.functional._arguments import require_float, require_tensor
 
 
@@ -69,17 +69,23 @@ def batch_norm(
 
     training: by the batch's own mean and biased variance, and the running statistics take in the
     mean and the unbiased variance by `momentum`. Otherwise by the running statistics. Raises
-    ValueError for one value per channel in training, RuntimeError for other shapes and dtypes.
+    ValueError for one value per channel or an `eps` of 0 in training, or a negative one;
+    RuntimeError for other shapes and dtypes.
     """
     require_tensor("batch_norm", "input", input, 1)
     channels = input.shape[1] if input.ndim > 1 else 0
     if training:
         _require_several(input)
-        if (running_mean is None) != (running_var is None):
+        if eps <= 0.0:
             raise error(
-                ValueError,
-                "running_mean and running_var must either both be None or neither be None",
+                ValueError, f"batch_norm eps must be positive during training, but got {eps}"
             )
+    elif eps < 0.0:
+        raise error(ValueError, f"batch_norm eps must be non-negative, but got {eps}")
+    if training and (running_mean is None) != (running_var is None):
+        raise error(
+            ValueError, "running_mean and running_var must either both be None or neither be None"
+        )
     for what, held in (("running_mean", running_mean), ("running_var", running_var)):
         if held is None and not training:
             raise error(RuntimeError, f"{what} must be defined in evaluation mode")
@@ -98,6 +104,8 @@ def batch_norm(
         (weight, bias, running_mean, running_var),
         "all inputs must share same datatype.",
     )
+    if not input.numel():
+        return _without_values(cast(x, input.dtype), weight, bias)
     if not training:
         scale, shift, mean, variance = [_wide(part) for part in parts]
 
@@ -106,10 +114,19 @@ def batch_norm(
 
         return cast(rounded_once(formula, x), input.dtype)
     y, mean, variance = norms.batch_norm_training(x, parts[0], parts[1], float(eps))
-    if running_mean is not None and running_var is not None:
+    # A batch of none has no statistics.
+    if running_mean is not None and running_var is not None and input.numel():
         _update_running(running_mean, mean, momentum)
         _update_running(running_var, variance, momentum)
     return cast(y, input.dtype)
+
+
+def _without_values(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
+    """Nothing, with gradients of 0: PyTorch leaves the running statistics as they are."""
+    for part, apply in ((weight, MUL), (bias, ADD)):
+        if part is not None and part.numel():
+            y = apply(y, broadcast(cast(part[0], y.dtype), tuple(y.shape)))
+    return y
 
 
 def _wide(part: Any) -> Any:

@@ -85,6 +85,10 @@ from plait.nn.modules.fold import (
     Fold,
     Unfold,
 )
+from plait.nn.modules.fractional_pooling import (
+    FractionalMaxPool2d,
+    FractionalMaxPool3d,
+)
 from plait.nn.modules.instancenorm import (
     InstanceNorm1d,
     InstanceNorm2d,
@@ -98,6 +102,10 @@ from plait.nn.modules.linear import (
     Identity,
     LazyLinear,
     Linear,
+)
+from plait.nn.modules.linear_cross_entropy import (
+    LinearCrossEntropyLoss,
+    LinearCrossEntropyOptions,
 )
 from plait.nn.modules.loss import (
     BCELoss,
@@ -252,6 +260,8 @@ __all__ = [
     "FeatureAlphaDropout",
     "Flatten",
     "Fold",
+    "FractionalMaxPool2d",
+    "FractionalMaxPool3d",
     "GRUCell",
     "GaussianNLLLoss",
     "GroupNorm",
@@ -287,6 +297,8 @@ __all__ = [
     "LazyLinear",
     "LeakyReLU",
     "Linear",
+    "LinearCrossEntropyLoss",
+    "LinearCrossEntropyOptions",
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",

@@ -124,100 +124,35 @@ class MultiheadAttention(Module):
         `key_padding_mask` (N, S), `attn_mask` (L, S) or (N * heads, L, S). `is_causal` is a hint
         that `attn_mask` is the causal mask, which must be given.
         """
-        if is_causal and attn_mask is None:
-            raise error(RuntimeError, "Need attn_mask if specifying the is_causal hint.")
-        batched = query.dim() == 3
-        self._check_shapes(query, key, value)
-        if not batched:
-            query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
-            if key_padding_mask is not None:
-                key_padding_mask = key_padding_mask.unsqueeze(0)
-        elif self.batch_first:
+        turned = self.batch_first and query.dim() == 3
+        if turned:
             query, key, value = (t.transpose(0, 1) for t in (query, key, value))
-        output, weights = self._attend(query, key, value, key_padding_mask, attn_mask, need_weights)
-        if weights is not None and average_attn_weights:
-            weights = weights.mean(dim=1)  # (N, L, S)
-        if not batched:
-            return output.squeeze(1), None if weights is None else weights.squeeze(0)
-        return output.transpose(0, 1) if self.batch_first else output, weights
-
-    def _check_shapes(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        if query.dim() not in (2, 3) or key.dim() != query.dim() or value.dim() != query.dim():
-            raise AssertionError(
-                "MultiheadAttention: query, key and value must all be 2-D (unbatched) or 3-D "
-                f"(batched), got {query.dim()}-D, {key.dim()}-D and {value.dim()}-D tensors"
-            )
-        if query.size(-1) != self.embed_dim:
-            raise AssertionError(
-                f"was expecting embedding dimension of {self.embed_dim}, but got {query.size(-1)}"
-            )
-
-    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> list[Tensor]:
-        """The three inputs in the heads' joint space, each (length, N, E)."""
-        if self._qkv_same_embed_dim:
-            weights = self.in_proj_weight.chunk(3)
-        else:
-            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
-
-    def _attend(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        key_padding_mask: Tensor | None,
-        attn_mask: Tensor | None,
-        need_weights: bool,
-    ) -> tuple[Tensor, Tensor | None]:
-        length, batch, _ = query.shape
-        q, k, v = self._project(query, key, value)
-        mask = self._merge_masks(key_padding_mask, attn_mask, batch, q.dtype)
-        added = 0
-        if self.bias_k is not None and self.bias_v is not None:
-            k = plait.cat([k, self.bias_k.repeat(1, batch, 1)])
-            v = plait.cat([v, self.bias_v.repeat(1, batch, 1)])
-            added += 1
-        heads = (batch, self.num_heads, -1, self.head_dim)
-        q, k, v = (
-            t.reshape(t.size(0), batch, self.num_heads, self.head_dim).permute(1, 2, 0, 3)
-            for t in (q, k, v)
-        )  # (N, heads, length, head_dim)
-        if self.add_zero_attn:
-            zeros = q.new_zeros((*heads[:2], 1, self.head_dim))
-            k, v = plait.cat([k, zeros], dim=2), plait.cat([v, zeros], dim=2)
-            added += 1
-        if mask is not None and added:
-            mask = F.pad(mask, (0, added))
-        p = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            scores = (q * self.head_dim**-0.5) @ k.transpose(-2, -1)
-            weights = F.softmax(scores if mask is None else scores + mask, dim=-1)
-            weights = F.dropout(weights, p=p) if p > 0.0 else weights
-            context = weights @ v
-        else:
-            context = F.scaled_dot_product_attention(q, k, v, mask, p)
-        joined = context.permute(2, 0, 1, 3).reshape(length, batch, self.embed_dim)
-        return self.out_proj(joined), weights
-
-    def _merge_masks(
-        self, padding: Tensor | None, attention: Tensor | None, batch: int, dtype: Any
-    ) -> Tensor | None:
-        """Both masks as one that is added to the scores: (N or 1, heads or 1, L or 1, S)."""
-        merged = None
-        if attention is not None:
-            scores = _additive(attention, dtype)
-            leading = (batch, self.num_heads) if scores.dim() == 3 else (1, 1)
-            merged = scores.reshape(*leading, *scores.shape[-2:])
-        if padding is not None:
-            keys = _additive(padding, dtype).reshape(batch, 1, 1, -1)
-            merged = keys if merged is None else merged + keys
-        return merged
-
-
-def _additive(mask: Tensor, dtype: Any) -> Tensor:
-    """A boolean mask (True is left out) as 0 and -inf; a floating mask as it is."""
-    if mask.dtype != plait.bool:
-        return mask.to(dtype)
-    return plait.zeros(mask.shape, dtype=dtype).masked_fill(mask, float("-inf"))
+        separate = {
+            "use_separate_proj_weight": True,
+            "q_proj_weight": self.q_proj_weight,
+            "k_proj_weight": self.k_proj_weight,
+            "v_proj_weight": self.v_proj_weight,
+        }
+        output, weights = F.multi_head_attention_forward(
+            query,
+            key,
+            value,
+            self.embed_dim,
+            self.num_heads,
+            self.in_proj_weight,
+            self.in_proj_bias,
+            self.bias_k,
+            self.bias_v,
+            self.add_zero_attn,
+            self.dropout,
+            self.out_proj.weight,
+            self.out_proj.bias,
+            training=self.training,
+            key_padding_mask=key_padding_mask,
+            need_weights=need_weights,
+            attn_mask=attn_mask,
+            average_attn_weights=average_attn_weights,
+            is_causal=is_causal,
+            **({} if self._qkv_same_embed_dim else separate),
+        )
+        return output.transpose(0, 1) if turned else output, weights

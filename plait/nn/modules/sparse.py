@@ -16,12 +16,12 @@ __all__ = ["Embedding", "EmbeddingBag"]
 
 
 def _check_padding_index(padding_idx: int | None, count: int) -> int | None:
-    """`padding_idx` counted from the start; ValueError if there is no such row."""
+    """`padding_idx` counted from the start; AssertionError if there is no such row."""
     if padding_idx is None or 0 <= padding_idx < count:
         return padding_idx
     if not -count <= padding_idx < 0:
         raise error(
-            ValueError,
+            AssertionError,
             f"Padding_idx must be within num_embeddings, got {padding_idx} for {count} embeddings",
         )
     return padding_idx + count

@@ -64,6 +64,20 @@ SAMPLES: dict[str, Callable[[np.random.Generator, DType], list[Sample]]] = {
     "i0e": _one("i0e", [0.0, 8.0, -8.0, 100.0, np.nan]),
     "i1": _one("i1", [0.0, 8.0, -8.0]),
     "i1e": _one("i1e", [0.0, 8.0, -8.0, 100.0]),
+    **{
+        name: _one(name, [0.0, -0.0, 3.0, -3.0, 80.0, -80.0, np.nan])
+        for name in ("bessel_j0", "bessel_j1", "airy_ai", "spherical_bessel_j0")
+    },
+    **{
+        name: _one(name, [0.0, -1.0, 2.0, 3.0, 80.0, np.nan])
+        for name in ("bessel_y0", "bessel_y1", "modified_bessel_k0", "modified_bessel_k1")
+    },
+    **{
+        f"scaled_modified_bessel_k{order}": _one(
+            f"scaled_modified_bessel_k{order}", [0.0, -1.0, 2.0, 1e4, np.nan]
+        )
+        for order in (0, 1)
+    },
     "sinc": _one("sinc", [0.0, 1.0, -2.0, 0.5, np.nan]),
     "entr": _one("entr", [0.0, 1.0, -1.0, np.inf, np.nan]),
     "logit": _one("logit", _UNIT),
@@ -90,7 +104,13 @@ def _in_torch(name: str) -> Callable[..., Any]:
 
 _NAMES = {"lgamma": "gammaln", "igamma": "gammainc", "igammac": "gammaincc"}
 
-TORCH: dict[str, Callable] = {name: _in_torch(_NAMES.get(name, name)) for name in SAMPLES}
+# PyTorch's Bessel functions have errors of 1e-14 and more in float64: tests/core/test_special.py
+# and tests/face/test_bessel_torch.py compare those.
+TORCH: dict[str, Callable] = {
+    name: _in_torch(_NAMES.get(name, name))
+    for name in SAMPLES
+    if "bessel" not in name and name != "airy_ai"
+}
 
 
 def _torch_polygamma(torch: Any, x: Any, *, n: int) -> Any:

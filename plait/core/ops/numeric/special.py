@@ -11,10 +11,27 @@ from numpy.typing import ArrayLike
 from plait.core.ops.numeric.special_bessel import i0, i0e, i1, i1e
 from plait.core.ops.numeric.special_erf import erf, erfc, erfcx, erfinv, log_ndtr, ndtr, ndtri
 from plait.core.ops.numeric.special_gamma import digamma, lgamma, multigammaln, polygamma, zeta
+from plait.core.ops.numeric.special_hankel import (
+    airy_ai,
+    bessel_j0,
+    bessel_j1,
+    bessel_y0,
+    bessel_y1,
+    modified_bessel_k0,
+    modified_bessel_k1,
+    scaled_modified_bessel_k0,
+    scaled_modified_bessel_k1,
+    spherical_bessel_j0,
+)
 from plait.core.ops.numeric.special_igamma import igamma, igammac
 from plait.core.ops.numeric.widened import in_float64
 
 __all__ = [
+    "airy_ai",
+    "bessel_j0",
+    "bessel_j1",
+    "bessel_y0",
+    "bessel_y1",
     "digamma",
     "entr",
     "erf",
@@ -30,11 +47,16 @@ __all__ = [
     "lgamma",
     "log_ndtr",
     "logit",
+    "modified_bessel_k0",
+    "modified_bessel_k1",
     "multigammaln",
     "ndtr",
     "ndtri",
     "polygamma",
+    "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1",
     "sinc",
+    "spherical_bessel_j0",
     "xlog1py",
     "xlogy",
     "zeta",

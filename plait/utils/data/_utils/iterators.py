@@ -107,6 +107,11 @@ class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
 
     def __init__(self, loader: Any) -> None:
         super().__init__(loader)
+        if loader.timeout != 0:
+            raise error(
+                AssertionError,
+                f"timeout={loader.timeout} is for worker processes: without any it must be 0",
+            )
         self._dataset_fetcher = _DatasetKind.create_fetcher(
             self._dataset_kind,
             self._dataset,
