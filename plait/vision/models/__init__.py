@@ -1,6 +1,6 @@
 """Models for images under torchvision's names, with its names and shapes of parameters."""
 
-from plait.vision.models import mobilenet, segmentation
+from plait.vision.models import detection, mobilenet, segmentation
 from plait.vision.models._api import (
     Weights,
     WeightsEnum,
