@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from plait.compiler.compiled import Compiled
 from plait.compiler.log import log
 from plait.core.lazy.capture import Break
+
+
+class _Training:
+    """Whether a step of Keras' own loops runs. recording: what surrounds one that is
+    differentiated; a dialect with tapes sets it."""
+
+    inside = False
+    recording: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
+
+    @contextmanager
+    def step(self, recorded: bool) -> Iterator[None]:
+        """Around the Python code of one step."""
+        before, self.inside = self.inside, True
+        try:
+            with self.recording() if recorded else nullcontext():
+                yield
+        finally:
+            self.inside = before
+
+
+training = _Training()
 
 
 class StepFunction:

@@ -233,13 +233,9 @@ def __getattr__(name: str) -> _Any:
     if name in _LATE:
         return _importlib.import_module(f"plait.tf.{name}")
     if name == "keras":
-        from plait.tf._keras import load
-
-        return load()
+        return _importlib.import_module("plait.tf.keras")
     if name in ("losses", "metrics", "optimizers"):
-        from plait.tf._keras import load
-
-        return getattr(load(), name)
+        return getattr(_importlib.import_module("plait.tf.keras"), name)
     if name in _UNBUILT:
         raise _NotBuilt(f"tf.{name} is not built in Plait yet")
     if not name.startswith("_"):

@@ -76,6 +76,10 @@ class Tensor:
 
     # -- reading ------------------------------------------------------------------------------
 
+    def _as_core_tensor(self) -> Any:
+        """The core's tensor; an array of byte strings."""
+        return self._inner if type(self._inner) is np.ndarray else self.inner()
+
     def inner(self) -> Any:
         """The core's tensor, without its history where no tape that records now has it."""
         held = self._inner

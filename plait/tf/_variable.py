@@ -103,6 +103,10 @@ class Variable(metaclass=VariableMeta):
         """The memory: a leaf of the core, or an array of strings."""
         return self._leaf if self._graph is None else sessions["cell"](self)
 
+    def _as_core_tensor(self) -> Any:
+        """The present value as a tensor of the core."""
+        return self._as_tf_tensor()._as_core_tensor()
+
     def _as_tf_tensor(self) -> Any:
         """The present value as a tensor; tapes that watch the variable follow it."""
         if self._graph is not None and not state.inside and state.graph is not None:
