@@ -7,10 +7,9 @@ everywhere, and TensorFlow's functions take those too. Both record into one grap
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from keras.src import backend, tree
@@ -34,7 +33,6 @@ def connect() -> None:
     Layer.__call__ = _at_the_edge(Layer.__call__)
     Loss.__call__ = _at_the_edge(Loss.__call__)
     Layer._setattr_hook = _track(Layer._setattr_hook)
-    training.recording = _recording
     _take_files_that_are_there()
 
 
@@ -73,17 +71,6 @@ def _at_the_edge(call: Callable[..., Any]) -> Callable[..., Any]:
         return made if inner or backend.in_stateless_scope() else _mapped(_outside, made)
 
     return edge
-
-
-@contextlib.contextmanager
-def _recording() -> Iterator[None]:
-    """Around a training step of Keras' own: TensorFlow's functions record for differentiation, as
-    they do while a tape records."""
-    before, state.tapes = state.tapes, (object(),)
-    try:
-        yield
-    finally:
-        state.tapes = before
 
 
 # -- variables -------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def _asked_by_import_statement() -> bool:
 
 
 def install_as(*names: str) -> None:
-    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision").
+    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision", "tensorflow").
 
     Holds for this process and for the `multiprocessing` workers it starts; calling it again is
     harmless.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 from plait.compiler.compiled import Compiled
@@ -12,19 +12,16 @@ from plait.core.lazy.capture import Break
 
 
 class _Training:
-    """Whether a step of Keras' own loops runs. recording: what surrounds one that is
-    differentiated; a dialect with tapes sets it."""
+    """Whether a step of Keras' own loops runs."""
 
     inside = False
-    recording: Callable[[], AbstractContextManager[None]] = staticmethod(nullcontext)
 
     @contextmanager
-    def step(self, recorded: bool) -> Iterator[None]:
+    def step(self) -> Iterator[None]:
         """Around the Python code of one step."""
         before, self.inside = self.inside, True
         try:
-            with self.recording() if recorded else nullcontext():
-                yield
+            yield
         finally:
             self.inside = before
 

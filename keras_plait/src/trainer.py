@@ -93,9 +93,15 @@ class PlaitTrainer(base_trainer.Trainer):
             step = self._compiled(self._surrounded("predict_step"))
             self.predict_function = self._several(_without_gradients(step), joined=True)
 
+    def _needs_no_call(self) -> bool:
+        """Whether the model has a training step of its own, and no `call`: it cannot be built
+        before, and on TensorFlow need not be."""
+        own = type(self).train_step is not PlaitTrainer.train_step
+        return own and type(self).call.__module__ == "keras.src.models.model"
+
     def _surrounded(self, name: str) -> Callable[[Any], Any]:
         def step(data: Any) -> Any:
-            with training.step(recorded=name == "train_step"):
+            with training.step():
                 return getattr(self, name)(data)
 
         return step
@@ -158,7 +164,8 @@ class PlaitTrainer(base_trainer.Trainer):
             class_weight=class_weight,
             steps_per_execution=self.steps_per_execution,
         )
-        self._symbolic_build(iterator=batches)
+        if not self._needs_no_call():
+            self._symbolic_build(iterator=batches)
         batches.reset()
         callbacks = self._callbacks(callbacks, batches, verbose, epochs, history=True)
         self.make_train_function()

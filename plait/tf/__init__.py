@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from plait import version as _version
 from plait._unbuilt import NotBuilt as _NotBuilt
 from plait.tf import (
     autograph,
@@ -17,12 +18,14 @@ from plait.tf import (
     config,
     data,
     debugging,
+    distribute,
     dtypes,
     errors,
     image,
     initializers,
     io,
     linalg,
+    lookup,
     math,
     nest,
     nn,
@@ -211,12 +214,12 @@ from plait.tf.initializers import Zeros as zeros_initializer
 from plait.tf.math import truncatediv, truncatemod
 
 #: The version of TensorFlow whose interface is followed.
-__version__ = "2.21.0"
+__version__ = _version.TENSORFLOW_INTERFACE
 newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat", "saved_model"])
+_LATE = frozenset(["compat"])
 
 
 class version:

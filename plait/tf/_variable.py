@@ -10,6 +10,8 @@ import numpy as np
 
 import plait
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
+from plait.core.lazy.cell import settle
 from plait.core.lazy.modes import grad_mode
 from plait.tf import errors
 from plait.tf._convert import convert, inner
@@ -118,6 +120,10 @@ class Variable(metaclass=VariableMeta):
         for tape in state.tapes:
             watched = tape.reads(self) or watched
         if watched:
+            if leaf._cell.fallback is not None and watch.active is None:
+                # A new step begins: what the last one wrote is computed, as one graph that is the
+                # same each time.
+                settle()
             return Tensor(leaf.frozen())
         return Tensor(leaf.detach().frozen())
 
