@@ -47,12 +47,11 @@ KINDS = (
     "r2plus1d",
     "r3d",
     "raft",
-    "retinanet",
     "s3d",
     "ssdlite",
     "swin3d",
 )
-ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "ssd300")
+ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "retinanet", "ssd300")
 
 
 def small_models(models) -> dict:

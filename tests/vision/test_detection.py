@@ -14,6 +14,7 @@ from plait.vision.models.detection.anchor_utils import AnchorGenerator, DefaultB
 from plait.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from plait.vision.models.detection.faster_rcnn import FasterRCNN, TwoMLPHead
 from plait.vision.models.detection.image_list import ImageList
+from plait.vision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from plait.vision.models.detection.roi_heads import RoIHeads
 from plait.vision.models.detection.ssd import SSD
 from plait.vision.models.detection.transform import GeneralizedRCNNTransform
@@ -176,6 +177,20 @@ def small_ssd():
     return SSD(small_backbone(), generator, (32, 32), 3, score_thresh=0.0)
 
 
+def small_retinanet():
+    plait.manual_seed(0)
+    anchors = AnchorGenerator(((8, 16),), ((1.0,),))
+    return RetinaNet(small_backbone(), 3, 32, 64, anchor_generator=anchors, score_thresh=0.0)
+
+
+def small_retinanet_v2():
+    """With group norms, and generalised IoU for the boxes."""
+    model = small_retinanet()
+    model.head = RetinaNetHead(8, 2, 3, norm_layer=lambda channels: nn.GroupNorm(2, channels))
+    model.head.regression_head._loss_type = "giou"
+    return model
+
+
 IMAGES = [plait.from_numpy(RNG.random((3, 32, 40)).astype(np.float32)), plait.zeros(3, 48, 32)]
 TARGETS = [
     {"boxes": boxes([2, 2, 12, 12], [20, 5, 36, 24]), "labels": plait.tensor([1, 2])},
@@ -184,6 +199,8 @@ TARGETS = [
 LOSSES = {
     small_rcnn: {"loss_classifier", "loss_box_reg", "loss_objectness", "loss_rpn_box_reg"},
     small_ssd: {"bbox_regression", "classification"},
+    small_retinanet: {"bbox_regression", "classification"},
+    small_retinanet_v2: {"bbox_regression", "classification"},
 }
 
 
@@ -217,7 +234,7 @@ def test_detections(make):
         assert (result["boxes"] >= 0).all()
         assert (result["boxes"][:, 0::2] <= width + 1e-3).all()
         assert (result["boxes"][:, 1::2] <= height + 1e-3).all()
-        assert set(result["labels"].tolist()) <= {1, 2}
+        assert set(result["labels"].tolist()) <= {0, 1, 2}
         scores = result["scores"].tolist()
         assert scores == sorted(scores, reverse=True)
     assert make is small_rcnn or len(found[0]["scores"]) > 0

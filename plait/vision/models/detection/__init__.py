@@ -12,6 +12,13 @@ from plait.vision.models.detection.faster_rcnn import (
     fasterrcnn_resnet50_fpn,
     fasterrcnn_resnet50_fpn_v2,
 )
+from plait.vision.models.detection.retinanet import (
+    RetinaNet,
+    RetinaNet_ResNet50_FPN_V2_Weights,
+    RetinaNet_ResNet50_FPN_Weights,
+    retinanet_resnet50_fpn,
+    retinanet_resnet50_fpn_v2,
+)
 from plait.vision.models.detection.ssd import SSD300_VGG16_Weights, ssd300_vgg16
 
 __getattr__ = unbuilt(
@@ -20,13 +27,10 @@ __getattr__ = unbuilt(
         "FCOS",
         "KeypointRCNN",
         "MaskRCNN",
-        "RetinaNet",
         "fcos_resnet50_fpn",
         "keypointrcnn_resnet50_fpn",
         "maskrcnn_resnet50_fpn",
         "maskrcnn_resnet50_fpn_v2",
-        "retinanet_resnet50_fpn",
-        "retinanet_resnet50_fpn_v2",
         "ssdlite320_mobilenet_v3_large",
     ),
 )
