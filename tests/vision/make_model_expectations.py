@@ -40,7 +40,6 @@ TOO_LARGE = ("regnet_y_128gf", "vit_h_14")
 KINDS = (
     "fcos",
     "keypointrcnn",
-    "maskrcnn",
     "mc3",
     "mvit",
     "quantized",
@@ -51,7 +50,7 @@ KINDS = (
     "ssdlite",
     "swin3d",
 )
-ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "retinanet", "ssd300")
+ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "maskrcnn", "retinanet", "ssd300")
 
 
 def small_models(models) -> dict:

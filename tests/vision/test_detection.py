@@ -10,10 +10,16 @@ import plait
 from plait import nn
 from plait.vision import models, ops
 from plait.vision.models.detection import _utils as det_utils
+from plait.vision.models.detection._masks import paste_masks_in_image
 from plait.vision.models.detection.anchor_utils import AnchorGenerator, DefaultBoxGenerator
 from plait.vision.models.detection.backbone_utils import _resnet_fpn_extractor
 from plait.vision.models.detection.faster_rcnn import FasterRCNN, TwoMLPHead
 from plait.vision.models.detection.image_list import ImageList
+from plait.vision.models.detection.mask_rcnn import (
+    MaskRCNN,
+    MaskRCNNHeads,
+    MaskRCNNPredictor,
+)
 from plait.vision.models.detection.retinanet import RetinaNet, RetinaNetHead
 from plait.vision.models.detection.roi_heads import RoIHeads
 from plait.vision.models.detection.ssd import SSD
@@ -258,10 +264,60 @@ def test_parts_that_do_not_fit():
         FasterRCNN(nn.Identity(), 2)
     with pytest.raises(ValueError, match="num_classes should not be None"):
         FasterRCNN(small_backbone())
-    with pytest.raises(NotImplementedError, match="with masks"):
-        RoIHeads(*[None] * 11, mask_head=nn.Identity())
-    with pytest.raises(NotImplementedError, match="maskrcnn_resnet50_fpn is not built"):
-        _ = models.detection.maskrcnn_resnet50_fpn
+    with pytest.raises(NotImplementedError, match="with key points"):
+        RoIHeads(*[None] * 11, keypoint_head=nn.Identity())
+    with pytest.raises(NotImplementedError, match="keypointrcnn_resnet50_fpn is not built"):
+        _ = models.detection.keypointrcnn_resnet50_fpn
+
+
+def test_masks():
+    plait.manual_seed(0)
+    model = MaskRCNN(
+        small_backbone(),
+        num_classes=3,
+        min_size=32,
+        max_size=64,
+        rpn_anchor_generator=AnchorGenerator(((8, 16),), ((1.0,),)),
+        box_roi_pool=ops.MultiScaleRoIAlign(["0"], 2, 2),
+        box_head=TwoMLPHead(32, 1024),
+        box_score_thresh=0.0,
+        mask_roi_pool=ops.MultiScaleRoIAlign(["0"], 4, 2),
+        mask_head=MaskRCNNHeads(8, [8], 1),
+        mask_predictor=None,
+        box_detections_per_img=3,
+    )
+    model.roi_heads.mask_predictor = MaskRCNNPredictor(8, 8, 3)
+    targets = [
+        {**target, "masks": plait.ones(len(target["labels"]), *image.shape[-2:])}
+        for target, image in zip(TARGETS, IMAGES)
+    ]
+    optimizer = plait.optim.SGD(model.parameters(), lr=0.05)
+    totals = []
+    for _ in range(5):
+        plait.manual_seed(1)
+        losses = model(IMAGES, targets)
+        assert len(losses) == 5
+        optimizer.zero_grad()
+        losses["loss_mask"].backward()
+        optimizer.step()
+        totals.append(losses["loss_mask"].item())
+    assert totals[-1] < totals[0]
+    for result, image in zip(model.eval()(IMAGES), IMAGES):
+        count = len(result["boxes"])
+        assert result["masks"].shape == (count, 1, *image.shape[-2:])
+        assert (result["masks"] >= 0).all() and (result["masks"] <= 1).all()
+    nothing = [{**target, "masks": plait.zeros(0, 48, 32)} for target in TARGETS[1:]]
+    assert model.train()(IMAGES[1:], nothing)["loss_mask"].item() == 0
+
+
+def test_pasting_masks():
+    masks = plait.ones(2, 1, 4, 4)
+    pasted = paste_masks_in_image(masks, boxes([2, 1, 10, 9], [6, -4, 14, 3]), (8, 12))
+    assert pasted.shape == (2, 1, 8, 12)
+    assert pasted[0, 0, 4, 6].item() == 1.0
+    assert pasted[0, 0, :, 0].abs().max().item() == 0  # left of the first box
+    assert pasted[1, 0, 0, 10].item() == 1.0  # the second reaches above the image
+    assert pasted[1, 0, 7].abs().max().item() == 0
 
 
 def test_frozen_layers_of_a_trained_backbone():

@@ -12,6 +12,13 @@ from plait.vision.models.detection.faster_rcnn import (
     fasterrcnn_resnet50_fpn,
     fasterrcnn_resnet50_fpn_v2,
 )
+from plait.vision.models.detection.mask_rcnn import (
+    MaskRCNN,
+    MaskRCNN_ResNet50_FPN_V2_Weights,
+    MaskRCNN_ResNet50_FPN_Weights,
+    maskrcnn_resnet50_fpn,
+    maskrcnn_resnet50_fpn_v2,
+)
 from plait.vision.models.detection.retinanet import (
     RetinaNet,
     RetinaNet_ResNet50_FPN_V2_Weights,
@@ -26,11 +33,8 @@ __getattr__ = unbuilt(
     (
         "FCOS",
         "KeypointRCNN",
-        "MaskRCNN",
         "fcos_resnet50_fpn",
         "keypointrcnn_resnet50_fpn",
-        "maskrcnn_resnet50_fpn",
-        "maskrcnn_resnet50_fpn_v2",
         "ssdlite320_mobilenet_v3_large",
     ),
 )

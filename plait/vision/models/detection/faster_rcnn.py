@@ -118,19 +118,18 @@ class FasterRCNN(GeneralizedRCNN):
         super().__init__(backbone, rpn, heads, transform)
 
 
-def _check_parts(backbone: Any, num_classes: int | None, box_predictor: Any) -> None:
+def _check_parts(backbone: Any, num_classes: int | None, predictor: Any) -> None:
+    """ValueError unless the backbone says its channels, and the classes are given just once."""
     if not hasattr(backbone, "out_channels"):
         raise error(
             ValueError,
             "backbone should contain an attribute out_channels specifying the number of output "
             "channels (assumed to be the same for all the levels)",
         )
-    if num_classes is not None and box_predictor is not None:
-        raise error(ValueError, "num_classes should be None when box_predictor is specified")
-    if num_classes is None and box_predictor is None:
-        raise error(
-            ValueError, "num_classes should not be None when box_predictor is not specified"
-        )
+    if num_classes is not None and predictor is not None:
+        raise error(ValueError, "num_classes should be None when a predictor is specified")
+    if num_classes is None and predictor is None:
+        raise error(ValueError, "num_classes should not be None when no predictor is specified")
 
 
 class TwoMLPHead(nn.Module):

@@ -1,4 +1,4 @@
-"""The second stage of Faster R-CNN: what the proposals are, and where exactly."""
+"""The second stage of Faster and Mask R-CNN: what the proposals are, and where exactly."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.vision import ops
 from plait.vision.models.detection import _utils as det_utils
+from plait.vision.models.detection._masks import maskrcnn_inference, maskrcnn_loss
 
 # Detections with a side below this are none.
 _MIN_SIZE = 1e-2
@@ -42,7 +43,10 @@ class RoIHeads(nn.Module):
         bbox_reg_weights: of `BoxCoder`.
         score_thresh, nms_thresh, detections_per_img: of the detections.
 
-    Masks and key points are not built.
+        mask_roi_pool, mask_head, mask_predictor: features of boxes to a logit for each pixel of a
+            small mask, by class; no masks without them.
+
+    Key points are not built.
     """
 
     def __init__(
@@ -66,8 +70,6 @@ class RoIHeads(nn.Module):
         keypoint_predictor: Any = None,
     ) -> None:
         super().__init__()
-        if any((mask_roi_pool, mask_head, mask_predictor)):
-            raise not_built("RoIHeads with masks")
         if any((keypoint_roi_pool, keypoint_head, keypoint_predictor)):
             raise not_built("RoIHeads with key points")
         self.proposal_matcher = det_utils.Matcher(fg_iou_thresh, bg_iou_thresh)
@@ -81,6 +83,13 @@ class RoIHeads(nn.Module):
         self.score_thresh = score_thresh
         self.nms_thresh = nms_thresh
         self.detections_per_img = detections_per_img
+        self.mask_roi_pool = mask_roi_pool
+        self.mask_head = mask_head
+        self.mask_predictor = mask_predictor
+
+    def has_mask(self) -> bool:
+        """Whether masks are predicted."""
+        return None not in (self.mask_roi_pool, self.mask_head, self.mask_predictor)
 
     def forward(
         self,
@@ -89,25 +98,53 @@ class RoIHeads(nn.Module):
         image_shapes: Sequence[Sequence[int]],
         targets: Sequence[dict[str, Any]] | None = None,
     ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-        labels = wanted = None
-        if self.training:
-            proposals, labels, wanted = self.select_training_samples(proposals, targets)
-        pooled = self.box_roi_pool(features, proposals, image_shapes)
-        class_logits, box_regression = self.box_predictor(self.box_head(pooled))
-        if labels is not None and wanted is not None:
-            loss, box_loss = fastrcnn_loss(class_logits, box_regression, labels, wanted)
-            return [], {"loss_classifier": loss, "loss_box_reg": box_loss}
-        found = self.postprocess_detections(class_logits, box_regression, proposals, image_shapes)
-        return found, {}
-
-    def select_training_samples(
-        self, proposals: list[Any], targets: Sequence[dict[str, Any]] | None
-    ) -> tuple[list[Any], list[Any], list[Any]]:
-        """A sample of the proposals and the true boxes, with their classes and codes."""
+        if not self.training:
+            pooled = self.box_roi_pool(features, proposals, image_shapes)
+            logits, regression = self.box_predictor(self.box_head(pooled))
+            found = self.postprocess_detections(logits, regression, proposals, image_shapes)
+            if self.has_mask():
+                boxes = [result["boxes"] for result in found]
+                masks = self._mask_logits(features, boxes, image_shapes)
+                of_labels = maskrcnn_inference(masks, [result["labels"] for result in found])
+                for result, mask in zip(found, of_labels):
+                    result["masks"] = mask
+            return found, {}
         if targets is None:
             raise error(ValueError, "targets should not be None")
+        proposals, matched, labels, wanted = self.select_training_samples(proposals, targets)
+        pooled = self.box_roi_pool(features, proposals, image_shapes)
+        logits, regression = self.box_predictor(self.box_head(pooled))
+        loss, box_loss = fastrcnn_loss(logits, regression, labels, wanted)
+        losses = {"loss_classifier": loss, "loss_box_reg": box_loss}
+        if self.has_mask():
+            inside = [det_utils.indices_of(label > 0) for label in labels]
+            boxes = [of_image[places] for of_image, places in zip(proposals, inside)]
+            numbers = [of_image[places] for of_image, places in zip(matched, inside)]
+            masks = self._mask_logits(features, boxes, image_shapes)
+            losses["loss_mask"] = maskrcnn_loss(
+                masks,
+                boxes,
+                [target["masks"] for target in targets],
+                [target["labels"] for target in targets],
+                numbers,
+            )
+        return [], losses
+
+    def _mask_logits(
+        self, features: Mapping[str, Any], boxes: list[Any], image_shapes: Sequence[Any]
+    ) -> Any:
+        """(boxes of all images, classes, M, M)."""
+        return self.mask_predictor(
+            self.mask_head(self.mask_roi_pool(features, boxes, image_shapes))
+        )
+
+    def select_training_samples(
+        self, proposals: list[Any], targets: Sequence[dict[str, Any]]
+    ) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """A sample of the proposals and the true boxes: their boxes, the numbers of their true
+        boxes, their classes, and the codes of the true boxes."""
         dtype = proposals[0].dtype
-        chosen, labels, matched = [], [], []
+        chosen, matched, labels, true_boxes = [], [], [], []
         for of_image, target in zip(proposals, targets):
             boxes = target["boxes"].to(dtype)
             candidates = plait.cat([of_image, boxes])
@@ -117,8 +154,9 @@ class RoIHeads(nn.Module):
             chosen.append(candidates[sampled])
             labels.append(label[sampled])
             true = boxes if boxes.shape[0] else plait.zeros((1, 4), dtype=dtype)
-            matched.append(true[numbers[sampled]])
-        return chosen, labels, self.box_coder.encode(matched, chosen)
+            matched.append(numbers[sampled])
+            true_boxes.append(true[numbers[sampled]])
+        return chosen, matched, labels, self.box_coder.encode(true_boxes, chosen)
 
     def _assigned(self, candidates: Any, boxes: Any, classes: Any) -> tuple[Any, Any]:
         """For each candidate the number of its true box, and its class (0 none, -1 unclear)."""

@@ -10,6 +10,7 @@ import plait
 from plait import nn
 from plait._unbuilt import not_built
 from plait.core.ir.errors import error
+from plait.vision.models.detection._masks import paste_masks_in_image
 from plait.vision.models.detection.image_list import ImageList
 
 Target = dict[str, Any]
@@ -131,11 +132,13 @@ class GeneralizedRCNNTransform(nn.Module):
         image_shapes: Sequence[Sequence[int]],
         original_image_sizes: Sequence[Sequence[int]],
     ) -> list[Target]:
-        """The boxes in the pixels of the images as they were given."""
+        """The boxes, and masks, in the pixels of the images as they were given."""
         if self.training:
             return result
         for found, shape, original in zip(result, image_shapes, original_image_sizes):
             found["boxes"] = resize_boxes(found["boxes"], shape, original)
+            if "masks" in found:
+                found["masks"] = paste_masks_in_image(found["masks"], found["boxes"], original)
         return result
 
     def __repr__(self) -> str:
