@@ -193,7 +193,7 @@ FAULTS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         RuntimeError,
         "Expected query, key, and value to have the same dtype",
     ),
-    (lambda: F.ctc_loss(ones(1), ones(1), 1, 1), RuntimeError, "ctc_loss"),
+    (lambda: F.ctc_loss(ones(1), ones(1), (1,), (1,)), RuntimeError, "ctc_loss"),
 ]
 
 
