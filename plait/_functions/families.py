@@ -43,6 +43,7 @@ _LATE = (
     "decompositions",
     "exponents",
     "factorizations",
+    "foreach",
     "histograms",
     "low_rank",
     "norms",

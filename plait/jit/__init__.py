@@ -12,10 +12,12 @@ from typing import Any, Final, TypeVar
 
 from plait._unbuilt import not_built, unbuilt
 from plait.core.ir.errors import error
+from plait.jit import annotations
 
 __all__ = [
     "Final",
     "annotate",
+    "annotations",
     "export",
     "ignore",
     "interface",
@@ -55,6 +57,14 @@ def export(fn: T) -> T:
 def script_method(fn: T) -> T:
     """`fn` itself."""
     return fn
+
+
+def _overload(func: T) -> T:
+    """`func` itself: one signature of several, which the last definition replaces."""
+    return func
+
+
+_overload_method = _overload
 
 
 def script_if_tracing(fn: T) -> T:
@@ -148,6 +158,9 @@ def fuser(name: str) -> Iterator[None]:
 
 def enable_onednn_fusion(enabled: bool) -> None:
     """Nothing to switch."""
+
+
+_script_if_tracing = script_if_tracing
 
 
 class _Never(type):
