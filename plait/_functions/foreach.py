@@ -1,9 +1,9 @@
 """Functions of lists of tensors: `_foreach_add(tensors, ...)` is `add` of each of them.
 
 Each has a form that returns a tuple of new tensors, and one with `_` that writes into the tensors
-and returns the list. An operand is one for all tensors (a number, a tensor of one element) or a list with
-one for each. Raises RuntimeError for an empty list or lists of unequal length, TypeError for what
-is no list of tensors.
+and returns the list. An operand is one for all tensors (a number, a tensor of one element) or a
+list with one for each. Raises RuntimeError for an empty list or lists of unequal length, TypeError
+for what is no list of tensors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Spans of time as a file in the trace-event format, which Chrome, Perfetto and TensorBoard show."""
+"""Spans of time as a file in the trace-event format of Chrome, Perfetto and TensorBoard."""
 
 from __future__ import annotations
 
