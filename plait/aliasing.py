@@ -29,7 +29,7 @@ from types import ModuleType
 from typing import Any
 
 ENVIRONMENT = "PLAIT_ALIASES"
-TARGETS = {"torch": "plait", "torchvision": "plait.vision"}
+TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
 
 
 class _AliasLoader:
@@ -42,12 +42,26 @@ class _AliasLoader:
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
         module = importlib.import_module(self.real)
         self._spec_of_real = module.__spec__
+        _alias_hidden_modules(self.real, spec.name)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         # The import system has just written the alias's spec into the module; the module has run
         # already.
         module.__spec__ = self._spec_of_real
+
+
+def _alias_hidden_modules(real: str, alias: str) -> None:
+    """Enter the loaded modules under `real` that their package hides behind another object.
+
+    Such as `models.alexnet`, a function in a module of its name: were the module imported under
+    its alias later, the import system would put it in the function's place.
+    """
+    for name, module in list(sys.modules.items()):
+        if name.startswith(real + "."):
+            package, _, last = name.rpartition(".")
+            if getattr(sys.modules.get(package), last, module) is not module:
+                sys.modules.setdefault(alias + name[len(real) :], module)
 
 
 class _AliasFinder:

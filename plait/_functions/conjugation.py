@@ -7,13 +7,13 @@ import math
 from plait._functions.common import attach, public, tensor_argument
 from plait._functions.creation import full_like, ones_like, zeros_like
 from plait._functions.joining import stack
-from plait._functions.pointwise import atan2, cos, div, eq, isnan, mul, sin, where
+from plait._functions.pointwise import atan2, conjugate, cos, div, eq, isnan, mul, sin, where
 from plait._functions.shape import transpose
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional.norms import vector_norm
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
-from plait.core.ops.complex_parts import CONJ, VIEW_AS_COMPLEX, VIEW_AS_REAL
+from plait.core.ops.complex_parts import VIEW_AS_COMPLEX, VIEW_AS_REAL
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import reshape
 
@@ -101,7 +101,7 @@ def direction(input: Tensor) -> Tensor:
 @public
 def conj(input: Tensor) -> Tensor:
     """The complex conjugate; a real tensor itself."""
-    return CONJ(input) if input.dtype.is_complex else input
+    return conjugate(input)
 
 
 @public(names=("resolve_neg",))

@@ -222,10 +222,10 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 @public
 def vdot(input: Tensor, other: Tensor) -> Tensor:
-    """The sum of products of two real vectors."""
+    """The sum of products of two vectors, of the conjugate of the first."""
     tensor_argument("vdot", "other", other)
     _require_dot("vdot", input, other)
-    return contraction.matmul(input, other)
+    return contraction.matmul(pw.conjugate(input), other)
 
 
 @public

@@ -16,6 +16,7 @@ from plait._functions.matrix import matmul
 from plait._functions.shape import diagonal, movedim
 from plait._promotion import promote_types
 from plait._tensor import Tensor, scalar_type
+from plait._unbuilt import not_built
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.functional.norms import vector_norm
@@ -28,6 +29,8 @@ from plait.core.ops.view import broadcast, reshape, transpose
 
 
 def _floating(name: str, input: Tensor, dtype: Any) -> Tensor:
+    if input.dtype.is_complex and dtype is None:
+        input = pw.abs(input)
     wanted = require_dtype(name, dtype) or input.dtype
     for held in (input.dtype, wanted):
         if held.kind != "f":
@@ -52,6 +55,8 @@ def norm(
 ) -> Tensor:
     """The p-norm of all elements or over axes; "fro" is p = 2, "nuc" the nuclear norm."""
     if p == "nuc":
+        if input.dtype.is_complex:
+            raise not_built(f"the nuclear norm of {input.dtype}")
         return _nuclear(_floating("norm", input, dtype), dim, keepdim)
     if p is None or p == "fro":
         p = 2.0
@@ -220,6 +225,8 @@ def cov(
     """
     if input.dtype.kind == "b":
         raise error(RuntimeError, "cov(): bool dtype is not supported for input")
+    if input.dtype.is_complex:
+        raise not_built(f"torch.cov of {input.dtype}")
     if input.ndim > 2:
         raise error(
             RuntimeError,

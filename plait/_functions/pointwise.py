@@ -16,6 +16,7 @@ from plait.core.ir.errors import error
 from plait.core.ir.op import Op
 from plait.core.ops import elementwise as prim
 from plait.core.ops import math as pmath
+from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import cast
 from plait.core.ops.source import full
 
@@ -164,7 +165,8 @@ def pow(input: Any, exponent: Any) -> Tensor:
 def float_power(input: Any, exponent: Any) -> Tensor:
     """input ** exponent in double precision."""
     input, exponent = both_operands("float_power", input, exponent)
-    return apply(prim.POW, dtypes.float64, input, exponent)
+    real = result_type(input, exponent).kind != "c"
+    return apply(prim.POW, dtypes.float64 if real else dtypes.complex128, input, exponent)
 
 
 @public(inplace=True, pure=True)
@@ -202,6 +204,11 @@ def abs(input: Tensor) -> Tensor:
 
         return modulus(input)
     return input if input.dtype.kind == "b" else prim.ABS(input)
+
+
+def conjugate(input: Tensor) -> Tensor:
+    """The complex conjugate; a real tensor itself."""
+    return CONJ(input) if input.dtype.is_complex else input
 
 
 @public(inplace=True, pure=True)

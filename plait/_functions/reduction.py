@@ -11,6 +11,7 @@ from plait._functions import pointwise as pw
 from plait._functions.common import public, require_dtype
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
+from plait._unbuilt import not_built
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
@@ -241,13 +242,20 @@ def _variance(
     axes = normal_axes(dim, input.ndim, name)
     center = red.MEAN(input, axes=axes)
     deviation = prim.SUB(input, broadcast(center, input._shape))
-    squares = red.SUM(prim.MUL(deviation, deviation), axes=axes)
+    squares = red.SUM(_size_squared(deviation), axes=axes)
     count = red.count_of(input, axes)
     # No degrees of freedom left: 0 / 0, as in PyTorch.
     result = pw.div(squares, float(builtins.max(count - correction, 0)))
     if keepdim:
         return result, center
     return dropped(result, axes), dropped(center, axes)
+
+
+def _size_squared(x: Any) -> Any:
+    """x^2, of complex numbers the square of their size."""
+    if not x.dtype.is_complex:
+        return prim.MUL(x, x)
+    return cast(prim.MUL(x, pw.conjugate(x)), dtypes.real_of(x.dtype))
 
 
 def _correction(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, float, bool]:
@@ -310,6 +318,8 @@ def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 def logsumexp(input: Tensor, dim: Any, keepdim: bool = False) -> Tensor:
     """log(sum(exp(input))) over axes, without overflow."""
     axes = normal_axes(dim, input.ndim, "logsumexp")
+    if input.dtype.is_complex:
+        raise not_built(f"torch.logsumexp of {input.dtype}")
     value = input if input.dtype.kind == "f" else cast(input, get_default_dtype())
     if 0 in [value._shape[axis] for axis in axes]:
         # The sum of nothing is 0.

@@ -17,7 +17,7 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.views import Layout, reshaped_strides, storage_size, strided_positions
-from plait.core.ops.index import TAKE
+from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.view import BITCAST, BROADCAST, FLIP, RESHAPE, SLICE, TRANSPOSE
 
 
@@ -434,8 +434,13 @@ def as_strided(
             f"requiring {storage_size(shape, layout)} elements are out of bounds for storage of "
             f"{base.numel()} elements",
         )
-    flat = base.view_through(RESHAPE, shape=(base.numel(),))
     places = leaf_of(strided_positions(shape, strides, offset))
+    if input.requires_grad and not base.requires_grad:
+        # A leaf in memory of others: the gradient is its own, not that of the memory around it.
+        own = leaf_of(strided_positions(tuple(input._shape), *input.memory()).reshape(-1))
+        around = RESHAPE(base.detached(), shape=(base.numel(),))
+        return TAKE(PUT_AT(around, own, reshape(input, (input.numel(),)), axis=0), places, axis=0)
+    flat = base.view_through(RESHAPE, shape=(base.numel(),))
     return flat.view_through(TAKE, places, layout=layout, axis=0)
 
 

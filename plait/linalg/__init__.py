@@ -17,7 +17,6 @@ from plait._functions.matrix import chain_matmul, matmul
 from plait._functions.shape import diagonal as _diagonal
 from plait._functions.shape import movedim, transpose
 from plait._tensor import Tensor
-from plait._unbuilt import not_built, unbuilt
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.norms import vector_norm as _vector_norm
 from plait.core.ir import dtypes
@@ -26,6 +25,8 @@ from plait.core.ops import linalg as _ops
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import broadcast, reshape
 from plait.linalg._factorizations import (
+    eig,
+    eigvals,
     householder_product,
     ldl_factor,
     ldl_factor_ex,
@@ -44,7 +45,9 @@ __all__ = [
     "cross",
     "det",
     "diagonal",
+    "eig",
     "eigh",
+    "eigvals",
     "eigvalsh",
     "householder_product",
     "inv",
@@ -460,9 +463,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1, out: Any = None) -> Te
 
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1, out: Any = None) -> Tensor:
-    """The dot products along an axis."""
+    """The dot products along an axis, of the conjugate of x."""
     x, y = lower(x, y)
-    return _stored("vecdot", out, _reduction.sum(_pw.mul(x, y), dim))
+    return _stored("vecdot", out, _reduction.sum(_pw.mul(_pw.conjugate(x), y), dim))
 
 
 def vander(x: Tensor, N: int | None = None) -> Tensor:
@@ -542,8 +545,9 @@ def matrix_exp(A: Tensor) -> Tensor:
     require_floating("matrix_exp", A)
     if not A.numel():
         return A.clone()
-    wide = cast(A, dtypes.float64)  # each squaring doubles the error
-    unit = eye(A.shape[-1], dtype=dtypes.float64).expand(A.shape)
+    precise = dtypes.complex128 if A.dtype.is_complex else dtypes.float64
+    wide = cast(A, precise)  # each squaring doubles the error
+    unit = eye(A.shape[-1], dtype=precise).expand(A.shape)
     largest = float(A.detach().abs().sum(-2).max().item())
     turns = max(0, math.ceil(math.log2(largest)) + 1) if 0 < largest < math.inf else 0
     scaled = wide * 0.5**turns
@@ -567,15 +571,3 @@ def tensorinv(A: Tensor, ind: int = 2, *, out: Any = None) -> Tensor:
         )
     flat = reshape(A, (math.prod(first), math.prod(last)))
     return _stored("tensorinv", out, reshape(inv(flat), (*last, *first)))
-
-
-@full_precision
-def eig(A: Tensor, *, out: Any = None) -> Any:
-    """Raises NotImplementedError: eigenvalues of matrices that are not symmetric."""
-    raise not_built("torch.linalg.eig")
-
-
-__getattr__ = unbuilt(
-    "torch.linalg",
-    ("eigvals",),
-)

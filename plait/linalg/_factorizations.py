@@ -25,6 +25,26 @@ def _stored(name: str, out: Any, result: Any) -> Any:
 
 
 @full_precision
+def eig(A: Tensor, *, out: Any = None) -> Any:
+    """(eigenvalues, eigenvectors) of square matrices that need not be symmetric, complex.
+
+    Vectors are the columns, of length 1. Gradients do not see their free phase: PyTorch raises
+    where a function depends on it.
+    """
+    require_square("linalg.eig", A)
+    require_floating("linalg.eig", A)
+    return _stored("eig", out, return_types.linalg_eig(factor.EIG(A)))
+
+
+@full_precision
+def eigvals(A: Tensor, *, out: Any = None) -> Tensor:
+    """The eigenvalues of square matrices that need not be symmetric, complex."""
+    require_square("linalg.eigvals", A)
+    require_floating("linalg.eigvals", A)
+    return _stored("eigvals", out, factor.EIG(A)[0])
+
+
+@full_precision
 def lu(A: Tensor, *, pivot: bool = True, out: Any = None) -> Any:
     """(P, L, U) with P L U = A: a permutation, and triangles below (ones on it) and above."""
     packed, pivots, _ = lu_factored("linalg.lu", A, pivot, strict=False)

@@ -5,8 +5,8 @@ Pillow is imported when an image is made or read; without it, data sets still gi
 """
 
 from plait.version import VISION_INTERFACE
-from plait.vision import datasets, transforms, utils
+from plait.vision import datasets, models, ops, transforms, utils
 
 __version__ = VISION_INTERFACE
 
-__all__ = ["__version__", "datasets", "transforms", "utils"]
+__all__ = ["__version__", "datasets", "models", "ops", "transforms", "utils"]

@@ -36,6 +36,25 @@ FUNCTIONS = {
     "irfftn": lambda m, z, w, x: m.fft.irfftn(z * w, norm="ortho") + x.sum(),
     "hfft": lambda m, z, w, x: m.fft.hfft(z) + m.fft.hfft2(w, norm="ortho") + x.sum(),
     "ihfft": lambda m, z, w, x: m.fft.ihfft(x) * z[:, :3] + m.fft.ihfftn(x) * w[:, :3],
+    "powers": lambda m, z, w, x: z**2 + w**1.5 + z**w + 2.0**z + x**2,
+    "inverse functions": lambda m, z, w, x: m.acosh(z) + m.atanh(w) + m.asin(z) * x,
+    "norms": lambda m, z, w, x: m.linalg.norm(z) * m.norm(w, 1) + m.linalg.norm(z, dim=1) + x.sum(),
+    "variances": lambda m, z, w, x: m.var(z, 1) + m.std(w, 1, correction=0) + x.sum(),
+    "products": lambda m, z, w, x: (
+        m.vdot(z[0], w[0]) + m.linalg.vecdot(z, w) + (z @ w.mH)[0] * x.sum()
+    ),
+    "inverses": lambda m, z, w, x: (
+        m.linalg.inv(z[:, :2]) @ m.linalg.solve(w[:, :2], z[:, 2:]) * m.linalg.det(z[:, 1:3])
+        + x.sum()
+    ),
+    "exponential": lambda m, z, w, x: m.matrix_exp(z[:, :2]) @ m.matrix_exp(w[:, :2]) + x.sum(),
+    "eigenvalues": lambda m, z, w, x: (
+        m.linalg.eigvals(z[:, :2]).abs().prod() * m.linalg.eigvals(x[:, :2]).abs().sum() + w.sum()
+    ),
+    "eigenvectors": lambda m, z, w, x: (
+        m.linalg.eig(z[:, :2]).eigenvectors.abs().sum(1).prod()
+        + (m.linalg.eig(x[:, 2:])[1].abs() ** 2)[0].prod() * w.sum()
+    ),
     "cast": lambda m, z, w, x: x.to(z.dtype) * z + m.where(x > 0, w, z),
     "sums": lambda m, z, w, x: z.sum(1) * w.mean(1) + x.prod(1) * m.stack([z, w]).prod(0).sum(1),
 }

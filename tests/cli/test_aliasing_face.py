@@ -91,3 +91,20 @@ if __name__ == "__main__":
 """,
     )
     assert lines == ["[[0.0, 1.0], [4.0, 9.0], [16.0, 25.0]]"]
+
+
+def test_functions_stay_in_front_of_the_modules_they_are_in(tmp_path):
+    lines = plait_run(
+        tmp_path,
+        """
+from torchvision.models.alexnet import AlexNet
+from torchvision.ops.roi_align import RoIAlign
+import torchvision.models.googlenet
+from torchvision import models, ops
+
+print(callable(models.alexnet), callable(models.googlenet), callable(ops.roi_align))
+print(models.AlexNet is AlexNet, ops.RoIAlign is RoIAlign)
+print(sorted(n for n in vars(models) if n.startswith("alex") and callable(vars(models)[n])))
+""",
+    )
+    assert lines == ["True True True", "True True", "['alexnet']"]

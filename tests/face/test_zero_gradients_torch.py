@@ -148,3 +148,15 @@ def test_low_rank_decompositions() -> None:
             np.testing.assert_allclose(abs(mine.numpy()), abs(wanted.numpy()), atol=1e-8)
     with pytest.raises(ValueError, match="not greater than"):
         plait.pca_lowrank(plait.ones(3, 2), q=3)
+
+
+def test_as_strided_of_a_leaf_in_memory_of_others() -> None:
+    found = []
+    for m in (plait, torch):
+        memory = m.arange(12.0)
+        leaf = memory[3:9].detach().requires_grad_()
+        y = leaf.as_strided((3, 2), (2, 3), 1)
+        (grad,) = m.autograd.grad((y * m.arange(6.0).reshape(3, 2)).sum(), leaf)
+        found.append((y.detach().numpy(), grad.numpy()))
+    for ours, theirs in zip(*found):
+        np.testing.assert_array_equal(ours, theirs)

@@ -85,6 +85,14 @@ def translated(value: Any, torch: Any, plait: Any) -> Any:
         data = value.detach().resolve_conj().resolve_neg()
         if data.dtype in (torch.bfloat16, torch.float16) or data.is_sparse:
             raise NotImplementedError("a sample of this kind")
+        if _is_part(data):
+            # A part of a larger memory, which `as_strided` may look at.
+            whole = torch.as_strided(
+                data, (data.untyped_storage().nbytes() // data.itemsize,), (1,), 0
+            )
+            made = plait.tensor(np.array(whole.numpy()))
+            made = made.as_strided(tuple(data.shape), data.stride(), data.storage_offset())
+            return made.detach().requires_grad_(value.requires_grad)
         made = plait.tensor(np.array(data.numpy()))
         if not data.is_contiguous() and data.ndim > 1:
             # As not contiguous as the sample: a transposed view of a transposed copy.
@@ -105,6 +113,12 @@ def translated(value: Any, torch: Any, plait: Any) -> Any:
     if isinstance(value, dict):
         return {k: translated(v, torch, plait) for k, v in value.items()}
     return value
+
+
+def _is_part(data: Any) -> bool:
+    """Whether a tensor's memory has elements that the tensor has not."""
+    held = data.untyped_storage().nbytes() // data.itemsize
+    return data.ndim > 0 and held > data.numel() > 0 and data.storage_offset() > 0
 
 
 def leaves(value: Any) -> Iterator[Any]:

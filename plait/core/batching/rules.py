@@ -188,7 +188,9 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("pool_gather", "pool_scatter", "check_pool_index"), _in_front),
     **dict.fromkeys(("softmax", "log_softmax"), _reduced),
     **dict.fromkeys(("cholesky", "det", "eigh", "inv", "qr", "slogdet", "svd"), _in_front),
-    **dict.fromkeys(("geqrf", "ldl_factor", "ldl_solve", "lu_factor", "pivot_matrix"), _in_front),
+    **dict.fromkeys(
+        ("eig", "geqrf", "ldl_factor", "ldl_solve", "lu_factor", "pivot_matrix"), _in_front
+    ),
     **dict.fromkeys(("view_as_complex", "view_as_real"), _in_front),
     **dict.fromkeys(("check_label", "check_range"), _in_front),
 }

@@ -43,6 +43,9 @@ def sink_transposes(graph: Graph) -> Graph:
     def rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
         if any(isinstance(arg, tuple) for arg in args) or isinstance(made.dtype, tuple):
             return None
+        if made.op is TRANSPOSE:
+            # Programs that keep channels last transpose for themselves: cancel before sinking.
+            return transposed(build, args[0], made.attrs["axes"])
         if made.op.lowering is Lowering.ELEMENTWISE and made.op.check is None:
             return _sink_elementwise(build, made, args)
         if made.op.lowering is Lowering.REDUCE and "axes" in made.attrs:

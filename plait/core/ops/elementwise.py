@@ -176,7 +176,8 @@ def _pow_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     one, zero = constant(1, a), constant(0, a)
     slope = MUL(b, POW(a, SUB(b, one)))
     grad_a = MUL(g, WHERE(EQ(b, zero), zero, slope))
-    at_zero = AND(EQ(a, zero), GE(b, zero))
+    real = dtypes.real_of(b.dtype)
+    at_zero = AND(EQ(a, zero), GE(cast(b, real), cast(zero, real)))
     grad_b = WHERE(at_zero, zero, MUL(g, MUL(y, LOG(WHERE(at_zero, one, a)))))
     return grad_a, grad_b
 

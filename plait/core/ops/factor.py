@@ -13,14 +13,18 @@ import numpy as np
 from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.op import Lowering, Op, elements
+from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.contract import matmul
-from plait.core.ops.elementwise import ADD, EQ, MUL, SUB, cast
+from plait.core.ops.elementwise import ADD, DIV, EQ, MUL, SUB, WHERE, cast
 from plait.core.ops.linalg import (
     FLOATS,
+    HOLOMORPHIC,
+    SOLVE,
     TRIANGULAR_SOLVE,
     LinAlgError,
     cubic,
     lower_triangle,
+    on_diagonal,
     part,
     require_matrices,
     row_and_column,
@@ -28,6 +32,8 @@ from plait.core.ops.linalg import (
     upper_triangle,
 )
 from plait.core.ops.numeric import factor
+from plait.core.ops.reduce import SUM
+from plait.core.ops.source import constant
 from plait.core.ops.view import CONCAT, broadcast, reshape
 
 
@@ -142,6 +148,66 @@ PIVOT_MATRIX = Op(
     differentiable=(),
     flops=lambda pivots, *, rows, dtype: elements(pivots.shape) * rows,
     dtypes=(dtypes.int32,),
+)
+
+
+# -- eigenvalues ------------------------------------------------------------------------------
+
+
+def _infer_eig(x: Any) -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors (columns of length 1) of any square matrices, both complex."""
+    require_matrices("eig", x, square=True, kinds=HOLOMORPHIC)
+    kind = dtypes.complex_of(x.dtype)
+    return (x.shape[:-1], x.shape), (kind, kind)
+
+
+def _eig(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kind = dtypes.complex_of(dtypes.dtype_of(x.dtype)).numpy
+    if not np.isfinite(x).all():
+        raise LinAlgError(
+            f"eig: the input has infinities or nans, so that it has no eigenvalues (shape "
+            f"{list(x.shape)})"
+        )
+    values, vectors = np.linalg.eig(x)
+    return values.astype(kind), vectors.astype(kind)
+
+
+def _eig_vjp(g: Any, y: Any, x: Any) -> Any:
+    # Boeddeker et al., "On the computation of complex-valued gradients" (arXiv:1701.00392), 4.18,
+    # with the length and the phase of the vectors held; in the conjugates of the gradients there.
+    values, vectors = y
+    grad_values, grad_vectors = [CONJ(part) for part in g]
+    adjoint = CONJ(transposed(vectors))
+    inner = matmul(adjoint, grad_vectors)
+    row, column = row_and_column(inner)
+    diagonal = EQ(row, column)
+    real = cast(SUM(WHERE(diagonal, inner, constant(0, inner)), axes=(len(x.shape) - 2,)), _real(x))
+    lengths = broadcast(cast(real, inner.dtype), inner.shape)
+    turning = SUB(inner, matmul(adjoint, MUL(vectors, lengths)))
+    size = values.shape[-1]
+    below = CONJ(values)
+    across = broadcast(reshape(below, (*values.shape[:-1], 1, size)), inner.shape)
+    down = broadcast(reshape(below, (*values.shape, 1)), inner.shape)
+    gaps = WHERE(diagonal, constant(1, inner), SUB(across, down))
+    middle = WHERE(diagonal, on_diagonal(grad_values, size), DIV(turning, gaps))
+    total = CONJ(SOLVE(adjoint, matmul(middle, adjoint)))
+    return total if x.dtype.is_complex else cast(total, x.dtype)
+
+
+def _real(x: Any) -> Any:
+    return dtypes.real_of(x.dtype)
+
+
+EIG = Op(
+    "eig",
+    infer=_infer_eig,
+    lowering=Lowering.OPAQUE,
+    reference=_eig,
+    vjp=_eig_vjp,
+    saves=("y",),
+    outputs=2,
+    flops=lambda x: 25 * cubic(x),
+    dtypes=HOLOMORPHIC,
 )
 
 

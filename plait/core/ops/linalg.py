@@ -1,6 +1,7 @@
 """Matrix decompositions and solvers, through NumPy's LAPACK.
 
-All take stacks of matrices: leading axes are a batch. float32 and float64 only. Derivatives follow
+All take stacks of matrices: leading axes are a batch. float32 and float64 only, but for `solve`,
+`inv` and `det`. Derivatives follow
 Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation" (2008), and Walter & Lehmann, "Algorithmic differentiation of linear algebra
 functions" (arXiv:1009.6112) for QR; they are written with ops and differentiate again.
@@ -24,16 +25,20 @@ from plait.core.ops.source import ARANGE, constant
 from plait.core.ops.view import CONCAT, broadcast, reshape, slice_axis, transpose
 
 FLOATS = (dtypes.float32, dtypes.float64)
+#: Of the ops whose rules hold for complex matrices too.
+HOLOMORPHIC = (*FLOATS, *dtypes.COMPLEX)
 
 
 class LinAlgError(RuntimeError):
     """A matrix for which the result does not exist: singular, or not positive-definite."""
 
 
-def require_matrices(name: str, *values: Any, square: bool = False) -> None:
+def require_matrices(
+    name: str, *values: Any, square: bool = False, kinds: tuple[Any, ...] = FLOATS
+) -> None:
     """Raise DTypeError or ShapeError unless all are stacks of float matrices."""
     for x in values:
-        if x.dtype not in FLOATS:
+        if x.dtype not in kinds:
             raise DTypeError(
                 f"{name}: dtype {x.dtype.name} is not supported; cast to float32 or float64"
             )
@@ -45,8 +50,8 @@ def require_matrices(name: str, *values: Any, square: bool = False) -> None:
         )
 
 
-def _require_right_side(name: str, a: Any, b: Any) -> None:
-    require_matrices(name, a, b, square=True)
+def _require_right_side(name: str, a: Any, b: Any, kinds: tuple[Any, ...] = FLOATS) -> None:
+    require_matrices(name, a, b, square=True, kinds=kinds)
     if a.dtype is not b.dtype:
         raise DTypeError(
             f"{name}: operands must have one dtype, received {a.dtype.name}, {b.dtype.name}"
@@ -151,7 +156,7 @@ _SINGULAR = "the matrix is singular, so that there is no result"
 
 def _infer_solve(a: Any, b: Any) -> tuple[Any, Any]:
     """x with a @ x = b; a (..., n, n), b (..., n, k)."""
-    _require_right_side("solve", a, b)
+    _require_right_side("solve", a, b, HOLOMORPHIC)
     return b.shape, b.dtype
 
 
@@ -215,7 +220,7 @@ TRIANGULAR_SOLVE = Op(
 
 def _infer_inv(x: Any) -> tuple[Any, Any]:
     """The inverse of each matrix."""
-    require_matrices("inv", x, square=True)
+    require_matrices("inv", x, square=True, kinds=HOLOMORPHIC)
     return x.shape, x.dtype
 
 
@@ -233,7 +238,7 @@ INV = Op(
 
 def _infer_det(x: Any) -> tuple[Any, Any]:
     """The determinant of each matrix; its gradient is that of invertible matrices."""
-    require_matrices("det", x, square=True)
+    require_matrices("det", x, square=True, kinds=HOLOMORPHIC)
     return x.shape[:-2], x.dtype
 
 

@@ -132,10 +132,19 @@ ASINH = unary(
     saves=(0,),
     flops=25,
 )
+
+
+def _acosh_vjp(g: Any, y: Any, x: Any) -> Any:
+    one = constant(1, x)
+    if x.dtype.is_complex:  # where the root of the product is on another branch
+        return MUL(g, MUL(RSQRT(SUB(x, one)), RSQRT(ADD(x, one))))
+    return MUL(g, RSQRT(SUB(square(x), one)))
+
+
 ACOSH = unary(
     "acosh",
     np.arccosh,
-    vjp=lambda g, y, x: MUL(g, RSQRT(SUB(square(x), constant(1, x)))),
+    vjp=_acosh_vjp,
     saves=(0,),
     flops=25,
     domain=(1.2, 4.0),

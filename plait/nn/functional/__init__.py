@@ -44,7 +44,6 @@ from plait.nn.functional.attention import (
 )
 from plait.nn.functional.class_loss import (
     cross_entropy,
-    linear_cross_entropy,
     multi_margin_loss,
     multilabel_margin_loss,
     nll_loss,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from plait._autocast import full_precision
@@ -28,7 +27,6 @@ from plait.nn.functional._arguments import (
     require_reduction,
     require_tensor,
 )
-from plait.nn.functional.linear import linear
 
 
 def _require_weight(name: str, weight: Tensor | None, input: Tensor, classes: int) -> None:
@@ -275,67 +273,6 @@ def _require_long(target: Tensor) -> None:
         )
 
 
-def linear_cross_entropy(
-    input: Tensor,
-    linear_weight: Tensor,
-    target: Tensor,
-    *,
-    linear_bias: Tensor | None = None,
-    weight: Tensor | None = None,
-    reduction: str = "mean",
-    ignore_index: int | None = None,
-    label_smoothing: float = 0.0,
-    options: Any = None,
-) -> Tensor:
-    """The cross entropy of the logits `linear(input, linear_weight, linear_bias)`.
-
-    input: (N, I) or (I,); linear_weight: (C, I), or (C, d1, ..., I) for logits (N, C, d1, ...).
-    options: how PyTorch is to save memory; here it is accepted and has no effect.
-    """
-    if input.ndim not in (1, 2):
-        raise error(RuntimeError, f"expected input with dimensionality 1 or 2, got {input.ndim}")
-    if linear_weight.ndim < 2:
-        raise error(
-            RuntimeError,
-            f"expected linear_weight with dimensionality at least 2, got {linear_weight.ndim}",
-        )
-    if input.shape[-1] != linear_weight.shape[-1]:
-        raise error(
-            RuntimeError,
-            "expected equal input and linear_weight last dimensions (in_features), got "
-            f"{input.shape[-1]} and {linear_weight.shape[-1]}, respectively",
-        )
-    classes = tuple(linear_weight.shape[:-1])
-    if linear_bias is not None and tuple(linear_bias.shape) != classes:
-        raise error(
-            RuntimeError,
-            f"expected linear_bias shape {classes}, got {tuple(linear_bias.shape)}",
-        )
-    if len(classes) > 1 and input.ndim == 1:
-        raise error(
-            RuntimeError,
-            f"K-dimensional loss defined by linear_weight shape {tuple(linear_weight.shape)} "
-            f"requires batched input, (N, {input.shape[-1]}), got unbatched input with shape "
-            f"{tuple(input.shape)}",
-        )
-    flat = reshape(linear_weight, (math.prod(classes), input.shape[-1]))
-    bias = None if linear_bias is None else reshape(linear_bias, (flat.shape[0],))
-    logits = reshape(linear(input, flat, bias), (*input.shape[:-1], *classes))
-    if tuple(target.shape) == tuple(logits.shape) and ignore_index is not None:
-        raise error(
-            RuntimeError, "ignore_index cannot be specified when target contains probabilities"
-        )
-    return cross_entropy(
-        logits,
-        target,
-        weight,
-        ignore_index=-100 if ignore_index is None else ignore_index,
-        reduction=reduction,
-        label_smoothing=label_smoothing,
-    )
-
-
-@full_precision
 def multilabel_margin_loss(
     input: Tensor,
     target: Tensor,

@@ -6,6 +6,7 @@ import numpy as np
 
 from plait._promotion import result_type
 from plait._tensor import Tensor, scalar_type
+from plait._unbuilt import not_built
 from plait.core.functional import arithmetic as fn
 from plait.core.functional import distances
 from plait.core.functional.axes import normal_axis
@@ -40,6 +41,8 @@ def pairwise_distance(
     require_tensor("pairwise_distance", "x1", x1, 1)
     require_tensor("pairwise_distance", "x2", x2, 2)
     a, b = common_operands("pairwise_distance", x1, x2)
+    if a.dtype.is_complex:
+        raise not_built(f"pairwise_distance of {a.dtype}")
     return distances.pairwise_distance(a, b, float(p), eps, keepdim)
 
 

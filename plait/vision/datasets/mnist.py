@@ -185,10 +185,14 @@ class MNIST(VisionDataset):
         )
         return images, labels
 
+    def _wanted(self) -> tuple[str, str]:
+        """The names of the files of images and labels, gzipped."""
+        prefix = "train" if self.train else "t10k"
+        return f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz"
+
     def _load(self, download: bool) -> tuple[np.ndarray, np.ndarray]:
         """Images (N, 28, 28) and labels (N,), uint8, of the wanted part."""
-        prefix = "train" if self.train else "t10k"
-        wanted = (f"{prefix}-images-idx3-ubyte.gz", f"{prefix}-labels-idx1-ubyte.gz")
+        wanted = self._wanted()
         if any(self._present(name) is None for name in wanted):
             if not download:
                 raise error(

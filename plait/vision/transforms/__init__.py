@@ -1,6 +1,33 @@
 """Transforms of images and image tensors under torchvision's names."""
 
 from plait.vision.transforms import functional
+from plait.vision.transforms.autoaugment import (
+    AugMix,
+    AutoAugment,
+    AutoAugmentPolicy,
+    RandAugment,
+    TrivialAugmentWide,
+)
+from plait.vision.transforms.color import (
+    ColorJitter,
+    GaussianBlur,
+    RandomAdjustSharpness,
+    RandomAutocontrast,
+    RandomEqualize,
+    RandomGrayscale,
+    RandomInvert,
+    RandomPosterize,
+    RandomSolarize,
+)
+from plait.vision.transforms.combining import (
+    FiveCrop,
+    LinearTransformation,
+    RandomApply,
+    RandomChoice,
+    RandomErasing,
+    RandomOrder,
+    TenCrop,
+)
 from plait.vision.transforms.conversions import (
     Compose,
     ConvertImageDtype,
@@ -22,24 +49,4 @@ from plait.vision.transforms.geometry import (
     RandomVerticalFlip,
     Resize,
 )
-
-__all__ = [
-    "CenterCrop",
-    "Compose",
-    "ConvertImageDtype",
-    "Grayscale",
-    "InterpolationMode",
-    "Lambda",
-    "Normalize",
-    "PILToTensor",
-    "Pad",
-    "RandomCrop",
-    "RandomHorizontalFlip",
-    "RandomResizedCrop",
-    "RandomRotation",
-    "RandomVerticalFlip",
-    "Resize",
-    "ToPILImage",
-    "ToTensor",
-    "functional",
-]
+from plait.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective

@@ -58,6 +58,22 @@ def rotate(
     )
 
 
+def affine(image: Any, matrix: Sequence[float], mode: InterpolationMode, fill: Any) -> Any:
+    """Each pixel taken from where `matrix`, six numbers, takes it."""
+    transform = pillow_image().Transform.AFFINE
+    fill = _fill_for(image, fill)
+    return image.transform(image.size, transform, matrix, pillow_filter(mode), fillcolor=fill)
+
+
+def perspective(
+    image: Any, coefficients: Sequence[float], mode: InterpolationMode, fill: Any
+) -> Any:
+    """Each pixel taken from where the projective map of eight numbers takes it."""
+    transform = pillow_image().Transform.PERSPECTIVE
+    fill = _fill_for(image, fill)
+    return image.transform(image.size, transform, coefficients, pillow_filter(mode), fillcolor=fill)
+
+
 def grayscale(image: Any, channels: int) -> Any:
     """Luminance, in one channel or three equal ones."""
     grey = image.convert("L")
@@ -92,18 +108,17 @@ def pad(image: Any, padding: Sequence[int], fill: Any, padding_mode: str) -> Any
 
 
 def _fill_for(image: Any, fill: Any) -> Any:
-    """A colour for the image's mode: a number stands for every channel."""
+    """A colour for the image's mode: a number stands for every channel, integers for bytes."""
     bands = len(image.getbands())
-    if fill is None:
-        fill = 0
-    if isinstance(fill, (int, float)):
-        return (fill,) * bands if bands > 1 else fill
-    if len(fill) == 1:
-        return tuple(fill) * bands if bands > 1 else fill[0]
-    if len(fill) != bands:
+    values = list(fill) if isinstance(fill, (list, tuple)) else [0 if fill is None else fill]
+    if image.mode != "F":
+        values = [int(value) for value in values]
+    if len(values) == 1:
+        return tuple(values) * bands if bands > 1 else values[0]
+    if len(values) != bands:
         raise error(
             ValueError,
             f"The number of elements in 'fill' does not match the number of channels of the image "
-            f"({len(fill)} != {bands})",
+            f"({len(values)} != {bands})",
         )
-    return tuple(fill)
+    return tuple(values)

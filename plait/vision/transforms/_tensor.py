@@ -55,7 +55,7 @@ def resize(image: Any, size: Sequence[int], mode: InterpolationMode, antialias: 
             f"use one of {', '.join(_RESIZE_MODES)}",
         )
     smooth = mode in (InterpolationMode.BILINEAR, InterpolationMode.BICUBIC)
-    batch, restore = _as_float_batch(image)
+    batch, restore = as_float_batch(image)
     batch = plait.nn.functional.interpolate(
         batch,
         size=list(size),
@@ -99,12 +99,12 @@ def rotate(
     from_y = xs * sine + ys * cosine + middle_y
     grid = plait.stack((from_x / (0.5 * width), from_y / (0.5 * height)), -1)[None]
 
-    batch, restore = _as_float_batch(image)
+    batch, restore = as_float_batch(image)
     grid = grid.expand(batch.shape[0], out_height, out_width, 2).to(batch.dtype)
-    return restore(_sample(batch, grid, mode, fill))
+    return restore(sample(batch, grid, mode, fill))
 
 
-def _sample(batch: Any, grid: Any, mode: InterpolationMode, fill: Any) -> Any:
+def sample(batch: Any, grid: Any, mode: InterpolationMode, fill: Any) -> Any:
     """`grid_sample` with a colour for what lies outside, faded in at the edge when bilinear."""
 
     def sample(values: Any) -> Any:
@@ -120,7 +120,7 @@ def _sample(batch: Any, grid: Any, mode: InterpolationMode, fill: Any) -> Any:
     inside = sample(plait.ones_like(batch[:, :1]))
     if mode is InterpolationMode.NEAREST:
         return plait.where(inside < 0.5, fill_image.expand_as(sampled), sampled)
-    return sampled + (1.0 - inside) * fill_image
+    return sampled * inside + (1.0 - inside) * fill_image
 
 
 def _rotated_size(height: int, width: int, cosine: float, sine: float) -> tuple[int, int]:
@@ -207,23 +207,23 @@ def convert_dtype(image: Any, dtype: Any) -> Any:
                 RuntimeError, f"The cast from {image.dtype} to {dtype} cannot be performed safely."
             )
         # Just under one step more than the largest value: each value gets an equal share of [0, 1].
-        return image.mul(_largest(dtype) + 1.0 - 1e-3).to(dtype)
-    largest_in = _largest(image.dtype)
+        return image.mul(largest_value(dtype) + 1.0 - 1e-3).to(dtype)
+    largest_in = largest_value(image.dtype)
     if dtype.is_floating_point:
         return image.to(dtype) / largest_in
-    largest_out = _largest(dtype)
+    largest_out = largest_value(dtype)
     if largest_in > largest_out:
         factor = (largest_in + 1) // (largest_out + 1)
         return plait.div(image, factor, rounding_mode="floor").to(dtype)
     return image.to(dtype) * ((largest_out + 1) // (largest_in + 1))
 
 
-def _largest(dtype: Any) -> int:
+def largest_value(dtype: Any) -> int:
     """Largest value of an image in `dtype`."""
     return 1 if dtype.is_floating_point or dtype == plait.bool else int(plait.iinfo(dtype).max)
 
 
-def _as_float_batch(image: Any) -> tuple[Any, Any]:
+def as_float_batch(image: Any) -> tuple[Any, Any]:
     """The image as a float (N, C, H, W) tensor, and a function that takes such a one back."""
     dtype = image.dtype
     leading = image.shape[:-3]

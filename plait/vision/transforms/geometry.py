@@ -13,6 +13,7 @@ from typing import Any
 import plait
 from plait.core.ir.errors import error
 from plait.vision.transforms import functional
+from plait.vision.transforms._random import uniform
 from plait.vision.transforms.functional import InterpolationMode, interpolation_mode
 
 # Tries of RandomResizedCrop to place a box before it takes the middle of the image.
@@ -222,8 +223,8 @@ class RandomResizedCrop(plait.nn.Module):
         """(top, left, height, width) of a random part; the middle of the image if none fits."""
         _, height, width = functional.get_dimensions(img)
         for _ in range(_TRIES):
-            area = height * width * _uniform(scale[0], scale[1])
-            shape = math.exp(_uniform(math.log(ratio[0]), math.log(ratio[1])))
+            area = height * width * uniform(scale[0], scale[1])
+            shape = math.exp(uniform(math.log(ratio[0]), math.log(ratio[1])))
             part_width, part_height = round(math.sqrt(area * shape)), round(math.sqrt(area / shape))
             if 0 < part_width <= width and 0 < part_height <= height:
                 top = plait.randint(0, height - part_height + 1, size=(1,)).item()
@@ -276,7 +277,7 @@ class RandomRotation(plait.nn.Module):
     @staticmethod
     def get_params(degrees: Sequence[float]) -> float:
         """A random angle in degrees."""
-        return _uniform(degrees[0], degrees[1])
+        return uniform(degrees[0], degrees[1])
 
     def forward(self, img: Any) -> Any:
         angle = self.get_params(self.degrees)
@@ -291,8 +292,3 @@ class RandomRotation(plait.nn.Module):
             f"{type(self).__name__}(degrees={self.degrees}, "
             f"interpolation={self.interpolation.value}, expand={self.expand}{center}{fill})"
         )
-
-
-def _uniform(low: float, high: float) -> float:
-    """One float32 draw from [low, high]."""
-    return float(plait.empty(1).uniform_(float(low), float(high)).item())

@@ -63,10 +63,20 @@ def lstm() -> float:
     return _text(body)
 
 
+class Places(layers.Layer):
+    """A learned vector of each place added to a sequence."""
+
+    def __init__(self, length: int, size: int) -> None:
+        super().__init__()
+        self.places = layers.Embedding(length, size)
+
+    def call(self, x):
+        return x + self.places(keras.ops.arange(x.shape[1]))
+
+
 def transformer() -> float:
     def body(inputs, words):
-        place = layers.Embedding(40, 32)(keras.ops.arange(40))
-        hidden = layers.Embedding(words, 32)(inputs) + place
+        hidden = Places(40, 32)(layers.Embedding(words, 32)(inputs))
         seen = layers.MultiHeadAttention(2, 16)(hidden, hidden)
         hidden = layers.LayerNormalization()(hidden + layers.Dropout(0.1)(seen))
         wide = layers.Dense(32)(layers.Dense(64, activation="relu")(hidden))

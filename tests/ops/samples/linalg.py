@@ -123,6 +123,16 @@ def _geqrf(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     return [Sample((_matrices(rng, dtype, *s),), {}) for s in shapes]
 
 
+def _eig(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    """Eigenvalues that lie apart; derivatives of vectors through what does not see their phase are
+    tested in tests/autograd/test_complex_torch.py."""
+    made = []
+    for shape in [(3, 3), (2, 2, 2), (0, 2, 2), (1, 1)]:
+        x = rng.uniform(-1, 1, shape) + np.arange(1, shape[-1] + 1) * 2 * np.eye(shape[-1])
+        made.append(Sample((x.astype(dtype.numpy),), grad=shape == (1, 1)))
+    return made
+
+
 _TRIANGLES = [
     {"upper": upper, "unit": unit, "trans": trans}
     for upper in (False, True)
@@ -145,6 +155,7 @@ SAMPLES: dict[str, Callable[[np.random.Generator, DType], list[Sample]]] = {
     "ldl_factor": _ldl_factor,
     "ldl_solve": _ldl_solve,
     "geqrf": _geqrf,
+    "eig": _eig,
 }
 
 

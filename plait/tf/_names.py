@@ -1,0 +1,36 @@
+"""Names of TensorFlow that Plait does not have yet: using one says so."""
+
+#: At the top of `tensorflow`.
+UNBUILT = frozenset(
+    [
+        "CriticalSection",
+        "RaggedTensor",
+        "RaggedTensorSpec",
+        "SparseTensor",
+        "SparseTensorSpec",
+        "audio",
+        "distribute",
+        "estimator",
+        "experimental",
+        "feature_column",
+        "NodeDef",
+        "python",
+        "graph_util",
+        "lite",
+        "lookup",
+        "profiler",
+        "quantization",
+        "queue",
+        "ragged",
+        "raw_ops",
+        "saved_model",
+        "sets",
+        "signal",
+        "sparse",
+        "sysconfig",
+        "tpu",
+        "types",
+        "variable_creator_scope",
+        "xla",
+    ]
+)

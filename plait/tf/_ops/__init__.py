@@ -1,0 +1,1 @@
+"""TensorFlow's functions, by family. The public modules (`tf`, `tf.math`, ...) name them."""

@@ -1,0 +1,1 @@
+"""The examples that came with TensorFlow 1."""
