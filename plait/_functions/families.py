@@ -50,6 +50,7 @@ _LATE = (
     "reordering",
     "searching",
     "sorting",
+    "sparsity",
     "special",
     "spectral",
     "splitting",

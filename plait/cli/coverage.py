@@ -12,7 +12,9 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -56,7 +58,8 @@ def coverage_of_script(path: str) -> int:
 def has(name: str) -> bool:
     """Whether Plait has a name: `torch.nn.Linear`, `Tensor.relu`, `[import] torch.fx`, ...
 
-    `A|B.method` is a method of both. What is listed and not built counts as missing.
+    `A|B.method` is a method of both. What is listed and not built, or says just that when it is
+    called, counts as missing.
     """
     if name.startswith("[import] "):
         return _module(name.removeprefix("[import] ")) is not None
@@ -67,7 +70,32 @@ def has(name: str) -> bool:
         return all(_owner_has(part, attribute) for part in owner.split("|"))
     if not owner:
         return name in TARGETS
-    return _reach(name) is not None
+    found = _reach(name)
+    return found is not None and not _only_says_no(found)
+
+
+def _only_says_no(found: Any) -> bool:
+    """Whether a function, or a class when it is made, does nothing but say that it is not built."""
+    function = found.__dict__.get("__init__") if inspect.isclass(found) else found
+    if not inspect.isfunction(function):
+        return False
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # made without a file
+        return False
+    (definition,) = tree.body
+    body = [
+        statement
+        for statement in getattr(definition, "body", [])
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+    ]
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Raise)
+        and isinstance(body[0].exc, ast.Call)
+        and isinstance(body[0].exc.func, ast.Name)
+        and body[0].exc.func.id == "not_built"
+    )
 
 
 def _owner_has(owner: str, attribute: str) -> bool:

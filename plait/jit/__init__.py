@@ -6,13 +6,13 @@ without a TorchScript file (`save`, `load`) raises NotImplementedError.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from plait._unbuilt import not_built, unbuilt
 from plait.core.ir.errors import error
-from plait.jit import annotations
 
 __all__ = [
     "Final",
@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# A submodule; an import statement would find the future of that name.
+annotations = importlib.import_module("plait.jit.annotations")
 
 
 def script(obj: T, *args: Any, **kwargs: Any) -> T:

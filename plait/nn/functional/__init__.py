@@ -84,6 +84,7 @@ from plait.nn.functional.linear import (
     bilinear,
     linear,
 )
+from plait.nn.functional.linear_loss import linear_cross_entropy
 from plait.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
