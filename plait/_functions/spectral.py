@@ -30,7 +30,7 @@ def _lengths(name: str, n_fft: int, hop_length: int | None, win_length: int | No
     return hop, width
 
 
-def _window(name: str, window: Tensor | None, width: int, n_fft: int, like: Any) -> Tensor:
+def _window(name: str, window: Any, width: int, n_fft: int, like: Any) -> Tensor:
     """The window, of ones where none is given, with zeros on both sides up to n_fft."""
     if window is None:
         window = ones(width, dtype=like)

@@ -44,7 +44,7 @@ def _infer_view_as_real(x: Any) -> tuple[Any, Any]:
 
 
 def _view_as_real(x: np.ndarray) -> np.ndarray:
-    return np.stack([x.real, x.imag], -1)
+    return np.stack([np.real(x), np.imag(x)], -1)
 
 
 VIEW_AS_REAL = Op(

@@ -99,9 +99,7 @@ def _check_shapes(query: Tensor, key: Tensor, value: Tensor, width: int, heads: 
         )
 
 
-def _projected(
-    inputs: tuple[Tensor, ...], weights: list[Tensor | None], bias: Tensor | None
-) -> list[Tensor]:
+def _projected(inputs: tuple[Tensor, ...], weights: list[Any], bias: Tensor | None) -> list[Tensor]:
     """The three inputs in the heads' joint space, each (length, N, E)."""
     biases = [None] * 3 if bias is None else list(bias.chunk(3))
     made = []

@@ -68,7 +68,7 @@ def bessel_j0(x: np.ndarray) -> np.ndarray:
     """The Bessel function of the first kind of order 0."""
     size = np.abs(x)
     near = (size <= _OSCILLATING, lambda v: _power_series(v, 0, -1.0))
-    return piecewise(size, near, (size > _OSCILLATING, lambda v: _far(v, 0).real))
+    return piecewise(size, near, (size > _OSCILLATING, lambda v: np.real(_far(v, 0))))
 
 
 @in_float64
@@ -77,7 +77,7 @@ def bessel_j1(x: np.ndarray) -> np.ndarray:
     size = np.abs(x)
     near = (size <= _OSCILLATING, lambda v: v / 2 * _power_series(v, 1, -1.0))
     return np.copysign(1.0, x) * piecewise(
-        size, near, (size > _OSCILLATING, lambda v: _far(v, 1).real)
+        size, near, (size > _OSCILLATING, lambda v: np.real(_far(v, 1)))
     )
 
 
@@ -96,7 +96,7 @@ def bessel_y0(x: np.ndarray) -> np.ndarray:
         x,
         (x == 0, lambda v: np.full_like(v, -np.inf)),
         (near, lambda v: _near_y(v, 0)),
-        (x > _OSCILLATING, lambda v: _far(v, 0).imag),
+        (x > _OSCILLATING, lambda v: np.imag(_far(v, 0))),
     )
 
 
@@ -108,7 +108,7 @@ def bessel_y1(x: np.ndarray) -> np.ndarray:
         x,
         (x == 0, lambda v: np.full_like(v, -np.inf)),
         (near, lambda v: _near_y(v, 1)),
-        (x > _OSCILLATING, lambda v: _far(v, 1).imag),
+        (x > _OSCILLATING, lambda v: np.imag(_far(v, 1))),
     )
 
 
@@ -206,7 +206,7 @@ def airy_ai(x: np.ndarray) -> np.ndarray:
         z = -v
         turn = complex(math.cos(math.pi / 6), math.sin(math.pi / 6))
         phase = math.pi / 3 - 2 / 3 * z * np.sqrt(z)
-        return 2 * (np.exp(1j * phase) * _airy_integral(z, turn)).real / math.pi
+        return 2 * np.real(np.exp(1j * phase) * _airy_integral(z, turn)) / math.pi
 
     low, high = _AIRY_SERIES
     return piecewise(
