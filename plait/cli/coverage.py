@@ -21,6 +21,7 @@ from typing import Any
 
 from plait.aliasing import TARGETS
 
+PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision")}
 EXIT_MISSING, EXIT_CANNOT_READ = 1, 2
 METHODS = Path(__file__).with_name("torch_methods.txt")
 #: Where methods are looked for, and what a report calls their owners.
@@ -69,7 +70,7 @@ def has(name: str) -> bool:
     if owner.split("|")[0] in ("Optimizer", "Scheduler"):
         return all(_owner_has(part, attribute) for part in owner.split("|"))
     if not owner:
-        return name in TARGETS
+        return name in PACKAGES
     found = _reach(name)
     return found is not None and not _only_says_no(found)
 
@@ -128,7 +129,7 @@ def _has_attribute(holder: Any, attribute: str) -> bool:
 def _module(name: str) -> Any:
     """The module that a name of PyTorch stands for; None without one."""
     top, _, rest = name.partition(".")
-    real = TARGETS[top] + (f".{rest}" if rest else "")
+    real = PACKAGES[top] + (f".{rest}" if rest else "")
     try:
         return importlib.import_module(real)
     except (ImportError, NotImplementedError):
@@ -138,7 +139,7 @@ def _module(name: str) -> Any:
 def _reach(name: str) -> Any:
     """What a dotted name of PyTorch is here, an `ellipsis` for a value of None; None without."""
     parts = name.split(".")
-    found: Any = importlib.import_module(TARGETS[parts[0]])
+    found: Any = importlib.import_module(PACKAGES[parts[0]])
     for number, part in enumerate(parts[1:], start=2):
         if _has_attribute(found, part):
             found = getattr(found, part)
@@ -200,13 +201,13 @@ class _Reader(ast.NodeVisitor):
         """Take in the imports of torch and torchvision."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] in TARGETS:
+                if alias.name.split(".")[0] in PACKAGES:
                     top = alias.name.split(".")[0]
                     self.bound[alias.asname or top] = alias.name if alias.asname else top
                     if "." in alias.name:
                         self.note(f"[import] {alias.name}", node)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            if node.module.split(".")[0] not in TARGETS:
+            if node.module.split(".")[0] not in PACKAGES:
                 return
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"
