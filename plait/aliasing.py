@@ -32,7 +32,7 @@ ENVIRONMENT = "PLAIT_ALIASES"
 TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
 
 
-class _AliasLoader:
+class AliasLoader:
     """Hands out the module `real` under another name, leaving the module as it was."""
 
     def __init__(self, real: str) -> None:
@@ -82,7 +82,7 @@ class _AliasFinder:
             if _asked_by_import_statement():
                 raise ModuleNotFoundError(f"{fullname} is not built in Plait yet", name=fullname)
             return None
-        loader: Any = _AliasLoader(real)  # has the methods of a Loader, not the base
+        loader: Any = AliasLoader(real)  # has the methods of a Loader, not the base
         return importlib.machinery.ModuleSpec(
             fullname, loader, origin=origin, is_package=is_package
         )
@@ -132,7 +132,7 @@ def _asked_by_import_statement() -> bool:
 
 
 def install_as(*names: str) -> None:
-    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision").
+    """Make `import NAME` mean Plait for each of `names` ("torch", "torchvision", "tensorflow").
 
     Holds for this process and for the `multiprocessing` workers it starts; calling it again is
     harmless.

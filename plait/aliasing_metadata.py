@@ -6,9 +6,13 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from plait.version import TORCH_INTERFACE, VISION_INTERFACE
+from plait.version import TENSORFLOW_INTERFACE, TORCH_INTERFACE, VISION_INTERFACE
 
-VERSIONS = {"torch": TORCH_INTERFACE, "torchvision": VISION_INTERFACE}
+VERSIONS = {
+    "torch": TORCH_INTERFACE,
+    "torchvision": VISION_INTERFACE,
+    "tensorflow": TENSORFLOW_INTERFACE,
+}
 
 
 class AliasDistribution(importlib.metadata.Distribution):

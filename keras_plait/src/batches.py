@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -30,30 +31,72 @@ class Batches(EpochIterator):
 
 
 def as_batches(x: Any) -> Any:
-    """A `DataLoader` as something Keras iterates over; everything else as it is."""
-    return _LoaderDataset(x) if isinstance(x, DataLoader) else x
+    """A `DataLoader`, or a `tf.data.Dataset` of Plait's, as something Keras iterates over;
+    everything else as it is."""
+    if isinstance(x, DataLoader):
+        return _LoaderDataset(x)
+    module = sys.modules.get("plait.tf.data")
+    if module is not None and isinstance(x, module.Dataset):
+        return _Elements(x)
+    return x
 
 
-class _LoaderDataset(PyDataset):
-    """A loader as Keras' own kind of dataset: each item is its next batch."""
+class _Sequence(PyDataset):
+    """Batches that can only be had one after another, as Keras' own kind of dataset: each item is
+    the next batch, whatever its number (Keras draws the numbers in any order)."""
 
-    def __init__(self, loader: DataLoader) -> None:
+    def __init__(self, count: int | None) -> None:
         super().__init__()
-        self._loader = loader
-        self._batches: Iterator[Any] = iter(loader)
+        self._count = count
+        self._batches: Iterator[Any] | None = None
+
+    def _start(self) -> Iterator[Any]:
+        raise NotImplementedError
 
     @property
     def num_batches(self) -> int | None:
-        try:
-            return len(self._loader)
-        except TypeError:
-            return None
+        return self._count
+
+    def on_epoch_end(self) -> None:
+        """The next epoch begins anew; what has no end goes on."""
+        if self._count is not None:
+            self._batches = None
 
     def __getitem__(self, index: int) -> Any:
-        if index == 0:
-            self._batches = iter(self._loader)
-        batch = next(self._batches)
-        return tuple(np.asarray(part) for part in batch) if isinstance(batch, list) else batch
+        if self._batches is None:
+            self._batches = self._start()
+        return next(self._batches)
+
+
+class _LoaderDataset(_Sequence):
+    """A loader."""
+
+    def __init__(self, loader: DataLoader) -> None:
+        try:
+            count: int | None = len(loader)
+        except TypeError:
+            count = None
+        super().__init__(count)
+        self._loader = loader
+
+    def _start(self) -> Iterator[Any]:
+        for batch in self._loader:
+            yield tuple(np.asarray(part) for part in batch) if isinstance(batch, list) else batch
+
+
+class _Elements(_Sequence):
+    """A `tf.data.Dataset`."""
+
+    def __init__(self, dataset: Any) -> None:
+        count = int(dataset.cardinality())
+        if count == -2:
+            # What is not known is counted, once: Keras would ask past the end.
+            count = sum(1 for _ in dataset.elements())
+        super().__init__(None if count < 0 else count)
+        self._dataset = dataset
+
+    def _start(self) -> Iterator[Any]:
+        return self._dataset.elements()
 
 
 def as_tensors(data: Any) -> Any:

@@ -70,7 +70,7 @@ class Variable(KerasVariable):
             self._value = value  # shared with the module it belongs to
             return
         held = convert_to_tensor(value, dtype=self._dtype).detach().clone()
-        self._value = held.requires_grad_(self._differentiable)
+        self._value = torch.nn.Parameter(held, requires_grad=self._differentiable)
 
     @property
     def _differentiable(self) -> bool:
@@ -108,6 +108,8 @@ def convert_to_tensor(
         raise ValueError("`ragged=True` is not supported with the plait backend")
     if isinstance(x, KerasVariable):
         x = x.value
+    elif hasattr(x, "_as_core_tensor"):  # of a TensorFlow program
+        x = x._as_core_tensor()
     if isinstance(x, torch.Tensor):
         return x if dtype is None else x.to(to_plait_dtype(dtype))
     if dtype is None:

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from plait.compiler.compiled import Compiled
 from plait.compiler.log import log
 from plait.core.lazy.capture import Break
+
+
+class _Training:
+    """Whether a step of Keras' own loops runs."""
+
+    inside = False
+
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Around the Python code of one step."""
+        before, self.inside = self.inside, True
+        try:
+            yield
+        finally:
+            self.inside = before
+
+
+training = _Training()
 
 
 class StepFunction:

@@ -25,7 +25,7 @@ from keras.src.utils.python_utils import pythonify_logs
 
 import plait as torch
 from keras_plait.src.batches import Batches, as_batches, as_tensors
-from keras_plait.src.steps import StepFunction
+from keras_plait.src.steps import StepFunction, training
 
 
 class PlaitTrainer(base_trainer.Trainer):
@@ -81,17 +81,30 @@ class PlaitTrainer(base_trainer.Trainer):
 
     def make_train_function(self, force: bool = False) -> None:
         if self.train_function is None or force:
-            self.train_function = self._several(self._compiled(lambda data: self.train_step(data)))
+            self.train_function = self._several(self._compiled(self._surrounded("train_step")))
 
     def make_test_function(self, force: bool = False) -> None:
         if self.test_function is None or force:
-            step = self._compiled(lambda data: self.test_step(data))
+            step = self._compiled(self._surrounded("test_step"))
             self.test_function = self._several(_without_gradients(step))
 
     def make_predict_function(self, force: bool = False) -> None:
         if self.predict_function is None or force:
-            step = self._compiled(lambda data: self.predict_step(data))
+            step = self._compiled(self._surrounded("predict_step"))
             self.predict_function = self._several(_without_gradients(step), joined=True)
+
+    def _needs_no_call(self) -> bool:
+        """Whether the model has a training step of its own, and no `call`: it cannot be built
+        before, and on TensorFlow need not be."""
+        own = type(self).train_step is not PlaitTrainer.train_step
+        return own and type(self).call.__module__ == "keras.src.models.model"
+
+    def _surrounded(self, name: str) -> Callable[[Any], Any]:
+        def step(data: Any) -> Any:
+            with training.step():
+                return getattr(self, name)(data)
+
+        return step
 
     def _compiled(self, step: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return step if self.run_eagerly or not self.jit_compile else StepFunction(step)
@@ -151,7 +164,8 @@ class PlaitTrainer(base_trainer.Trainer):
             class_weight=class_weight,
             steps_per_execution=self.steps_per_execution,
         )
-        self._symbolic_build(iterator=batches)
+        if not self._needs_no_call():
+            self._symbolic_build(iterator=batches)
         batches.reset()
         callbacks = self._callbacks(callbacks, batches, verbose, epochs, history=True)
         self.make_train_function()

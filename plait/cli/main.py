@@ -70,9 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         usage="plait run [-h] script.py [args ...]",
-        help="run a Python script in which torch and torchvision mean Plait",
-        description="Run a Python script as `python script.py` would, with `import torch` and "
-        "`import torchvision` meaning Plait, there and in its worker processes. "
+        help="run a Python script in which torch, torchvision and tensorflow mean Plait",
+        description="Run a Python script as `python script.py` would, with `import torch`, "
+        "`import torchvision` and `import tensorflow` meaning Plait, there and in its worker "
+        "processes. "
         "Installed packages of these names stay untouched.",
     )
     run.add_argument("script", help="the script; everything after it is passed to it")

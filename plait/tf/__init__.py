@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib as _importlib
 from typing import Any as _Any
 
+from plait import version as _version
 from plait._unbuilt import NotBuilt as _NotBuilt
 from plait.tf import (
     autograph,
@@ -17,12 +18,14 @@ from plait.tf import (
     config,
     data,
     debugging,
+    distribute,
     dtypes,
     errors,
     image,
     initializers,
     io,
     linalg,
+    lookup,
     math,
     nest,
     nn,
@@ -211,12 +214,12 @@ from plait.tf.initializers import Zeros as zeros_initializer
 from plait.tf.math import truncatediv, truncatemod
 
 #: The version of TensorFlow whose interface is followed.
-__version__ = "2.21.0"
+__version__ = _version.TENSORFLOW_INTERFACE
 newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat", "saved_model"])
+_LATE = frozenset(["compat"])
 
 
 class version:
@@ -233,13 +236,9 @@ def __getattr__(name: str) -> _Any:
     if name in _LATE:
         return _importlib.import_module(f"plait.tf.{name}")
     if name == "keras":
-        from plait.tf._keras import load
-
-        return load()
+        return _importlib.import_module("plait.tf.keras")
     if name in ("losses", "metrics", "optimizers"):
-        from plait.tf._keras import load
-
-        return getattr(load(), name)
+        return getattr(_importlib.import_module("plait.tf.keras"), name)
     if name in _UNBUILT:
         raise _NotBuilt(f"tf.{name} is not built in Plait yet")
     if not name.startswith("_"):

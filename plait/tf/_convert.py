@@ -14,7 +14,7 @@ from plait.tf import errors
 from plait.tf._dispatch import state
 from plait.tf._dtypes import BY_CORE, DType, as_dtype, bool_, float32, int32, message_name, string
 from plait.tf._shape import TensorShape
-from plait.tf._tensor import Tensor, of_array
+from plait.tf._tensor import Tensor, constant_of, of_array
 
 _NUMBERS = (bool, int, float, complex)
 _KIND_ORDER = "biufc"
@@ -61,17 +61,14 @@ def _tensor_inside(value: Any) -> Tensor | None:
     if read is not None:
         return read()
     if isinstance(value, LazyTensor):
-        return Tensor(value)
+        # What is written into it later is not seen: a tensor of TensorFlow does not change.
+        return Tensor(value.frozen())
     held = getattr(value, "value", None)
-    if isinstance(held, (LazyTensor, Tensor)) and not isinstance(value, np.ndarray):
-        return held if isinstance(held, Tensor) else Tensor(held)
+    if isinstance(held, LazyTensor) and not isinstance(value, np.ndarray):
+        return Tensor(held.frozen())
+    if isinstance(held, Tensor):
+        return held
     return None
-
-
-def _has_tensor(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_has_tensor(x) for x in value)
-    return isinstance(value, (Tensor, LazyTensor)) or hasattr(value, "_as_tf_tensor")
 
 
 def _array(value: Any, dtype: DType | None) -> np.ndarray:
@@ -246,7 +243,9 @@ def same(name: str, values: Any) -> list[Any]:
 def known(value: Any) -> np.ndarray | None:
     """The array of a tensor of the core if it is there already; None where it would have to be
     computed, or a call is being captured (its values are those of one call only)."""
-    if watch.active is not None or value._base is not None:
+    if watch.active is not None:
+        return constant_of(value)
+    if value._base is not None:
         return None
     node = value._cell._node
     return None if node is None else node.value

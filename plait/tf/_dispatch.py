@@ -1,8 +1,9 @@
 """How a call of a TensorFlow function is carried out: at once, or noted in a graph.
 
-`op` makes a public function of a plain one. At once means recorded by the core (with a grad node
-only while a `GradientTape` records), with the core's faults turned into `tf.errors`. Where a graph
-is being built (TensorFlow 1), the call becomes one operation of it.
+`op` makes a public function of a plain one. At once means recorded by the core, with its faults
+turned into `tf.errors`. Grad nodes are made for operands with a history alone, and a tensor shows
+its history to the tapes that know it (see `Tensor.inner`). Where a graph is being built (TensorFlow
+1), the call becomes one operation of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from plait.core.ir.errors import DTypeError, ShapeError
-from plait.core.lazy.modes import modes
 from plait.tf import errors
 
 
@@ -61,10 +61,9 @@ def op(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def carry_out(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    """Call at once: with a grad node only while a tape records; faults become `tf.errors`."""
-    outer, recorded = state.inside, modes.grad_enabled
+    """Call at once; faults of the core become `tf.errors`."""
+    outer = state.inside
     state.inside = True
-    modes.grad_enabled = bool(state.tapes)
     try:
         return function(*args, **kwargs)
     except (ShapeError, DTypeError, IndexError) as fault:
@@ -74,4 +73,4 @@ def carry_out(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             raise
         raise errors.InvalidArgumentError(str(fault)) from None
     finally:
-        state.inside, modes.grad_enabled = outer, recorded
+        state.inside = outer

@@ -13,7 +13,11 @@ import numpy as np
 
 from plait._tensor import Tensor as Inner
 from plait.core.ir.errors import error
+from plait.core.ir.graph import capture
+from plait.core.ir.op import LEAF
+from plait.core.lazy.capture import current, watch
 from plait.core.lazy.cell import leaf_of
+from plait.core.reference.executor import run
 from plait.tf import errors
 from plait.tf._dispatch import state
 from plait.tf._dtypes import BY_CORE, DType, string
@@ -76,13 +80,17 @@ class Tensor:
 
     # -- reading ------------------------------------------------------------------------------
 
+    def _as_core_tensor(self) -> Any:
+        """The core's tensor; an array of byte strings."""
+        return self._inner if type(self._inner) is np.ndarray else self.inner()
+
     def inner(self) -> Any:
         """The core's tensor, without its history where no tape that records now has it."""
         held = self._inner
         if type(held) is np.ndarray:
             raise error(errors.UnimplementedError, "the operation does not take strings")
         now = state.tapes
-        if not now or self._tapes is now or not held.requires_grad:
+        if self._tapes is now or not held.requires_grad:
             return held
         for tape in now:
             if tape in self._tapes:
@@ -135,6 +143,8 @@ class Tensor:
         held = self._inner
         if type(held) is np.ndarray:
             return held
+        if watch.active is not None and (constant := constant_of(held)) is not None:
+            return constant
         try:
             return held.compute()
         except (IndexError, RuntimeError) as fault:
@@ -246,6 +256,45 @@ def _text(array: np.ndarray, how: Any) -> str:
         return repr(item) if isinstance(item, bytes) else str(item)
     text = how(array)
     return "\n" + text if "\n" in text else text
+
+
+#: How many operations a constant may be made of, and how many elements it may have.
+_LARGEST = 64, 1024
+
+
+def constant_of(held: Any) -> np.ndarray | None:
+    """In a call that is being captured, the array of a constant: what is made of numbers of the
+    call itself, like an extent of a shape. None for what may be another in the next call."""
+    active = current()
+    if active is None or held._base is not None or held._cell.era < active.era:
+        return None
+    node = held._cell._node
+    if node is None or node.size > _LARGEST[1]:
+        return None
+    changing = (active.input_nodes, active.providers, active.number_of)
+    if node.value is None and not _is_short(node):
+        return None
+    found = capture([node])
+    for leaf in found.leaves:
+        if leaf.op is not LEAF or any(id(leaf) in known for known in changing):
+            return None
+    # The nodes stay as they are: they belong to the call.
+    (array,) = run(found.graph, [leaf.value for leaf in found.leaves])
+    return array
+
+
+def _is_short(node: Any) -> bool:
+    """Whether a node needs few others."""
+    seen = {id(node)}
+    stack = [node]
+    while stack:
+        for operand in stack.pop().inputs:
+            if operand.value is None and id(operand) not in seen:
+                seen.add(id(operand))
+                stack.append(operand)
+        if len(seen) > _LARGEST[0]:
+            return False
+    return True
 
 
 def of_array(array: np.ndarray) -> Tensor:

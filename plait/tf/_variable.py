@@ -10,6 +10,8 @@ import numpy as np
 
 import plait
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
+from plait.core.lazy.cell import settle
 from plait.core.lazy.modes import grad_mode
 from plait.tf import errors
 from plait.tf._convert import convert, inner
@@ -103,6 +105,10 @@ class Variable(metaclass=VariableMeta):
         """The memory: a leaf of the core, or an array of strings."""
         return self._leaf if self._graph is None else sessions["cell"](self)
 
+    def _as_core_tensor(self) -> Any:
+        """The present value as a tensor of the core."""
+        return self._as_tf_tensor()._as_core_tensor()
+
     def _as_tf_tensor(self) -> Any:
         """The present value as a tensor; tapes that watch the variable follow it."""
         if self._graph is not None and not state.inside and state.graph is not None:
@@ -114,6 +120,10 @@ class Variable(metaclass=VariableMeta):
         for tape in state.tapes:
             watched = tape.reads(self) or watched
         if watched:
+            if leaf._cell.fallback is not None and watch.active is None:
+                # A new step begins: what the last one wrote is computed, as one graph that is the
+                # same each time.
+                settle()
             return Tensor(leaf.frozen())
         return Tensor(leaf.detach().frozen())
 

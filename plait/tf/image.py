@@ -432,21 +432,144 @@ def random_crop(value: Any, size: Any, seed: Any = None) -> Any:
     return wrap(held.clone())
 
 
+def _seeded(draw: Any, image: Any, seed: Any, *bounds: Any) -> Any:
+    """A change by a number that a seed of two integers gives."""
+    low, high = bounds
+    return draw(image, float(random.stateless_uniform((), seed, low, high)))
+
+
+def stateless_random_brightness(image: Any, max_delta: float, seed: Any) -> Any:
+    """Brightness changed by chance, the same for the same seed."""
+    return _seeded(adjust_brightness, image, seed, -max_delta, max_delta)
+
+
+def stateless_random_contrast(image: Any, lower: float, upper: float, seed: Any) -> Any:
+    """Contrast changed by chance, the same for the same seed."""
+    return _seeded(adjust_contrast, image, seed, lower, upper)
+
+
+def stateless_random_saturation(image: Any, lower: float, upper: float, seed: Any = None) -> Any:
+    """Saturation changed by chance, the same for the same seed."""
+    return _seeded(adjust_saturation, image, seed, lower, upper)
+
+
+def stateless_random_hue(image: Any, max_delta: float, seed: Any) -> Any:
+    """Hue changed by chance, the same for the same seed."""
+    return _seeded(adjust_hue, image, seed, -max_delta, max_delta)
+
+
+def stateless_random_flip_left_right(image: Any, seed: Any) -> Any:
+    """Mirrored with probability one half, the same for the same seed."""
+    return _flipped_by(image, -2, seed)
+
+
+def stateless_random_flip_up_down(image: Any, seed: Any) -> Any:
+    """Upside down with probability one half, the same for the same seed."""
+    return _flipped_by(image, -3, seed)
+
+
+@op
+def _flipped_by(image: Any, axis: int, seed: Any) -> Any:
+    value, alone = _batched(image)
+    drawn = random.stateless_uniform((value.shape[0], 1, 1, 1), seed).inner()
+    return _given_back(plait.where(drawn < 0.5, plait.flip(value, (axis,)), value), alone)
+
+
+@op
+def stateless_random_crop(value: Any, size: Any, seed: Any) -> Any:
+    """A block of given extents from a place drawn by chance, the same for the same seed."""
+    held, extents = inner(value), ints(size)
+    for axis, extent in enumerate(extents):
+        room = held.shape[axis] - extent
+        if room < 0:
+            raise error(
+                errors.InvalidArgumentError,
+                f"Need value.shape >= size, got {list(held.shape)} {list(extents)}",
+            )
+        own = random.fold_in(seed, axis)
+        start = int(random.stateless_uniform((), own, 0, room + 1, "int32")) if room else 0
+        held = held.narrow(axis, start, extent)
+    return wrap(held.clone())
+
+
+@op
+def extract_patches(images: Any, sizes: Any, strides: Any, rates: Any, padding: str) -> Any:
+    """The windows of pictures as channels: rows, then columns, then the pictures' channels."""
+    from plait.tf._ops.windows import pads
+
+    value = inner(images)
+    window, steps, spread = (ints(v)[1:3] for v in (sizes, strides, rates))
+    planes = value.permute((0, 3, 1, 2))
+    around = pads(padding, planes.shape[2:], window, steps, spread)
+    planes = F.pad(planes, [n for p in reversed(around) for n in p])
+    columns = F.unfold(
+        planes.to(plait.float32) if planes.dtype.kind != "f" else planes, window, spread, 0, steps
+    )
+    places = [
+        (extent - (k - 1) * d - 1) // s + 1
+        for extent, k, s, d in zip(planes.shape[2:], window, steps, spread)
+    ]
+    n, c = planes.shape[:2]
+    made = columns.reshape((n, c, window[0] * window[1], *places)).permute((0, 3, 4, 2, 1))
+    return wrap(made.reshape((n, *places, window[0] * window[1] * c)).to(value.dtype))
+
+
+@op
+def sobel_edges(image: Any) -> Any:
+    """The slopes of pictures (batch, height, width, channels) downwards and to the right."""
+    value = inner(image)
+    planes = value.permute((0, 3, 1, 2))
+    n, c, h, w = planes.shape
+    kernel = plait.tensor([[-1.0, -2.0, -1.0], [0.0, 0.0, 0.0], [1.0, 2.0, 1.0]]).to(value.dtype)
+    both = plait.stack((kernel, kernel.transpose(0, 1))).unsqueeze(1)
+    padded = F.pad(planes.reshape((n * c, 1, h, w)), (1, 1, 1, 1), mode="reflect")
+    made = F.conv2d(padded, both).reshape((n, c, 2, h, w))
+    return wrap(made.permute((0, 3, 4, 1, 2)))
+
+
+@op
+def crop_and_resize(
+    image: Any,
+    boxes: Any,
+    box_indices: Any,
+    crop_size: Any,
+    method: str = "bilinear",
+    extrapolation_value: float = 0.0,
+) -> Any:
+    """Boxes (y1, x1, y2, x2, as shares of the picture) cut out of pictures and resized."""
+    value = inner(image)
+    frames = inner(boxes).to(plait.float32)
+    chosen = plait.index_select(value, 0, inner(box_indices).to(plait.int64)).to(plait.float32)
+    height, width = ints(crop_size)
+    h, w = value.shape[1:3]
+
+    def places(first: Any, last: Any, extent: int, count: int) -> Any:
+        if count == 1:
+            return ((first + last) * 0.5 * (extent - 1)).unsqueeze(1)
+        steps = plait.arange(count, dtype=plait.float32) / (count - 1)
+        return (first.unsqueeze(1) + (last - first).unsqueeze(1) * steps) * (extent - 1)
+
+    y = places(frames[:, 0], frames[:, 2], h, height)
+    x = places(frames[:, 1], frames[:, 3], w, width)
+    grid_y = (2 * y / max(h - 1, 1) - 1).unsqueeze(2).broadcast_to((*y.shape, width))
+    grid_x = (2 * x / max(w - 1, 1) - 1).unsqueeze(1).broadcast_to((y.shape[0], height, width))
+    grid = plait.stack((grid_x, grid_y), dim=-1)
+    made = F.grid_sample(
+        chosen.permute((0, 3, 1, 2)), grid, mode=method, align_corners=True, padding_mode="border"
+    ).permute((0, 2, 3, 1))
+    inside = ((y >= 0) & (y <= h - 1)).unsqueeze(2) & ((x >= 0) & (x <= w - 1)).unsqueeze(1)
+    outside = plait.full_like(made, extrapolation_value)
+    return wrap(plait.where(inside.unsqueeze(3), made, outside))
+
+
 __getattr__ = unbuilt(
     "tf.image",
     (
-        "crop_and_resize",
         "decode_gif",
         "draw_bounding_boxes",
-        "extract_patches",
         "non_max_suppression",
         "sample_distorted_bounding_box",
-        "sobel_edges",
         "ssim",
-        "stateless_random_brightness",
-        "stateless_random_contrast",
-        "stateless_random_crop",
-        "stateless_random_flip_left_right",
         "combined_non_max_suppression",
     ),
 )

@@ -56,10 +56,22 @@ def _packed(structure: Any, leaves: Any) -> Any:
 
 def map_structure(func: Callable[..., Any], *structures: Any, **kwargs: Any) -> Any:
     """The function applied to leaves that have the same place."""
+    if len(structures) == 1:
+        return _mapped(func, structures[0])
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
     lists = [flatten(s) for s in structures]
     return pack_sequence_as(structures[0], [func(*leaves) for leaves in zip(*lists)])
+
+
+def _mapped(func: Callable[..., Any], structure: Any) -> Any:
+    """The function applied to each leaf of one structure."""
+    kind = type(structure)
+    if kind is tuple or kind is list:
+        return kind([_mapped(func, part) for part in structure])
+    if not isinstance(structure, (list, tuple, Mapping)):
+        return func(structure)
+    return pack_sequence_as(structure, [func(leaf) for leaf in flatten(structure)])
 
 
 def assert_same_structure(

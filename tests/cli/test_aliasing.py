@@ -53,7 +53,7 @@ def test_alias_is_the_same_module_object(tmp_path):
         "True True True",
         "plait plait.version plait plait.version",
         "True",
-        "{'torch': 'plait', 'torchvision': 'plait.vision'}",
+        "{'torch': 'plait', 'torchvision': 'plait.vision', 'tensorflow': 'plait.tf'}",
     ]
 
 

@@ -49,7 +49,15 @@ def relu6(x: Any) -> Any:
 
 
 def sigmoid(x: Any) -> Any:
-    return torch.sigmoid(as_float(x))
+    x = as_float(x)
+    return _remembering(torch.sigmoid(x), x)
+
+
+def _remembering(made: Any, logits: Any) -> Any:
+    """Probabilities that losses take by their logits: precise where a probability is near 0 or 1,
+    and right for programs that say `from_logits=True` of them, as TensorFlow is."""
+    made._keras_logits = logits
+    return made
 
 
 def sparse_sigmoid(x: Any) -> Any:
@@ -148,7 +156,8 @@ def softmax(x: Any, axis: int | None = -1) -> Any:
     x = as_float(x)
     if axis is None:
         return F.softmax(x.reshape(-1), 0).reshape(x.shape)
-    return F.softmax(x, axis)
+    made = F.softmax(x, axis)
+    return _remembering(made, x) if axis in (-1, x.ndim - 1) else made
 
 
 def log_softmax(x: Any, axis: int | None = -1) -> Any:

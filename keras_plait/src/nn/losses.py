@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 from keras.src import backend
@@ -41,6 +42,21 @@ def _clipped(x: Any) -> Any:
     return torch.clamp(x, backend.epsilon(), 1 - backend.epsilon())
 
 
+def _logits_of(output: Any, from_logits: bool, function: str) -> tuple[Any, bool]:
+    """(what the loss is computed from, whether it is logits): of a softmax or sigmoid its input."""
+    logits = getattr(output, "_keras_logits", None)
+    if logits is None:
+        return output, from_logits
+    if from_logits:
+        warnings.warn(
+            f"`{function}` received `from_logits=True`, but the `output` argument was produced by "
+            "a Softmax or Sigmoid activation and thus does not represent logits. Its input is used "
+            "instead. Was this intended?",
+            stacklevel=4,
+        )
+    return logits, True
+
+
 def _log_probability(output: Any, from_logits: bool, axis: int) -> Any:
     if from_logits:
         return F.log_softmax(output, axis)
@@ -57,6 +73,7 @@ def categorical_crossentropy(
             "Arguments `target` and `output` must be at least rank 1. Received: "
             f"target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
+    output, from_logits = _logits_of(output, from_logits, "categorical_crossentropy")
     target, output = together(target, output, floating=True)
     return -torch.sum(target * _log_probability(output, from_logits, axis), axis)
 
@@ -86,6 +103,8 @@ def sparse_categorical_crossentropy(
             "Arguments `target` and `output` must have the same shape up until the last "
             f"dimension: target.shape={tuple(target.shape)}, output.shape={tuple(output.shape)}"
         )
+    if axis in (-1, output.ndim - 1):
+        output, from_logits = _logits_of(output, from_logits, "sparse_categorical_crossentropy")
     if from_logits and axis in (-1, output.ndim - 1):
         rows = output.reshape(-1, output.shape[-1])
         made = F.cross_entropy(rows, target.reshape(-1), reduction="none", ignore_index=-(2**62))
@@ -97,6 +116,7 @@ def sparse_categorical_crossentropy(
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
     target, output = convert_to_tensor(target), convert_to_tensor(output)
     _require_same_shape(target, output)
+    output, from_logits = _logits_of(output, from_logits, "binary_crossentropy")
     target, output = together(target, output, floating=True)
     if from_logits:
         return F.binary_cross_entropy_with_logits(output, target, reduction="none")

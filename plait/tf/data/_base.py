@@ -29,6 +29,9 @@ class Base:
     """A function that gives a fresh iterator over elements (structures of arrays)."""
 
     _count: int
+    #: Of a data set whose elements are rows of arrays: (the arrays, a function that gives the
+    #: numbers of the rows in order). Batches of such are taken out at once.
+    _rows: tuple[Any, Callable[[], PythonIterator[int]]] | None = None
 
     def elements(self) -> PythonIterator[Any]:
         """A fresh iterator over elements as structures of arrays."""
@@ -42,6 +45,17 @@ class Base:
     ) -> Any:
         """Another data set."""
         raise NotImplementedError
+
+    def _reordered(
+        self, order: Callable[[Callable[[], PythonIterator[Any]]], PythonIterator[Any]], count: int
+    ) -> Any:
+        """A data set of elements of this one. order: given a function that begins a pass, the
+        elements of a pass; it does not look at them."""
+        made = self._new(lambda: order(self.elements), lambda: self.element_spec, count)
+        if self._rows is not None:
+            arrays, numbers = self._rows
+            made._rows = (arrays, lambda: order(numbers))
+        return made
 
     @property
     def element_spec(self) -> Any:

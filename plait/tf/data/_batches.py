@@ -32,7 +32,11 @@ class BatchMethods(Base):
         size = _batch_size(batch_size)
 
         def make() -> PythonIterator[Any]:
-            return map(el.stacked, _chunks(self.elements(), size, drop_remainder))
+            if self._rows is None:
+                return map(el.stacked, _chunks(self.elements(), size, drop_remainder))
+            arrays, numbers = self._rows
+            chunks = _chunks(numbers(), size, drop_remainder)
+            return (nest.map_structure(lambda a, c=chunk: a[c], arrays) for chunk in chunks)
 
         lead = size if drop_remainder else None
         return self._new(

@@ -126,7 +126,9 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
         spec = nest.map_structure(
             lambda a: TensorSpec(a.shape[1:], a.dtype if a.dtype != object else "string"), arrays
         )
-        return Dataset(make, spec, count)
+        made = Dataset(make, spec, count)
+        made._rows = (arrays, lambda: iter(range(count)))
+        return made
 
     @staticmethod
     def from_generator(

@@ -49,6 +49,32 @@ def is_dataset(value: Any) -> bool:
     return isinstance(value, Dataset)
 
 
+class Mapped:
+    """A function of elements. A pipeline of many is captured once, as TensorFlow does from the
+    first: what it does besides tensor operations is not done again."""
+
+    #: Elements before a program pays.
+    _enough = 500
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._calls = 0
+        self._program: Any = None
+
+    def __call__(self, element: Any) -> Any:
+        self._calls += 1
+        if self._calls < self._enough:
+            return call(self._function, element)
+        if self._program is None:
+            from plait.tf._function import Function
+
+            self._program = Function(self._function)
+        leaves = nest.flatten(element)
+        if all(isinstance(x, np.ndarray) and x.dtype != object for x in leaves):
+            return call(self._program, element)
+        return call(self._function, element)
+
+
 def call(function: Callable[..., Any], element: Any) -> Any:
     """The function of an element: tuples are handed over as several arguments."""
     tensors = to_tensors(element)
@@ -108,11 +134,16 @@ def _at(array: np.ndarray, place: int) -> np.ndarray:
 
 def stacked(elements: list[Any]) -> Any:
     """Elements of one structure and shape as one. Raises InvalidArgumentError for others."""
+    first = elements[0]
+    if isinstance(first, np.ndarray):
+        return _stack(elements)
+    if type(first) is tuple and all(isinstance(part, np.ndarray) for part in first):
+        return tuple([_stack(column) for column in zip(*elements)])
     columns = zip(*[nest.flatten(e) for e in elements])
-    return nest.pack_sequence_as(elements[0], [_stack(column) for column in columns])
+    return nest.pack_sequence_as(first, [_stack(column) for column in columns])
 
 
-def _stack(parts: tuple[Any, ...]) -> Any:
+def _stack(parts: Any) -> Any:
     shape = parts[0].shape
     for part in parts:
         if part.shape != shape:
@@ -123,11 +154,13 @@ def _stack(parts: tuple[Any, ...]) -> Any:
                 "Cannot batch tensors with different shapes in component 0. First element had "
                 f"shape {list(shape)} and element had shape {list(part.shape)}.",
             )
-    return np.stack(parts) if shape else _scalars(parts)
+    if shape:
+        return np.concatenate(parts).reshape((len(parts), *shape))
+    return np.array(parts) if parts[0].dtype != object else _strings(parts)
 
 
-def _scalars(parts: tuple[Any, ...]) -> np.ndarray:
-    made = np.empty(len(parts), parts[0].dtype)
+def _strings(parts: Any) -> np.ndarray:
+    made = np.empty(len(parts), object)
     for place, part in enumerate(parts):
         made[place] = part[()]
     return made

@@ -26,8 +26,10 @@ class FunctionMethods(Base):
     ) -> Any:
         """The function of each element; tuples are handed over as several arguments."""
 
+        mapped = el.Mapped(map_func)
+
         def make() -> PythonIterator[Any]:
-            return (el.to_arrays(el.call(map_func, e)) for e in self.elements())
+            return (el.to_arrays(mapped(e)) for e in self.elements())
 
         return self._new(make, lambda: _result_spec(map_func, self), self._count)
 

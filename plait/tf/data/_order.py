@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Callable
 from collections.abc import Iterator as PythonIterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from plait.tf import errors
 from plait.tf._ops.random import seeds
 from plait.tf._shape import TensorSpec
 from plait.tf.data._base import AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY, Base, pass_seed
+
+#: Begins a pass over elements, or over the numbers of rows.
+Begin = Callable[[], PythonIterator[Any]]
 
 
 class OrderMethods(Base):
@@ -34,23 +38,23 @@ class OrderMethods(Base):
             )
         passes = itertools.count()
 
-        def make() -> PythonIterator[Any]:
+        def order(begin: Begin) -> PythonIterator[Any]:
             number = next(passes) if reshuffle_each_iteration is not False else 0
-            return _shuffled(self.elements(), size, random.Random(pass_seed(seed, number)))
+            return _shuffled(begin(), size, random.Random(pass_seed(seed, number)))
 
         if reshuffle_each_iteration is False and seed is None and seeds.value is None:
             seed = random.SystemRandom().getrandbits(31)
-        return self._new(make, lambda: self.element_spec, self._count)
+        return self._reordered(order, self._count)
 
     def repeat(self, count: Any = None, name: Any = None) -> Any:
         """The elements `count` times over; without end for None or -1."""
         times = -1 if count is None else int(count)
 
-        def make() -> PythonIterator[Any]:
+        def order(begin: Begin) -> PythonIterator[Any]:
             done = 0
             while times < 0 or done < times:
                 empty = True
-                for element in self.elements():
+                for element in begin():
                     empty = False
                     yield element
                 if empty:
@@ -60,7 +64,7 @@ class OrderMethods(Base):
         known = self._count if times != 0 else 0
         if known >= 0:
             known = known * times if times >= 0 else (INFINITE_CARDINALITY if known else 0)
-        return self._new(make, lambda: self.element_spec, known)
+        return self._reordered(order, known)
 
     def take(self, count: Any, name: Any = None) -> Any:
         """The first `count` elements (-1: all)."""
@@ -68,9 +72,7 @@ class OrderMethods(Base):
         if most < 0:
             return self
         known = most if self._count == INFINITE_CARDINALITY else min(self._count, most)
-        return self._new(
-            lambda: itertools.islice(self.elements(), most), lambda: self.element_spec, known
-        )
+        return self._reordered(lambda begin: itertools.islice(begin(), most), known)
 
     def skip(self, count: Any, name: Any = None) -> Any:
         """All but the first `count` elements (-1: none)."""
@@ -78,19 +80,13 @@ class OrderMethods(Base):
         if first < 0:
             return self._new(lambda: iter(()), lambda: self.element_spec, 0)
         known = max(self._count - first, 0) if self._count >= 0 else self._count
-        return self._new(
-            lambda: itertools.islice(self.elements(), first, None), lambda: self.element_spec, known
-        )
+        return self._reordered(lambda begin: itertools.islice(begin(), first, None), known)
 
     def shard(self, num_shards: Any, index: Any, name: Any = None) -> Any:
         """Every `num_shards`-th element, from number `index` on."""
         step, first = int(num_shards), int(index)
         known = len(range(first, self._count, step)) if self._count >= 0 else self._count
-        return self._new(
-            lambda: itertools.islice(self.elements(), first, None, step),
-            lambda: self.element_spec,
-            known,
-        )
+        return self._reordered(lambda begin: itertools.islice(begin(), first, None, step), known)
 
     def enumerate(self, start: int = 0, name: Any = None) -> Any:
         """(number as int64, element)."""
@@ -175,8 +171,9 @@ class OrderMethods(Base):
 
 def _shuffled(elements: PythonIterator[Any], size: int, engine: random.Random) -> Any:
     held = list(elements if size == AUTOTUNE else itertools.islice(elements, size))
+    count, draw = len(held), engine.random
     for element in elements:
-        place = engine.randrange(len(held))
+        place = int(draw() * count)
         yield held[place]
         held[place] = element
     engine.shuffle(held)

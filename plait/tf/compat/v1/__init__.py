@@ -23,7 +23,6 @@ from plait.tf import (
     debugging,
     dtypes,
     errors,
-    image,
     io,
     linalg,
     math,
@@ -346,6 +345,12 @@ gfile = _Names(
     Copy=io.gfile.copy,
     Rename=io.gfile.rename,
     Stat=io.gfile.stat,
+)
+image = _Names(
+    "image",
+    _tf.image,
+    resize_images=_tf.image.resize,
+    resize_bilinear=_tf.image.resize,
 )
 python_io = _Names(
     "python_io", None, TFRecordWriter=io.TFRecordWriter, TFRecordOptions=io.TFRecordOptions

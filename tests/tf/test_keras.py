@@ -1,0 +1,163 @@
+"""Keras on Plait under `tf.keras`: both take each other's tensors, variables and data sets."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+needs_keras = pytest.mark.skipif(
+    importlib.util.find_spec("keras") is None, reason="Keras is an extra"
+)
+
+HEAD = """
+import numpy as np
+import tensorflow as tf
+tf.keras.utils.set_random_seed(0)
+rng = np.random.RandomState(0)
+protos = rng.randn(10, 20)
+y = rng.randint(0, 10, 256)
+x = (protos[y] + 0.3 * rng.randn(256, 20)).astype("float32")
+cost = tf.nn.sparse_softmax_cross_entropy_with_logits
+"""
+
+PROGRAMS = {
+    "data_sets_in_fit": """
+ds = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(256).batch(32).prefetch(tf.data.AUTOTUNE)
+layers = [tf.keras.layers.Dense(32, activation="relu"), tf.keras.layers.Dense(10)]
+model = tf.keras.Sequential(layers)
+loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+model.compile("adam", loss, metrics=["accuracy"])
+model.fit(ds, epochs=10, validation_data=ds, verbose=0)
+assert model.evaluate(ds, verbose=0)[1] > 0.9
+assert model.predict(ds.map(lambda a, b: a), verbose=0).shape == (256, 10)
+part = ds.filter(lambda a, b: True)
+model.fit(part, epochs=2, steps_per_epoch=3, verbose=0)
+model.fit(ds.repeat(), epochs=2, steps_per_epoch=4, verbose=0)
+""",
+    "an_order_is_kept": """
+ds = tf.data.Dataset.from_tensor_slices(np.arange(10, dtype="float32")[:, None]).batch(4)
+model = tf.keras.Sequential([tf.keras.layers.Rescaling(2.0)])
+assert model.predict(ds, verbose=0)[:, 0].tolist() == [2.0 * k for k in range(10)]
+""",
+    "tape_over_a_model": """
+from tensorflow.keras import layers
+model = tf.keras.Sequential([layers.Dense(10)])
+optimizer = tf.optimizers.SGD(0.5)
+for _ in range(30):
+    with tf.GradientTape() as tape:
+        logits = model(tf.constant(x))
+        loss = tf.reduce_mean(cost(labels=y, logits=logits))
+    grads = tape.gradient(loss, model.trainable_variables)
+    assert all(isinstance(g, tf.Tensor) for g in grads)
+    optimizer.apply_gradients(zip(grads, model.trainable_variables))
+assert float(loss) < 0.5
+""",
+    "tf_variables_and_functions_in_a_layer": """
+class Scale(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.w = tf.Variable(tf.ones([20]))
+        self.fixed = tf.Variable(2.0, trainable=False)
+        self.out = tf.keras.layers.Dense(10)
+    def call(self, x):
+        return self.out(tf.tanh(tf.reshape(x * self.w, (-1, 20))) * self.fixed)
+model = Scale()
+model.compile("adam", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+model.fit(x, y, epochs=3, verbose=0)
+assert len(model.trainable_variables) == 3 and len(model.non_trainable_variables) == 1
+assert abs(model.w.numpy() - 1).max() > 1e-3
+assert float(model.fixed) == 2.0
+""",
+    "a_training_step_without_call": """
+class Pair(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = tf.keras.layers.Dense(4), tf.keras.layers.Dense(20)
+        self.seen = tf.keras.metrics.Mean(name="loss")
+    @property
+    def metrics(self):
+        return [self.seen]
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            mean, spread = tf.split(self.a(data), 2, axis=1)
+            z = mean + tf.random.normal(tf.shape(mean)) * tf.exp(spread) * 0.01
+            loss = tf.reduce_mean(tf.square(self.b(z) - data))
+        grads = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(grads, self.trainable_weights))
+        self.seen.update_state(loss)
+        return {"loss": self.seen.result()}
+model = Pair()
+model.compile("adam")
+history = model.fit(x, epochs=8, verbose=0).history["loss"]
+assert history[-1] < history[0]
+""",
+    "true_logits": """
+import warnings
+model = tf.keras.Sequential([tf.keras.layers.Dense(10, activation="softmax")])
+logits = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+plain = tf.keras.losses.SparseCategoricalCrossentropy()
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    one = logits(y, model(x))
+assert any("from_logits=True" in str(w.message) for w in seen)
+assert abs(float(one) - float(plain(y, model(x)))) < 1e-5
+""",
+    "optimizers_and_metrics_of_keras_on_tf_variables": """
+w, b = tf.Variable(tf.zeros([20, 10])), tf.Variable(tf.zeros([10]))
+optimizer = tf.keras.optimizers.Adam(0.05)
+for _ in range(40):
+    with tf.GradientTape() as tape:
+        logits = x @ w + b
+        loss = tf.reduce_mean(cost(labels=y, logits=logits))
+    optimizer.apply_gradients(zip(tape.gradient(loss, [w, b]), [w, b]))
+metric = tf.keras.metrics.SparseCategoricalAccuracy()
+metric.update_state(y, logits)
+assert metric.result() > 0.9
+""",
+    "modules_are_one": """
+import keras
+import tensorflow.keras.layers
+from tensorflow.keras.datasets import mnist
+assert tensorflow.keras is tf.keras and tensorflow.keras.layers is tf.keras.layers
+assert tf.keras.layers.Dense is keras.layers.Dense and mnist.load_data is not None
+""",
+}  # fmt: skip
+
+
+def run(program: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    path = folder / "program.py"
+    path.write_text(program)
+    search = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return subprocess.run(
+        [sys.executable, "-m", "plait", "run", str(path)],
+        cwd=folder, env={**os.environ, "PYTHONPATH": search, **environment},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@needs_keras
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name: str, tmp_path: Path) -> None:
+    done = run(HEAD + PROGRAMS[name], tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_another_backend_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keras.py").write_text("class config:\n    backend = staticmethod(lambda: 'jax')\n")
+    done = run("import keras\nimport tensorflow as tf\ntf.keras\n", tmp_path)
+    assert done.returncode == 1
+    assert "tf.keras: Keras runs on the backend 'jax'" in done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("keras") is not None, reason="Keras is there")
+def test_without_keras() -> None:
+    import plait.tf as tf
+
+    with pytest.raises(ImportError, match=r"pip install 'plait\[keras\]'"):
+        _ = tf.keras
