@@ -167,6 +167,12 @@ def _common_dtype(leaves: list[Any]) -> DType:
 
 
 @public(method=False)
+def _shape_as_tensor(input: Tensor) -> Tensor:
+    """The extents of a tensor as an int64 tensor."""
+    return tensor(list(input._shape), dtype=dtypes.int64)
+
+
+@public(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The data as a tensor; tensors and arrays are shared where no conversion is needed."""
     require_cpu(device)
