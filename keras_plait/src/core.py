@@ -184,7 +184,7 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         def stand_in(x: Any) -> Any:
             if not isinstance(x, KerasTensor):
                 return x
-            extents = [extent if e is None else e for e in _known_rank(x)]
+            extents = [extent if e is None else e for e in _extents(x)]
             return torch.ones(extents, dtype=to_plait_dtype(x.dtype))
 
         given_args, given_kwargs = tree.map_structure(stand_in, (args, kwargs))
@@ -206,7 +206,7 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         return tree.map_structure(spec, first, second)
 
 
-def _known_rank(x: KerasTensor) -> tuple[int | None, ...]:
+def _extents(x: KerasTensor) -> tuple[int | None, ...]:
     """The shape of a symbolic tensor, which has a rank."""
     shape: Any = x.shape
     return tuple(shape)

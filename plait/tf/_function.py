@@ -34,8 +34,8 @@ settings = _Settings()
 
 
 class _Program(Compiled):
-    """A function captured by TensorFlow's rules: what it reads besides its arguments stays as it was
-    when it was traced."""
+    """A function captured by TensorFlow's rules: what it reads besides its arguments stays as it
+    was when it was traced."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function, guarded=False)
