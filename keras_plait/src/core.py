@@ -206,10 +206,9 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         return tree.map_structure(spec, first, second)
 
 
-def _extents(x: KerasTensor) -> tuple[int | None, ...]:
-    """The shape of a symbolic tensor, which has a rank."""
-    shape: Any = x.shape
-    return tuple(shape)
+def _extents(x: Any) -> tuple[int | None, ...]:
+    """The shape of a symbolic tensor."""
+    return tuple(x.shape)
 
 
 def vectorized_map(function: Callable[..., Any], elements: Any) -> Any:
