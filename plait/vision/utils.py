@@ -1,4 +1,4 @@
-"""`make_grid` and `save_image`: a batch of images as one picture."""
+"""`make_grid` and `save_image`: a batch of images as one picture; drawing into pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import Any, BinaryIO
 
 import plait
 from plait.core.ir.errors import error
+from plait.vision._drawing import draw_bounding_boxes, draw_segmentation_masks
 from plait.vision._pillow import pillow_image
+
+__all__ = ["draw_bounding_boxes", "draw_segmentation_masks", "make_grid", "save_image"]
 
 
 def make_grid(

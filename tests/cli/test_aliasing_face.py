@@ -97,6 +97,9 @@ def test_functions_stay_in_front_of_the_modules_they_are_in(tmp_path):
     lines = plait_run(
         tmp_path,
         """
+import torchvision
+
+assert torchvision.models.resnet18 and torchvision.transforms.v2.Compose
 from torchvision.models.alexnet import AlexNet
 from torchvision.ops.roi_align import RoIAlign
 import torchvision.models.googlenet

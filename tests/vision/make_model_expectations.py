@@ -38,19 +38,19 @@ RUN = {
 SMALL_SIDE = 40
 TOO_LARGE = ("regnet_y_128gf", "vit_h_14")
 KINDS = (
-    "rcnn",
-    "ssd",
-    "retinanet",
     "fcos",
-    "quantized",
-    "raft",
-    "mvit",
-    "swin3d",
-    "r3d",
+    "keypointrcnn",
     "mc3",
+    "mvit",
+    "quantized",
     "r2plus1d",
+    "r3d",
+    "raft",
     "s3d",
+    "ssdlite",
+    "swin3d",
 )
+ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "maskrcnn", "retinanet", "ssd300")
 
 
 def small_models(models) -> dict:
@@ -81,8 +81,8 @@ def outputs(model, batch) -> list[float]:
 
 def options(name: str) -> dict[str, object]:
     """Arguments that keep a builder from downloading."""
-    segments = any(kind in name for kind in ("fcn", "deeplab", "lraspp"))
-    return {"weights": None, **({"weights_backbone": None} if segments else {})}
+    more = any(kind in name for kind in ON_A_BACKBONE)
+    return {"weights": None, **({"weights_backbone": None} if more else {})}
 
 
 def images(side: int) -> np.ndarray:

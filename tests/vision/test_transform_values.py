@@ -16,7 +16,7 @@ FUNCTIONS = cases.functions(plait, F)
 TRANSFORMS = cases.transforms(T)
 
 
-def assert_measures(found, expected):
+def assert_measures(found, expected, share=0.05):
     assert len(found) == len(expected)
     for (shape, *sums), (expected_shape, *expected_sums) in zip(found, expected):
         assert shape == expected_shape
@@ -24,7 +24,7 @@ def assert_measures(found, expected):
         # Some bytes in a hundred may be rounded the other way: where a float falls on a half or, in
         # mixtures, which are cut off, on a whole number.
         largest = 255 if max(map(abs, expected_sums)) > 2 * size else 1
-        atol = 0.05 * size if largest == 255 else 1e-5 * size
+        atol = share * size if largest == 255 else 1e-5 * size
         np.testing.assert_allclose(sums, expected_sums, rtol=0, atol=atol)
 
 

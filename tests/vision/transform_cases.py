@@ -118,6 +118,87 @@ def transforms(T: Any) -> dict[str, Any]:
     }
 
 
+def second(torch: Any, v2: Any) -> dict[str, Any]:
+    """Transforms of version 2, by name."""
+    return {
+        "Resize": v2.Resize((40, 30)),
+        "Resize, shorter": v2.Resize(30, max_size=35),
+        "Resize, longer": v2.Resize(None, max_size=50),
+        "CenterCrop": v2.CenterCrop((15, 40)),
+        "Pad": v2.Pad((1, 2, 3, 4), fill=7),
+        "RandomHorizontalFlip": v2.RandomHorizontalFlip(1.0),
+        "RandomVerticalFlip": v2.RandomVerticalFlip(0.5),
+        "RandomCrop": v2.RandomCrop((15, 20), padding=3),
+        "RandomCrop, padded": v2.RandomCrop((30, 20), pad_if_needed=True),
+        "RandomResizedCrop": v2.RandomResizedCrop(18),
+        "RandomRotation": v2.RandomRotation(40),
+        "RandomRotation, expand": v2.RandomRotation((20, 50), expand=True),
+        "RandomAffine": v2.RandomAffine(30, (0.1, 0.2), (0.8, 1.2), (-5, 5, -3, 3)),
+        "RandomPerspective": v2.RandomPerspective(0.4, 0.9),
+        "ColorJitter": v2.ColorJitter(0.4, 0.5, (0.2, 1.5), 0.3),
+        "RandomGrayscale": v2.RandomGrayscale(0.5),
+        "RandomPhotometricDistort": v2.RandomPhotometricDistort(),
+        "RandomChannelPermutation": v2.RandomChannelPermutation(),
+        "GaussianBlur": v2.GaussianBlur(5),
+        "RandomInvert": v2.RandomInvert(),
+        "RandomZoomOut": v2.RandomZoomOut(side_range=(1.0, 2.0), p=0.9),
+        "RandomIoUCrop": v2.RandomIoUCrop(),
+        "RandomShortestSize": v2.RandomShortestSize([20, 26, 32], max_size=40),
+        "RandomResize": v2.RandomResize(20, 40),
+        "ScaleJitter": v2.ScaleJitter((30, 30)),
+        "ToDtype": v2.ToDtype(torch.float32, scale=True),
+        "Compose": v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(20), v2.Resize(16)]),
+        "RandomApply": v2.RandomApply([v2.CenterCrop(9)], 0.6),
+        "RandomChoice": v2.RandomChoice([v2.CenterCrop(12), v2.RandomCrop(12)]),
+        "RandomOrder": v2.RandomOrder([v2.CenterCrop(20), v2.Resize(12)]),
+        "ClampBoundingBoxes": v2.ClampBoundingBoxes(),
+        "ConvertBoundingBoxFormat": v2.ConvertBoundingBoxFormat("XYXY"),
+        "SanitizeBoundingBoxes": v2.SanitizeBoundingBoxes(),
+    }
+
+
+BOXES = {
+    "XYXY": [[2, 3, 11, 12], [20, 1, 31, 9], [0, 15, 6, 24]],
+    "XYWH": [[2, 3, 9, 9], [20, 1, 11, 8], [0, 15, 6, 9]],
+    "CXCYWH": [[7, 8, 10, 9], [25, 5, 11, 8], [3, 19, 6, 9]],
+}
+
+
+def samples(torch: Any, tv_tensors: Any) -> dict[str, Any]:
+    """An image with boxes, a mask and labels, for each format of boxes and dtype."""
+    found = {}
+    image = torch.from_numpy(pixels()["smooth"].transpose(2, 0, 1).copy())
+    mask = torch.from_numpy((pixels()["grey"] > 100).astype(np.uint8))
+    for form, values in BOXES.items():
+        for dtype in (torch.int64, torch.float32):
+            boxes = torch.tensor(values, dtype=dtype)
+            found[f"{form} {str(dtype).rpartition('.')[2]}"] = {
+                "image": tv_tensors.Image(image),
+                "boxes": tv_tensors.BoundingBoxes(boxes, format=form, canvas_size=(HEIGHT, WIDTH)),
+                "mask": tv_tensors.Mask(mask),
+                "labels": torch.arange(3),
+            }
+    return found
+
+
+def facts(torch: Any, results: list[dict[str, Any]]) -> list[Any]:
+    """Measures of the images and masks, and all that boxes have."""
+    found = []
+    for sample in results:
+        boxes = sample["boxes"]
+        listed = boxes.as_subclass(torch.Tensor).double().numpy().round(3).tolist()
+        found.append(
+            {
+                "image": measures(torch, sample["image"].as_subclass(torch.Tensor)),
+                "mask": measures(torch, sample["mask"].as_subclass(torch.Tensor)),
+                "boxes": listed,
+                "about": [boxes.format.value, list(boxes.canvas_size), str(boxes.dtype)[-7:]],
+                "labels": sample["labels"].tolist(),
+            }
+        )
+    return found
+
+
 def seeded(torch: Any, transform: Any, image: Any) -> list[Any]:
     """The results for each seed."""
     results = []
@@ -159,6 +240,14 @@ def main() -> None:
                 found[name][kind] = measures(torch, seeded(torch, transform, image))
             except (AttributeError, TypeError, ValueError, RuntimeError) as fault:
                 found[name][kind] = type(fault).__name__
+    from torchvision import tv_tensors
+    from torchvision.transforms import v2
+
+    for name, transform in second(torch, v2).items():
+        found[f"v2 {name}"] = {
+            kind: facts(torch, seeded(torch, transform, sample))
+            for kind, sample in samples(torch, tv_tensors).items()
+        }
     PATH.write_text(json.dumps(found) + "\n")
 
 

@@ -1,6 +1,6 @@
 """Models for images under torchvision's names, with its names and shapes of parameters."""
 
-from plait.vision.models import mobilenet, segmentation
+from plait.vision.models import detection, mobilenet, segmentation
 from plait.vision.models._api import (
     Weights,
     WeightsEnum,
@@ -14,6 +14,17 @@ from plait.vision.models.alexnet import (
     AlexNet,
     AlexNet_Weights,
     alexnet,
+)
+from plait.vision.models.convnext import (
+    ConvNeXt,
+    ConvNeXt_Base_Weights,
+    ConvNeXt_Large_Weights,
+    ConvNeXt_Small_Weights,
+    ConvNeXt_Tiny_Weights,
+    convnext_base,
+    convnext_large,
+    convnext_small,
+    convnext_tiny,
 )
 from plait.vision.models.densenet import (
     DenseNet,
@@ -61,6 +72,17 @@ from plait.vision.models.inception import (
     Inception_V3_Weights,
     inception_v3,
 )
+from plait.vision.models.mnasnet import (
+    MNASNet,
+    MNASNet0_5_Weights,
+    MNASNet0_75_Weights,
+    MNASNet1_0_Weights,
+    MNASNet1_3_Weights,
+    mnasnet0_5,
+    mnasnet0_75,
+    mnasnet1_0,
+    mnasnet1_3,
+)
 from plait.vision.models.mobilenetv2 import (
     MobileNet_V2_Weights,
     MobileNetV2,
@@ -72,6 +94,39 @@ from plait.vision.models.mobilenetv3 import (
     MobileNetV3,
     mobilenet_v3_large,
     mobilenet_v3_small,
+)
+from plait.vision.models.regnet import (
+    RegNet,
+    RegNet_X_1_6GF_Weights,
+    RegNet_X_3_2GF_Weights,
+    RegNet_X_8GF_Weights,
+    RegNet_X_16GF_Weights,
+    RegNet_X_32GF_Weights,
+    RegNet_X_400MF_Weights,
+    RegNet_X_800MF_Weights,
+    RegNet_Y_1_6GF_Weights,
+    RegNet_Y_3_2GF_Weights,
+    RegNet_Y_8GF_Weights,
+    RegNet_Y_16GF_Weights,
+    RegNet_Y_32GF_Weights,
+    RegNet_Y_128GF_Weights,
+    RegNet_Y_400MF_Weights,
+    RegNet_Y_800MF_Weights,
+    regnet_x_1_6gf,
+    regnet_x_3_2gf,
+    regnet_x_8gf,
+    regnet_x_16gf,
+    regnet_x_32gf,
+    regnet_x_400mf,
+    regnet_x_800mf,
+    regnet_y_1_6gf,
+    regnet_y_3_2gf,
+    regnet_y_8gf,
+    regnet_y_16gf,
+    regnet_y_32gf,
+    regnet_y_128gf,
+    regnet_y_400mf,
+    regnet_y_800mf,
 )
 from plait.vision.models.resnet import (
     ResNet,
@@ -95,6 +150,17 @@ from plait.vision.models.resnet import (
     resnext101_64x4d,
     wide_resnet50_2,
     wide_resnet101_2,
+)
+from plait.vision.models.shufflenetv2 import (
+    ShuffleNet_V2_X0_5_Weights,
+    ShuffleNet_V2_X1_0_Weights,
+    ShuffleNet_V2_X1_5_Weights,
+    ShuffleNet_V2_X2_0_Weights,
+    ShuffleNetV2,
+    shufflenet_v2_x0_5,
+    shufflenet_v2_x1_0,
+    shufflenet_v2_x1_5,
+    shufflenet_v2_x2_0,
 )
 from plait.vision.models.squeezenet import (
     SqueezeNet,

@@ -15,6 +15,7 @@ from plait.vision.ops.boxes import (
     nms,
     remove_small_boxes,
 )
+from plait.vision.ops.feature_pyramid_network import FeaturePyramidNetwork
 from plait.vision.ops.losses import (
     complete_box_iou_loss,
     distance_box_iou_loss,
@@ -29,6 +30,7 @@ from plait.vision.ops.misc import (
     Permute,
     SqueezeExcitation,
 )
+from plait.vision.ops.poolers import MultiScaleRoIAlign
 from plait.vision.ops.roi_align import RoIAlign, roi_align
 from plait.vision.ops.roi_pool import RoIPool, roi_pool
 from plait.vision.ops.stochastic_depth import StochasticDepth, stochastic_depth
@@ -39,8 +41,6 @@ __getattr__ = unbuilt(
         "DeformConv2d",
         "DropBlock2d",
         "DropBlock3d",
-        "FeaturePyramidNetwork",
-        "MultiScaleRoIAlign",
         "PSRoIAlign",
         "PSRoIPool",
         "deform_conv2d",

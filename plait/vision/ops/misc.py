@@ -136,7 +136,8 @@ class Conv3dNormActivation(ConvNormActivation):
 def _same_padding(kernel_size: int | Sequence[int], dilation: int | Sequence[int]) -> Any:
     if isinstance(kernel_size, int) and isinstance(dilation, int):
         return (kernel_size - 1) // 2 * dilation
-    rank = len(kernel_size) if isinstance(kernel_size, Sequence) else len(dilation)  # type: ignore[arg-type]  # one of the two is a sequence
+    given = kernel_size if isinstance(kernel_size, Sequence) else dilation
+    rank = len(given) if isinstance(given, Sequence) else 1
     sizes = [kernel_size] * rank if isinstance(kernel_size, int) else kernel_size
     steps = [dilation] * rank if isinstance(dilation, int) else dilation
     return tuple((size - 1) // 2 * step for size, step in zip(sizes, steps))

@@ -1,5 +1,10 @@
 """Transforms of images and image tensors under torchvision's names."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from plait.vision.transforms import functional
 from plait.vision.transforms.autoaugment import (
     AugMix,
@@ -50,3 +55,12 @@ from plait.vision.transforms.geometry import (
     Resize,
 )
 from plait.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective
+
+if TYPE_CHECKING:
+    from plait.vision.transforms import v2
+
+
+def __getattr__(name: str) -> Any:
+    if name == "v2":  # imported when it is used: it brings in operations on boxes
+        return importlib.import_module(f"{__name__}.v2")
+    raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")

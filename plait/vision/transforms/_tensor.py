@@ -89,7 +89,7 @@ def rotate(
     cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     out_height, out_width = height, width
     if expand:
-        out_height, out_width = _rotated_size(height, width, cosine, sine)
+        out_height, out_width = rotated_size(height, width, cosine, sine)
     # Where each output pixel comes from, in pixels relative to the middle: the inverse rotation.
     xs = plait.arange(out_width, dtype=plait.float32) - (out_width - 1) * 0.5 - middle_x
     ys = (plait.arange(out_height, dtype=plait.float32) - (out_height - 1) * 0.5 - middle_y)[
@@ -123,7 +123,7 @@ def sample(batch: Any, grid: Any, mode: InterpolationMode, fill: Any) -> Any:
     return sampled * inside + (1.0 - inside) * fill_image
 
 
-def _rotated_size(height: int, width: int, cosine: float, sine: float) -> tuple[int, int]:
+def rotated_size(height: int, width: int, cosine: float, sine: float) -> tuple[int, int]:
     """Size of the box of whole pixels around the rotated image, the old image's corner at (0, 0).
 
     A hair over a whole pixel, which is what the cosine of 90 degrees is, does not count.

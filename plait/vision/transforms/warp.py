@@ -12,7 +12,7 @@ from plait.vision.transforms._random import chance, integer, uniform
 from plait.vision.transforms.functional import InterpolationMode, interpolation_mode
 
 
-def _angles(value: float | Sequence[float], name: str, lengths: tuple[int, ...]) -> list[float]:
+def angles(value: float | Sequence[float], name: str, lengths: tuple[int, ...]) -> list[float]:
     """Bounds in degrees: +-value, or a sequence of one of the lengths."""
     if isinstance(value, (int, float)):
         if value < 0:
@@ -56,7 +56,7 @@ class RandomAffine(plait.nn.Module):
     ) -> None:
         super().__init__()
         self.interpolation = interpolation_mode(interpolation)
-        self.degrees = _angles(degrees, "degrees", (2,))
+        self.degrees = angles(degrees, "degrees", (2,))
         if translate is not None:
             if len(translate) != 2:
                 raise error(ValueError, "translate should be a sequence of length 2.")
@@ -69,7 +69,7 @@ class RandomAffine(plait.nn.Module):
             if any(factor <= 0 for factor in scale):
                 raise error(ValueError, "scale values should be positive")
         self.scale = scale
-        self.shear = None if shear is None else _angles(shear, "shear", (2, 4))
+        self.shear = None if shear is None else angles(shear, "shear", (2, 4))
         self.fill = _check_fill(fill)
         self.fillcolor = self.fill
         if center is not None and len(center) != 2:
