@@ -138,7 +138,7 @@ def _add_name(tree: ast.Module, variable: str) -> bool:
 def _at(made: Any, place: Any) -> Any:
     """New code, all of it at the line of `place`."""
     for node in ast.walk(made):
-        if not hasattr(node, "lineno") or node is made or node.lineno < place.lineno:
+        if node is made or getattr(node, "lineno", 0) < place.lineno:
             ast.copy_location(node, place)
     return made
 

@@ -105,7 +105,7 @@ def _take_files_that_are_there() -> None:
     from keras.src.datasets import fashion_mnist, mnist
 
     for module in (mnist, fashion_mnist):
-        module.get_file = _from_cache(module.get_file)
+        vars(module)["get_file"] = _from_cache(module.get_file)
 
 
 def _from_cache(get_file: Callable[..., str]) -> Callable[..., str]:

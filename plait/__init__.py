@@ -19,9 +19,11 @@ from plait._legacy import TENSOR_TYPES as _TENSOR_TYPES
 from plait._legacy import set_default_tensor_type
 from plait._modes import (
     are_deterministic_algorithms_enabled,
+    get_default_device,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
+    set_default_device,
     set_float32_matmul_precision,
     set_num_interop_threads,
     set_num_threads,
@@ -90,6 +92,7 @@ globals().update(_STORAGE_TYPES)
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
     [
+        "_dynamo",
         "_higher_order_ops",
         "accelerator",
         "amp",
@@ -116,6 +119,7 @@ _MODULES = frozenset(
         "return_types",
         "serialization",
         "signal",
+        "sparse",
         "special",
         "testing",
         "types",
@@ -140,6 +144,9 @@ _LATE = {
     "get_autocast_cpu_dtype": "amp",
     "get_autocast_gpu_dtype": "amp",
     "compile": "compiler",
+    "_sample_dirichlet": "distributions",
+    "sparse_coo_tensor": "sparse",
+    "spmm": "sparse",
     "vmap": "func",
     "cond": "_higher_order_ops",
     "while_loop": "_higher_order_ops",
@@ -205,7 +212,7 @@ _OF_FUNCTIONAL = frozenset(
 
 def _late_function(name: str) -> _Any:
     """A function of a family that loads when it is asked for."""
-    if not name.startswith("_"):
+    if not name.startswith("_") or name.startswith("_foreach_"):
         _families.load_late()
     return _FUNCTIONS.get(name)
 

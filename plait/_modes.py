@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from plait._types import CPU, device, require_cpu
 from plait.core.ir.errors import error
 
 _settings = {"matmul_precision": "highest", "deterministic": False}
@@ -54,3 +57,13 @@ def set_num_interop_threads(num: int) -> None:
     """Accepted for compatibility. Raises RuntimeError unless positive."""
     if num <= 0:
         raise error(RuntimeError, "set_num_interop_threads expects a positive integer")
+
+
+def get_default_device() -> device:
+    """Where tensors are made: the CPU."""
+    return CPU
+
+
+def set_default_device(device: Any) -> None:
+    """Make tensors on a device: the CPU, or None for it. Raises as PyTorch does without another."""
+    require_cpu(device)

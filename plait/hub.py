@@ -27,7 +27,8 @@ __all__ = [
     "set_dir",
 ]
 
-_HASH_IN_NAME = re.compile(r"-([a-f0-9]*)\.")
+#: A file name with the first digits of its SHA-256: `resnet18-f37072fd.pth`.
+HASH_REGEX = re.compile(r"-([a-f0-9]*)\.")
 
 
 class _State:
@@ -38,9 +39,13 @@ def get_dir() -> str:
     """The folder of the cache."""
     if _State.directory is not None:
         return _State.directory
+    return os.path.join(_get_torch_home(), "hub")
+
+
+def _get_torch_home() -> str:
+    """The folder of all that is kept: TORCH_HOME, or `torch` in the user's cache."""
     cache = os.environ.get("XDG_CACHE_HOME", os.path.join("~", ".cache"))
-    home = os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))
-    return os.path.join(os.path.expanduser(home), "hub")
+    return os.path.expanduser(os.environ.get("TORCH_HOME", os.path.join(cache, "torch")))
 
 
 def set_dir(d: str | os.PathLike[str]) -> None:
@@ -131,7 +136,7 @@ def load_state_dict_from_url(
 
 
 def _check_hash(path: str) -> None:
-    stated = _HASH_IN_NAME.search(os.path.basename(path))
+    stated = HASH_REGEX.search(os.path.basename(path))
     if stated is None:
         return
     digest = hashlib.sha256()

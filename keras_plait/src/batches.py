@@ -21,7 +21,8 @@ class Batches(EpochIterator):
     """Groups of `steps_per_execution` batches; the last group of an epoch may have fewer."""
 
     def __next__(self) -> tuple[int, int, list[Any]]:
-        begin, end, iterator = next(self._epoch_iterator)
+        position: Any = self._epoch_iterator  # set by `iter`
+        begin, end, iterator = next(position)
         group = list(islice(iterator, self.steps_per_execution))
         if not group:
             with self.catch_stop_iteration():

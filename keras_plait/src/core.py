@@ -184,11 +184,11 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         def stand_in(x: Any) -> Any:
             if not isinstance(x, KerasTensor):
                 return x
-            extents = [extent if e is None else e for e in x.shape]
+            extents = [extent if e is None else e for e in _extents(x)]
             return torch.ones(extents, dtype=to_plait_dtype(x.dtype))
 
-        given_args, given_kwargs = tree.map_structure(stand_in, (args, kwargs))
-        return fn(*given_args, **given_kwargs)
+        given: Any = tree.map_structure(stand_in, (args, kwargs))
+        return fn(*given[0], **given[1])
 
     def spec(first: Any, second: Any) -> Any:
         if not isinstance(first, torch.Tensor):
@@ -204,6 +204,11 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         if unknown:
             second = record(_EXTENTS[1])
         return tree.map_structure(spec, first, second)
+
+
+def _extents(x: Any) -> tuple[int | None, ...]:
+    """The shape of a symbolic tensor."""
+    return tuple(x.shape)
 
 
 def vectorized_map(function: Callable[..., Any], elements: Any) -> Any:
@@ -328,10 +333,10 @@ class custom_gradient:
         self.forward_fn = forward_fn
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        args = tree.map_structure(
+        given: Any = tree.map_structure(
             lambda x: x.value if isinstance(x, KerasVariable) else x, args, none_is_leaf=False
         )
-        return _CustomGradient.apply(self.forward_fn, kwargs, *args)
+        return _CustomGradient.apply(self.forward_fn, kwargs, *given)
 
 
 class _CustomGradient(torch.autograd.Function):

@@ -138,7 +138,7 @@ def resize(
     _require_rank(images)
     rows = images.ndim - (3 if axis == -1 else 2)
     space = (rows, rows + 1)
-    target = tuple(int(e) for e in size)
+    target = (int(size[0]), int(size[1]))
     if crop_to_aspect_ratio or pad_to_aspect_ratio:
         images = _to_aspect(images, space, target, crop_to_aspect_ratio, fill_value)
     dtype = images.dtype

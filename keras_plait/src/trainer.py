@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras.src import backend, tree
@@ -31,6 +31,20 @@ from keras_plait.src.steps import StepFunction, training
 class PlaitTrainer(base_trainer.Trainer):
     """What `keras.Model` takes its training loops from."""
 
+    if TYPE_CHECKING:
+        # What the model class has that this is a part of.
+        trainable_variables: Any
+        trainable_weights: Any
+        history: Any
+        optimizer: Any
+        call: Any
+        _call_has_training_arg: bool
+        _eval_epoch_iterator: Any
+        _flatten_layers: Any
+        _loss_tracker: Any
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
     def __init__(self) -> None:
         super().__init__()
         self.train_function: Any = None
@@ -44,7 +58,7 @@ class PlaitTrainer(base_trainer.Trainer):
         x, y, sample_weight = data_adapter_utils.unpack_x_y_sample_weight(data)
         variables = self.trainable_variables
         y_pred = self._predicted(x, training=True)
-        loss = self._compute_loss(
+        loss: Any = self._compute_loss(
             x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
         )
         self._loss_tracker.update_state(loss.detach(), sample_weight=_batch_size(x))
@@ -151,9 +165,10 @@ class PlaitTrainer(base_trainer.Trainer):
             epochs = limit
         self._eval_epoch_iterator = None
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = array_slicing.train_validation_split(
+            parts: Any = array_slicing.train_validation_split(
                 (x, y, sample_weight), validation_split=validation_split
             )
+            (x, y, sample_weight), validation_data = parts
         batches = Batches(
             x=as_batches(x),
             y=y,

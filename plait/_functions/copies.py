@@ -119,5 +119,20 @@ attach(sum_to_size=_sum_to_size, new_empty_strided=_new_empty_strided)
 def empty_permuted(size: Any, physical_layout: Any, **kwargs: Any) -> Tensor:
     """An uninitialised tensor whose axes lie in memory in the order `physical_layout`."""
     order = [int(axis) for axis in physical_layout]
+    if len(order) != len(size):
+        raise error(
+            RuntimeError,
+            f"Number of dimensions in size does not match the length of the physical_layout; i.e. "
+            f"len(size) = {len(size)} is not equal to len(physical_layout) = {len(order)}",
+        )
+    for axis in order:
+        if not 0 <= axis < len(size):
+            raise error(
+                RuntimeError,
+                f"Dimension out of range (expected to be between 0 and {len(size) - 1}, but got "
+                f"{axis}). NOTE: empty_permuted does not support negative dims.",
+            )
+    if len(set(order)) != len(order):
+        raise error(RuntimeError, f"Duplicate dim not allowed: {order}")
     made = empty([size[axis] for axis in order], **kwargs)
     return made.permute([order.index(axis) for axis in range(len(order))])

@@ -167,6 +167,12 @@ def _common_dtype(leaves: list[Any]) -> DType:
 
 
 @public(method=False)
+def _shape_as_tensor(input: Tensor) -> Tensor:
+    """The extents of a tensor as an int64 tensor."""
+    return tensor(list(input._shape), dtype=dtypes.int64)
+
+
+@public(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The data as a tensor; tensors and arrays are shared where no conversion is needed."""
     require_cpu(device)
@@ -447,6 +453,8 @@ def arange(
         wanted = get_default_dtype() if floating else dtypes.int64
     if step == 0:
         raise error(RuntimeError, f"step must be nonzero in arange, received {step}")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise error(RuntimeError, f"unsupported range: {start} -> {end} (arange)")
     if (end - start) * step < 0:
         raise error(
             RuntimeError,
@@ -464,6 +472,14 @@ def range_(start: Any = 0, end: Any = 0, step: Any = 1, **kwargs: Any) -> Tensor
     return arange(float(start), end + step / 2, step, **kwargs)
 
 
+def _require_ends(name: str, start: Any, end: Any, steps: Any) -> None:
+    """Raise as PyTorch does for ends that are no scalars or a number of steps that is no int."""
+    if any(isinstance(x, Tensor) and x.ndim for x in (start, end)):
+        raise error(RuntimeError, f"{name} only supports 0-dimensional start and end tensors")
+    if isinstance(steps, float):
+        raise error(TypeError, f"{name}(): argument 'steps' must be int, not float")
+
+
 @public(method=False)
 def linspace(
     start: Any,
@@ -477,6 +493,7 @@ def linspace(
 ) -> Tensor:
     """`steps` evenly spaced numbers from start to end, both included."""
     wanted = require_dtype("linspace", dtype) or get_default_dtype()
+    _require_ends("linspace", start, end, steps)
     first, last = float(start), float(end)
     if steps < 0:
         raise error(RuntimeError, f"number of steps must be non-negative in linspace, got {steps}")
@@ -496,6 +513,7 @@ def logspace(
 ) -> Tensor:
     """Powers of `base` with evenly spaced exponents."""
     wanted = require_dtype("logspace", dtype) or get_default_dtype()
+    _require_ends("logspace", start, end, steps)
     exponents = linspace(start, end, steps, dtype=dtypes.float64)
     return owned((float(base) ** exponents.compute()).astype(wanted.numpy))
 
@@ -511,6 +529,9 @@ def eye(
     **kwargs: Any,
 ) -> Tensor:
     """Ones on the diagonal, zeros elsewhere."""
+    for name, extent in (("n", n), ("m", m)):
+        if extent is not None and extent < 0:
+            raise error(RuntimeError, f"{name} must be greater or equal to 0, got {extent}")
     wanted = require_dtype("eye", dtype) or get_default_dtype()
     return _finish(owned(np.eye(n, m, dtype=wanted.numpy)), device, requires_grad)
 

@@ -315,6 +315,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s).",
         )
+    kind = value.dtype.kind if isinstance(value, Tensor) else "c" * isinstance(value, complex)
+    if kind == "c" and not input.dtype.is_complex:
+        raise error(
+            RuntimeError, f"value cannot be converted to type {input.dtype} without overflow"
+        )
     shape = broadcast_shapes("masked_fill", input._shape, mask._shape)
     filler = (
         broadcast(cast(value, input.dtype), shape)
@@ -327,6 +332,11 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @public(inplace=True)
 def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """A copy with the elements of `source`, in order, where a mask holds."""
+    if mask.dtype is not dtypes.bool_:
+        raise error(
+            RuntimeError,
+            f"masked_scatter_ only supports boolean masks, but got mask with dtype {mask.dtype}",
+        )
     shape = broadcast_shapes("masked_scatter", input._shape, mask._shape)
     places = np.flatnonzero(np.broadcast_to(mask.compute(), shape)).astype(np.int64)
     flat = reshape(broadcast(input, shape), (int(np.prod(shape)),))

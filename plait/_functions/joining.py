@@ -191,7 +191,16 @@ def rot90(input: Tensor, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     """Rotate by k quarter turns in the plane of two axes."""
     from plait._functions.shape import flip, transpose
 
+    if len(dims) != 2:
+        raise error(RuntimeError, f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if input.ndim < 2:
+        raise error(RuntimeError, f"expected total dims >= 2, but got total dims = {input.ndim}")
     a, b = dims
+    if (a - b) % input.ndim == 0:
+        raise error(
+            RuntimeError,
+            f"expected rotation dims to be different, but got dim0 = {a} and dim1 = {b}",
+        )
     turns = k % 4
     if turns == 0:
         return input.clone()

@@ -135,6 +135,12 @@ def _require_dot(name: str, a: Tensor, b: Tensor) -> None:
         )
 
 
+def _sparse_product(name: str, input: Tensor, other: Tensor) -> Tensor:
+    from plait.sparse import product  # not at the top: few programs need it
+
+    return product(name, input, other)
+
+
 # -- plain products ---------------------------------------------------------------------------
 
 
@@ -145,6 +151,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     Raises RuntimeError for shapes that do not fit and for different dtypes.
     """
     tensor_argument("matmul", "other", other)
+    if input.is_sparse or other.is_sparse:
+        return _sparse_product("matmul", input, other)
     input, other = lower(input, other)
     _require_product(input, other)
     _require_number("addmm_impl_cpu_", input)
@@ -155,7 +163,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices: (n, m) by (m, p)."""
     tensor_argument("mm", "mat2", mat2)
-    input, mat2 = lower(input, mat2)
+    if not (input.is_sparse or mat2.is_sparse):
+        input, mat2 = lower(input, mat2)
     if input.ndim != 2 or mat2.ndim != 2:
         which = "self" if input.ndim != 2 else "mat2"
         raise error(
@@ -207,6 +216,8 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
             f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b} in mv",
         )
     _require_product(input, vec, "mv")
+    if input.is_sparse or vec.is_sparse:
+        return _sparse_product("mv", input, vec)
     _require_number("addmm_impl_cpu_", input)
     return contraction.matmul(input, vec)
 

@@ -105,6 +105,11 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 @public(inplace=True)
 def renorm(input: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
     """Slices along `dim` whose p-norm is above maxnorm are scaled down to it."""
+    if input.ndim < 2:
+        raise error(
+            RuntimeError,
+            f"renorm: input needs at least 2 dimensions, got {input.ndim} dimensions",
+        )
     axis = normal_axis(dim, input.ndim, "renorm")
     axes = tuple([i for i in range(input.ndim) if i != axis])
     size = vector_norm(input, float(p), axes)
@@ -180,6 +185,12 @@ def _euclidean(x1: Tensor, x2: Tensor) -> Tensor:
 @public
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """The cross product along an axis of extent 3 (the first such axis unless told)."""
+    if input.ndim != other.ndim:
+        raise error(
+            RuntimeError,
+            "linalg.cross: inputs must have the same number of dimensions, received shapes "
+            f"{list(input.shape)} and {list(other.shape)}",
+        )
     shape = broadcast_shapes("cross", input._shape, other._shape)
     if dim is None:
         if 3 not in shape:
@@ -190,11 +201,12 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
             )
         dim = shape.index(3)
     axis = normal_axis(dim, len(shape), "cross")
-    if shape[axis] != 3:
+    extents = (input._shape[axis], other._shape[axis])
+    if extents != (3, 3):
         raise error(
             RuntimeError,
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {shape[axis]} and "
-            f"{shape[axis]}",
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {extents[0]} and "
+            f"{extents[1]}",
         )
     dtype = pw.result_type(input, other)
     a, b = broadcast(cast(input, dtype), shape), broadcast(cast(other, dtype), shape)
@@ -209,6 +221,31 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 
 
 # -- covariance -------------------------------------------------------------------------------
+
+
+def _require_weights(name: str, weights: Tensor, count: int) -> None:
+    """Raise RuntimeError, in PyTorch's words, unless these are weights of so many observations."""
+    wanted = "integral" if name == "fweights" else "floating point"
+    if weights.ndim > 1:
+        raise error(
+            RuntimeError,
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with "
+            f"{weights.ndim} dimensions",
+        )
+    if weights.dtype.kind not in ("iu" if name == "fweights" else "f"):
+        raise error(
+            RuntimeError,
+            f"cov(): expected {name} to have {wanted} dtype but got {name} with "
+            f"{scalar_type(weights.dtype)} dtype",
+        )
+    if weights.numel() != count:
+        raise error(
+            RuntimeError,
+            f"cov(): expected {name} to have the same numel as there are observations in the "
+            f"input but got {weights.numel()} != {count}",
+        )
+    if count and bool((weights.detach() < 0).any()):
+        raise error(RuntimeError, f"cov(): {name} cannot be negative")
 
 
 @public
@@ -235,8 +272,9 @@ def cov(
     value = input if input.dtype.kind == "f" else cast(input, dtypes.float32)
     rows = reshape(value, (1, value.numel())) if value.ndim < 2 else value
     weights: Any = None
-    for given in (fweights, aweights):
+    for name, given in (("fweights", fweights), ("aweights", aweights)):
         if given is not None:
+            _require_weights(name, given, rows._shape[1])
             weights = given if weights is None else pw.mul(weights, given)
     if weights is None:
         total: Any = float(rows._shape[1])

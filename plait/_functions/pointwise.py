@@ -89,6 +89,7 @@ def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
 @public(pure=True)
 def rsub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
     """other - alpha * input."""
+    tensor_argument("rsub", "input", input)
     return sub(other, input, alpha=alpha)
 
 
@@ -257,6 +258,8 @@ def lerp(input: Tensor, end: Tensor, weight: Any) -> Tensor:
 
 def _comparison(name: str, op: Op, aliases: tuple[str, ...] = ()) -> Callable[..., Tensor]:
     def compare(input: Any, other: Any) -> Tensor:
+        if isinstance(input, Number):
+            tensor_argument(name, "input", input)
         return promoted(op, input, other)
 
     compare.__name__ = name
@@ -288,6 +291,11 @@ def isclose(
     """|input - other| <= atol + rtol * |other|."""
     if input.dtype is not other.dtype:
         raise error(RuntimeError, f"{input.dtype} did not match {other.dtype} in isclose")
+    for name, bound in (("rtol", rtol), ("atol", atol)):
+        if bound < 0:
+            raise error(
+                RuntimeError, f"{name} must be greater than or equal to zero, but got {bound}"
+            )
     close = eq(input, other)
     if equal_nan and input.dtype.kind in "fc":
         close = logical_or(close, logical_and(isnan(input), isnan(other)))

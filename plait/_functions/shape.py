@@ -231,7 +231,8 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     targets = [destination] if isinstance(destination, int) else list(destination)
     sources = [normal_axis(axis, input.ndim, "movedim") for axis in sources]
     targets = [normal_axis(axis, input.ndim, "movedim") for axis in targets]
-    if len(sources) != len(targets) or len(set(sources)) != len(sources):
+    distinct = len(set(sources)) == len(sources) == len(set(targets))
+    if len(sources) != len(targets) or not distinct:
         raise error(
             RuntimeError,
             f"movedim: source {source} and destination {destination} must name distinct axes, "
@@ -292,6 +293,10 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
 @public
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """The part start .. start+length of one axis."""
+    if not input.ndim:
+        raise error(RuntimeError, "narrow() cannot be applied to a 0-dim tensor.")
+    if isinstance(start, Tensor) and (start.ndim or start.dtype.kind not in "iu"):
+        raise error(RuntimeError, "start must be an 0-dim integral Tensor.")
     axis = normal_axis(dim, input.ndim, "narrow")
     extent = input._shape[axis]
     first = int(start)

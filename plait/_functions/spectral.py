@@ -32,17 +32,53 @@ def _lengths(name: str, n_fft: int, hop_length: int | None, win_length: int | No
 
 def _window(name: str, window: Any, width: int, n_fft: int, like: Any) -> Tensor:
     """The window, of ones where none is given, with zeros on both sides up to n_fft."""
-    if window is None:
-        window = ones(width, dtype=like)
-    if window.ndim != 1 or window.shape[0] != width:
+    given: Any = ones(width, dtype=like) if window is None else window
+    if given.ndim != 1 or given.shape[0] != width:
         raise error(
             RuntimeError,
             f"{name}: expected a 1D window tensor of size equal to win_length={width}, but got "
-            f"window with size {list(window.shape)}",
+            f"window with size {list(given.shape)}",
         )
     before = (n_fft - width) // 2
     after = n_fft - width - before
-    return PAD(window, low=(before,), high=(after,), interior=(0,), value=0)
+    return PAD(given, low=(before,), high=(after,), interior=(0,), value=0)
+
+
+def _checked_kind(
+    input: Tensor, window: Tensor | None, onesided: bool | None, return_complex: bool | None
+) -> tuple[bool, bool]:
+    """(onesided, return_complex) with their defaults."""
+    is_complex = input.dtype.is_complex or (window is not None and window.dtype.is_complex)
+    if return_complex is None and not is_complex:
+        raise error(
+            RuntimeError,
+            "stft requires the return_complex parameter be given for real inputs, and will "
+            "further require that return_complex=True in a future PyTorch release.",
+        )
+    if onesided and is_complex:
+        raise error(RuntimeError, "Cannot have onesided output if window or input is complex")
+    half = not is_complex if onesided is None else onesided
+    return half, True if return_complex is None else return_complex
+
+
+def _frames(input: Tensor, n_fft: int, hop: int, center: bool, pad_mode: str) -> Tensor:
+    """(B, frames, n_fft) pieces of (L,) or (B, L)."""
+    from plait.nn.functional import pad
+
+    if input.ndim not in (1, 2):
+        raise error(
+            RuntimeError,
+            f"stft: expected a 1D or 2D tensor, received shape {list(input.shape)}",
+        )
+    signal = input if input.ndim == 2 else reshape(input, (1, *input.shape))
+    if center:
+        signal = pad(signal[None], (n_fft // 2, n_fft // 2), pad_mode)[0]
+    if not 0 < n_fft <= signal.shape[-1]:
+        raise error(
+            RuntimeError,
+            f"stft: expected 0 < n_fft < {signal.shape[-1]}, but got n_fft={n_fft}",
+        )
+    return signal.unfold(-1, n_fft, hop)
 
 
 @public
@@ -65,47 +101,20 @@ def stft(
     for real input and window): n_fft // 2 + 1 frequencies. Raises RuntimeError as PyTorch does.
     """
     from plait import fft
-    from plait.nn.functional import pad
 
-    if align_to_window is not None:
-        if center:
-            raise error(RuntimeError, "stft align_to_window should only be set when center = false")
-        if align_to_window:
-            raise not_built("torch.stft with align_to_window")
-    is_complex = input.dtype.is_complex or (window is not None and window.dtype.is_complex)
-    if return_complex is None:
-        if not is_complex:
-            raise error(
-                RuntimeError,
-                "stft requires the return_complex parameter be given for real inputs, and will "
-                "further require that return_complex=True in a future PyTorch release.",
-            )
-        return_complex = True
-    if input.ndim not in (1, 2):
-        raise error(
-            RuntimeError,
-            f"stft: expected a 1D or 2D tensor, received shape {list(input.shape)}",
-        )
+    if align_to_window is not None and center:
+        raise error(RuntimeError, "stft align_to_window should only be set when center = false")
+    if align_to_window:
+        raise not_built("torch.stft with align_to_window")
+    half, as_complex = _checked_kind(input, window, onesided, return_complex)
     hop, width = _lengths("stft", n_fft, hop_length, win_length)
-    signal = input if input.ndim == 2 else reshape(input, (1, *input.shape))
-    if center:
-        signal = pad(signal[None], (n_fft // 2, n_fft // 2), pad_mode)[0]
-    if not 0 < n_fft <= signal.shape[-1]:
-        raise error(
-            RuntimeError,
-            f"stft: expected 0 < n_fft < {signal.shape[-1]}, but got n_fft={n_fft}",
-        )
-    shape = _window("stft", window, width, n_fft, input.dtype)
-    frames = signal.unfold(-1, n_fft, hop) * shape  # (B, frames, n_fft)
+    frames = _frames(input, n_fft, hop, center, pad_mode)
+    frames = frames * _window("stft", window, width, n_fft, input.dtype)
     norm = "ortho" if normalized else None
-    if onesided is None:
-        onesided = not is_complex
-    elif onesided and is_complex:
-        raise error(RuntimeError, "Cannot have onesided output if window or input is complex")
-    spectra = fft.rfft(frames, norm=norm) if onesided else fft.fft(frames, norm=norm)
+    spectra = fft.rfft(frames, norm=norm) if half else fft.fft(frames, norm=norm)
     found = transpose(spectra, 1, 2)
     found = found if input.ndim == 2 else found[0]
-    return found if return_complex else view_as_real(found)
+    return found if as_complex else view_as_real(found)
 
 
 @public

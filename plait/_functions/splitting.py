@@ -19,9 +19,18 @@ def _splitting(name: str, axis: int, least: int) -> Callable[..., Any]:
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor "
                 f"with {input.ndim} dimensions!",
             )
+        if isinstance(indices_or_sections, str):
+            raise error(
+                TypeError,
+                f"{name}() received an invalid combination of arguments: expected sections (int) "
+                "or indices (tuple of ints), got str",
+            )
         # One axis less: torch.hsplit takes the only axis of a vector.
         place = 0 if name == "hsplit" and input.ndim == 1 else axis
-        if isinstance(indices_or_sections, int) and input.shape[place] % indices_or_sections:
+        uneven = isinstance(indices_or_sections, int) and (
+            indices_or_sections <= 0 or input.shape[place] % indices_or_sections
+        )
+        if uneven:
             raise error(
                 RuntimeError,
                 f"torch.{name} attempted to split along dimension {place}, but the size of the "

@@ -12,13 +12,16 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib
+import inspect
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from plait.aliasing import TARGETS
 
+PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision")}
 EXIT_MISSING, EXIT_CANNOT_READ = 1, 2
 METHODS = Path(__file__).with_name("torch_methods.txt")
 #: Where methods are looked for, and what a report calls their owners.
@@ -56,7 +59,8 @@ def coverage_of_script(path: str) -> int:
 def has(name: str) -> bool:
     """Whether Plait has a name: `torch.nn.Linear`, `Tensor.relu`, `[import] torch.fx`, ...
 
-    `A|B.method` is a method of both. What is listed and not built counts as missing.
+    `A|B.method` is a method of both. What is listed and not built, or says just that when it is
+    called, counts as missing.
     """
     if name.startswith("[import] "):
         return _module(name.removeprefix("[import] ")) is not None
@@ -66,8 +70,33 @@ def has(name: str) -> bool:
     if owner.split("|")[0] in ("Optimizer", "Scheduler"):
         return all(_owner_has(part, attribute) for part in owner.split("|"))
     if not owner:
-        return name in TARGETS
-    return _reach(name) is not None
+        return name in PACKAGES
+    found = _reach(name)
+    return found is not None and not _only_says_no(found)
+
+
+def _only_says_no(found: Any) -> bool:
+    """Whether a function, or a class when it is made, does nothing but say that it is not built."""
+    function = found.__dict__.get("__init__") if inspect.isclass(found) else found
+    if not inspect.isfunction(function):
+        return False
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, SyntaxError):  # made without a file
+        return False
+    (definition,) = tree.body
+    body = [
+        statement
+        for statement in getattr(definition, "body", [])
+        if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant))
+    ]
+    return (
+        len(body) == 1
+        and isinstance(body[0], ast.Raise)
+        and isinstance(body[0].exc, ast.Call)
+        and isinstance(body[0].exc.func, ast.Name)
+        and body[0].exc.func.id == "not_built"
+    )
 
 
 def _owner_has(owner: str, attribute: str) -> bool:
@@ -100,7 +129,7 @@ def _has_attribute(holder: Any, attribute: str) -> bool:
 def _module(name: str) -> Any:
     """The module that a name of PyTorch stands for; None without one."""
     top, _, rest = name.partition(".")
-    real = TARGETS[top] + (f".{rest}" if rest else "")
+    real = PACKAGES[top] + (f".{rest}" if rest else "")
     try:
         return importlib.import_module(real)
     except (ImportError, NotImplementedError):
@@ -110,7 +139,7 @@ def _module(name: str) -> Any:
 def _reach(name: str) -> Any:
     """What a dotted name of PyTorch is here, an `ellipsis` for a value of None; None without."""
     parts = name.split(".")
-    found: Any = importlib.import_module(TARGETS[parts[0]])
+    found: Any = importlib.import_module(PACKAGES[parts[0]])
     for number, part in enumerate(parts[1:], start=2):
         if _has_attribute(found, part):
             found = getattr(found, part)
@@ -172,13 +201,13 @@ class _Reader(ast.NodeVisitor):
         """Take in the imports of torch and torchvision."""
         if isinstance(node, ast.Import):
             for alias in node.names:
-                if alias.name.split(".")[0] in TARGETS:
+                if alias.name.split(".")[0] in PACKAGES:
                     top = alias.name.split(".")[0]
                     self.bound[alias.asname or top] = alias.name if alias.asname else top
                     if "." in alias.name:
                         self.note(f"[import] {alias.name}", node)
         elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            if node.module.split(".")[0] not in TARGETS:
+            if node.module.split(".")[0] not in PACKAGES:
                 return
             for alias in node.names:
                 full = f"{node.module}.{alias.name}"

@@ -27,6 +27,10 @@ from plait.utils._pytree import tree_flatten
 _VALUES = (bool, int, float, complex, str, bytes, type(None), DType, device, type)
 
 
+#: Why a call that makes what lasts cannot be captured.
+KEPT = "a value made in the call is kept by something outside"
+
+
 class Uncapturable(Exception):
     """Why a call, though recorded, cannot be replayed."""
 
@@ -203,7 +207,7 @@ class _Builder:
             cell.fallback = None
         wanted = {id(node) for node in roots}
         if any(id(node) not in wanted for node in held_outside(found)):
-            raise Uncapturable("a value made in the call is kept by something outside")
+            raise Uncapturable(KEPT)
 
     def _inputs(self, found: GraphCapture) -> dict[int, int]:
         """Describe each input; gives the slot of each cell that was there."""

@@ -11,7 +11,7 @@ from plait.distributions.continuous import (
 )
 from plait.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from plait.distributions.distribution import Distribution
-from plait.distributions.gammas import Beta, Dirichlet, Gamma
+from plait.distributions.gammas import Beta, Dirichlet, Gamma, _sample_dirichlet
 from plait.distributions.independent import Independent
 from plait.distributions.kl import kl_divergence, register_kl
 

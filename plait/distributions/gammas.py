@@ -155,6 +155,13 @@ class Dirichlet(_FromGammas):
         return pw.sub(result, slopes.sum(-1))
 
 
+def _sample_dirichlet(concentration: Tensor, generator: Any = None) -> Tensor:
+    """Draws of the Dirichlet distributions along the last axis, without gradient."""
+    if generator is not None:
+        raise not_built("_sample_dirichlet with a generator")
+    return Dirichlet(concentration).sample()
+
+
 class Beta(_FromGammas):
     """The beta distribution on (0, 1) with two concentrations."""
 

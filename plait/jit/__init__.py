@@ -6,6 +6,7 @@ without a TorchScript file (`save`, `load`) raises NotImplementedError.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -16,6 +17,7 @@ from plait.core.ir.errors import error
 __all__ = [
     "Final",
     "annotate",
+    "annotations",
     "export",
     "ignore",
     "interface",
@@ -30,6 +32,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+# A submodule; an import statement would find the future of that name.
+annotations = importlib.import_module("plait.jit.annotations")
 
 
 def script(obj: T, *args: Any, **kwargs: Any) -> T:
@@ -55,6 +60,14 @@ def export(fn: T) -> T:
 def script_method(fn: T) -> T:
     """`fn` itself."""
     return fn
+
+
+def _overload(func: T) -> T:
+    """`func` itself: one signature of several, which the last definition replaces."""
+    return func
+
+
+_overload_method = _overload
 
 
 def script_if_tracing(fn: T) -> T:
@@ -148,6 +161,9 @@ def fuser(name: str) -> Iterator[None]:
 
 def enable_onednn_fusion(enabled: bool) -> None:
     """Nothing to switch."""
+
+
+_script_if_tracing = script_if_tracing
 
 
 class _Never(type):

@@ -1,6 +1,6 @@
 """Modules, parameters, their functions (`functional`), initialisers (`init`), helpers (`utils`)."""
 
-from plait.nn import functional, init, modules, parallel, parameter, utils
+from plait.nn import attention, functional, init, modules, parallel, parameter, utils
 from plait.nn.modules import (
     CELU,
     ELU,
@@ -333,6 +333,7 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "attention",
     "functional",
     "init",
     "modules",

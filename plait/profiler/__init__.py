@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import enum
 import functools
+import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +24,7 @@ __all__ = [
     "profile",
     "record_function",
     "schedule",
+    "tensorboard_trace_handler",
 ]
 
 
@@ -61,6 +64,16 @@ class Region:
         return self.cpu_time_total / max(self.count, 1)
 
 
+@dataclass(frozen=True)
+class Span:
+    """One run of a region: when it began (`time.perf_counter`), its seconds, and its thread."""
+
+    name: str
+    began: float
+    seconds: float
+    thread: int
+
+
 class _Active(threading.local):
     """The profiles that are running in this thread."""
 
@@ -88,12 +101,39 @@ class EventList(list):
 
 
 class profile:
-    """Time the named regions that run while this context is entered."""
+    """Time the named regions that run while this context is entered.
 
-    def __init__(self, *args: Any, on_trace_ready: Any = None, **kwargs: Any) -> None:
+    Args:
+        activities, record_shapes, profile_memory, with_stack, ...: accepted.
+        schedule: the action for each step, which `step` counts; without one, all is recorded.
+        on_trace_ready: called with the profile when a recording is over: after a step for which
+            the schedule gives RECORD_AND_SAVE, and at the end of one that is not over by then.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        schedule: Callable[[int], ProfilerAction] | None = None,
+        on_trace_ready: Callable[[profile], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.schedule = schedule
         self.on_trace_ready = on_trace_ready
         self.step_num = 0
+        self.current_action = self._planned()
+        self._saved = False
         self._regions: dict[str, Region] = {}
+        self._spans: list[Span] = []
+        self._step_began = 0.0
+
+    def _planned(self) -> ProfilerAction:
+        if self.schedule is None:
+            return ProfilerAction.RECORD
+        return self.schedule(self.step_num)
+
+    @property
+    def _records(self) -> bool:
+        return self.current_action in (ProfilerAction.RECORD, ProfilerAction.RECORD_AND_SAVE)
 
     def __enter__(self) -> profile:
         self.start()
@@ -104,24 +144,49 @@ class profile:
 
     def start(self) -> None:
         """Begin to listen."""
+        self._step_began = time.perf_counter()
         _active.profiles.append(self)
 
     def stop(self) -> None:
-        """Stop listening; call `on_trace_ready`."""
+        """Stop listening; a recording that is not over by now is."""
         if self in _active.profiles:
             _active.profiles.remove(self)
-            if self.on_trace_ready is not None:
-                self.on_trace_ready(self)
+            if self._records:
+                self._end_step()
+                self._ready()
 
     def step(self) -> None:
-        """Count a training step."""
+        """A training step is over; the schedule says what to do in the next."""
+        if self._records:
+            self._end_step()
+        if self.current_action is ProfilerAction.RECORD_AND_SAVE:
+            self._ready()
         self.step_num += 1
+        self.current_action = self._planned()
+        if self._records and self._saved:  # a new cycle: what was saved is forgotten
+            self._regions.clear()
+            self._spans.clear()
+            self._saved = False
+        self._step_began = time.perf_counter()
 
-    def note(self, name: str, seconds: float) -> None:
-        """Add one run of a region."""
+    def _end_step(self) -> None:
+        if self.schedule is not None:
+            now = time.perf_counter()
+            self.note(f"ProfilerStep#{self.step_num}", self._step_began, now - self._step_began)
+
+    def _ready(self) -> None:
+        self._saved = True
+        if self.on_trace_ready is not None:
+            self.on_trace_ready(self)
+
+    def note(self, name: str, began: float, seconds: float) -> None:
+        """Add one run of a region, if this step is recorded. began: on `time.perf_counter`."""
+        if not self._records:
+            return
         region = self._regions.setdefault(name, Region(name))
         region.count += 1
         region.seconds += seconds
+        self._spans.append(Span(name, began, seconds, threading.get_native_id()))
 
     def key_averages(self, *args: Any, **kwargs: Any) -> EventList:
         """The regions, longest first."""
@@ -130,6 +195,15 @@ class profile:
     def events(self) -> EventList:
         """The regions, longest first."""
         return self.key_averages()
+
+    def export_chrome_trace(self, path: str | os.PathLike[str]) -> None:
+        """Write what was recorded in the trace-event format of Chrome and Perfetto.
+
+        A path that ends in `.gz` is compressed.
+        """
+        from plait.profiler._trace import write_trace
+
+        write_trace(self._spans, os.fspath(path))
 
     def __str__(self) -> str:
         return self.key_averages().table()
@@ -147,9 +221,10 @@ class record_function:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        seconds = time.perf_counter() - self._starts.pop()
+        began = self._starts.pop()
+        seconds = time.perf_counter() - began
         for listener in _active.profiles:
-            listener.note(self.name, seconds)
+            listener.note(self.name, began, seconds)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -181,6 +256,25 @@ def schedule(
     return action
 
 
-__getattr__ = unbuilt(
-    "torch.profiler", ("ExecutionTraceObserver", "itt", "tensorboard_trace_handler")
-)
+def tensorboard_trace_handler(
+    dir_name: str, worker_name: str | None = None, use_gzip: bool = False
+) -> Callable[[profile], None]:
+    """An `on_trace_ready` that writes each trace into a folder, where TensorBoard looks for it.
+
+    The files are `WORKER.NANOSECONDS.pt.trace.json`; the worker's default name is host and process.
+    Raises RuntimeError where there can be no folder.
+    """
+
+    def handler(finished: profile) -> None:
+        try:
+            os.makedirs(dir_name, exist_ok=True)
+        except OSError as fault:
+            raise RuntimeError("Can't create directory: " + dir_name) from fault
+        name = worker_name or f"{socket.gethostname()}_{os.getpid()}"
+        ending = ".pt.trace.json.gz" if use_gzip else ".pt.trace.json"
+        finished.export_chrome_trace(os.path.join(dir_name, f"{name}.{time.time_ns()}{ending}"))
+
+    return handler
+
+
+__getattr__ = unbuilt("torch.profiler", ("ExecutionTraceObserver", "itt"))

@@ -16,7 +16,7 @@ from plait._functions.common import require_dtype
 from plait._functions.creation import owned
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait._types import require_cpu
+from plait._types import require_cpu, strided
 from plait.core.ir.errors import error
 
 __all__ = [
@@ -41,8 +41,11 @@ def _window(
     if M < 0:
         raise error(ValueError, f"{name} requires non-negative window length, got M={M}")
     wanted = require_dtype(name, options.pop("dtype", None)) or get_default_dtype()
-    if wanted.kind != "f":
-        raise error(ValueError, f"{name} expects floating point dtypes, got: {wanted}")
+    if wanted.kind != "f" or wanted.is_half:
+        raise error(ValueError, f"{name} expects float32 or float64 dtypes, got: {wanted}")
+    layout = options.pop("layout", None)
+    if layout not in (None, strided):
+        raise error(ValueError, f"{name} is implemented for strided tensors only, got: {layout}")
     require_cpu(options.pop("device", None))
     required = options.pop("requires_grad", False)
     places = np.arange(M, dtype=np.float64)

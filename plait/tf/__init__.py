@@ -30,6 +30,7 @@ from plait.tf import (
     nest,
     nn,
     random,
+    signal,
     strings,
     summary,
     test,

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor as Inner
+from plait.core.functional.broadcasting import number_for
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.tensor import LazyTensor
+from plait.core.ops.source import full
 from plait.tf import errors
 from plait.tf._dispatch import state
 from plait.tf._dtypes import BY_CORE, DType, as_dtype, bool_, float32, int32, message_name, string
@@ -194,6 +196,16 @@ def pair(name: str, x: Any, y: Any, strict: bool = False) -> tuple[Any, Any]:
     Raises InvalidArgumentError for tensors of two dtypes, and for Python values that do not become
     the dtype (`strict`: TypeError).
     """
+    if type(y) in _ORDINARY:
+        first = convert(x)
+        number = _filled(y, first)
+        if number is not None:
+            return first.inner(), number
+    elif type(x) in _ORDINARY and _is_tensor(y):
+        second = convert(y)
+        number = _filled(x, second)
+        if number is not None:
+            return number, second.inner()
     if not _is_tensor(x) and _is_tensor(y):
         second = convert(y)
         first = convert(x, second.dtype)
@@ -206,6 +218,22 @@ def pair(name: str, x: Any, y: Any, strict: bool = False) -> tuple[Any, Any]:
     if first.dtype != second.dtype:
         raise mismatch(name, first, second)
     return first.inner(), second.inner()
+
+
+#: Python's numbers, which an operation can take into itself.
+_ORDINARY = frozenset([int, float])
+
+
+def _filled(number: Any, like: Tensor) -> Any:
+    """A Python number as a tensor of the core like another, made without an array; None where the
+    dtype does not take it."""
+    held = like._inner
+    if type(held) is np.ndarray:
+        return None
+    core = held._dtype
+    if core.kind not in ("iufc" if type(number) is int else "fc"):
+        return None
+    return Inner.of_node(full(number_for(number, core), held._shape, core))
 
 
 def _is_tensor(value: Any) -> bool:

@@ -404,13 +404,26 @@ def substituted(value: Any, change: Callable[[Any], Any]) -> Any:
 # -- noting calls ---------------------------------------------------------------------------------
 
 
+#: A longer list of arguments is data, if its first entry is.
+_LONG = 256
+
+
 def _find(arguments: Any) -> Graph | None:
     """The graph of a symbol among arguments; None where there is none."""
-    for leaf in leaves(arguments):
-        if isinstance(leaf, Symbol):
-            return leaf.graph
-        if isinstance(leaf, Variable) and leaf.graph is not None:
-            return leaf.graph
+    if isinstance(arguments, (Symbol, Variable)):
+        return arguments.graph
+    if isinstance(arguments, dict):
+        arguments = list(arguments.values())
+    elif isinstance(arguments, slice):
+        arguments = (arguments.start, arguments.stop, arguments.step)
+    elif not isinstance(arguments, (list, tuple)):
+        return None
+    if len(arguments) > _LONG:
+        arguments = arguments[:1]
+    for part in arguments:
+        graph = _find(part)
+        if graph is not None:
+            return graph
     return None
 
 
@@ -551,6 +564,15 @@ def result_spec(function: Callable[..., Any], element_spec: Any) -> Any:
     """The specs of what a function gives for an element of a data set."""
     graph = Graph()
     graph.tensor_equality = True
+    # The symbols are gone when the specs are there: nobody need look for them later.
+    looking = symbols["find"]
+    try:
+        return _specs_in(graph, function, element_spec)
+    finally:
+        symbols["find"] = looking
+
+
+def _specs_in(graph: Graph, function: Callable[..., Any], element_spec: Any) -> Any:
     with graph.as_default():
         inputs = nest.map_structure(lambda s: placeholder_in(graph, s.dtype, s.shape), element_spec)
         result = function(*inputs) if type(inputs) is tuple else function(inputs)

@@ -23,7 +23,6 @@ UNBUILT = frozenset(
         "raw_ops",
         "saved_model",
         "sets",
-        "signal",
         "sparse",
         "sysconfig",
         "tpu",

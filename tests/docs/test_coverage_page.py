@@ -32,7 +32,7 @@ def test_core_programs_have_their_names() -> None:
     at_least, at_most, total = TOOL.bounds(TOOL.names(), "core_whole")
     assert total == 234
     assert at_least <= at_most
-    assert at_least >= 0.95 * total
+    assert at_least >= 0.98 * total  # what was reached, and more than the 95 % asked for
 
 
 def _row(name: str, files: int, whole: int, there: bool, in_torch: bool = True):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +36,24 @@ def _ops_as_before() -> Iterator[None]:
 def test_code_of_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     text = page.read_text("utf-8")
+    if page.name == "keras.md":
+        _run_with_keras(text)
+        return
     namespace: dict[str, object] = {"__name__": page.stem}
     for block in BLOCK.finditer(text):
         # Empty lines before the code, so that a traceback gives the line of the page.
         above = text.count("\n", 0, block.start(1))
         exec(compile("\n" * above + block.group(1), str(page), "exec"), namespace)
+
+
+def _run_with_keras(text: str) -> None:
+    """In a process of its own: Keras has one backend for all of a process."""
+    if importlib.util.find_spec("keras") is None:
+        pytest.skip("Keras, an extra, is not installed")
+    code = "import keras_plait.hook; keras_plait.hook.install_if_asked()\n"
+    code += "\n".join(block.group(1) for block in BLOCK.finditer(text))
+    environment = {**os.environ, "KERAS_BACKEND": "plait", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -81,7 +81,7 @@ def test_windows_refuse_what_they_cannot_be() -> None:
         windows.hann(-1)
     with pytest.raises(ValueError, match="Tau must be positive"):
         windows.exponential(4, tau=0.0)
-    with pytest.raises(ValueError, match="floating point dtypes"):
+    with pytest.raises(ValueError, match="float32 or float64 dtypes"):
         windows.hann(4, dtype=torch.int64)
 
 

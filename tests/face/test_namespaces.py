@@ -1,6 +1,9 @@
 """Modules that programs touch at import: no hardware, and what only passes through."""
 
+import gzip
 import hashlib
+import json
+import typing
 
 import numpy as np
 import pytest
@@ -203,3 +206,71 @@ def test_weight_averaging():
         values.append(averaged.module.weight.tolist()[0][0])
     np.testing.assert_allclose(values, [1.0, 1.5, 3.0], rtol=1e-6)
     assert averaged.n_averaged.item() == 3
+
+
+def test_profile_follows_its_schedule_and_writes_traces(tmp_path):
+    profiler = plait.profiler
+    seen = []
+    with profiler.profile(
+        activities=[profiler.ProfilerActivity.CPU],
+        schedule=profiler.schedule(wait=1, warmup=1, active=2, repeat=2),
+        on_trace_ready=lambda p: seen.append((p.step_num, [r.key for r in p.key_averages()])),
+    ) as profile:
+        for step in range(8):
+            with profiler.record_function(f"work {step}"):
+                pass
+            profile.step()
+    assert [number for number, _ in seen] == [3, 7]
+    assert set(seen[0][1]) == {"work 2", "work 3", "ProfilerStep#2", "ProfilerStep#3"}
+    assert set(seen[1][1]) == {"work 6", "work 7", "ProfilerStep#6", "ProfilerStep#7"}
+    profile.export_chrome_trace(tmp_path / "trace.json")
+    events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+    spans = {e["name"]: e for e in events if e["ph"] == "X"}
+    assert set(spans) == set(seen[1][1])
+    inner, outer = spans["work 6"], spans["ProfilerStep#6"]
+    assert outer["ts"] <= inner["ts"]
+    assert inner["ts"] + inner["dur"] <= outer["ts"] + outer["dur"] + 1  # microseconds
+
+
+@pytest.mark.parametrize(("gzipped", "ending"), [(False, ".json"), (True, ".json.gz")])
+def test_traces_for_tensorboard(tmp_path, gzipped, ending):
+    handler = plait.profiler.tensorboard_trace_handler(str(tmp_path / "log"), "me", gzipped)
+    with (
+        plait.profiler.profile(on_trace_ready=handler),
+        plait.profiler.record_function("region"),
+    ):
+        pass
+    (file,) = (tmp_path / "log").iterdir()
+    assert file.name.startswith("me.")
+    assert file.name.endswith(".pt.trace" + ending)
+    data = gzip.decompress(file.read_bytes()) if gzipped else file.read_bytes()
+    assert "region" in [event["name"] for event in json.loads(data)["traceEvents"]]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RuntimeError, match="Can't create directory"):
+        plait.profiler.tensorboard_trace_handler(str(tmp_path / "file" / "in"))(None)
+
+
+def test_attention_kernels_are_hints():
+    attention = plait.nn.attention
+    x = plait.ones(1, 2, 3)
+    with attention.sdpa_kernel([attention.SDPBackend.MATH, attention.SDPBackend.FLASH_ATTENTION]):
+        plait.nn.functional.scaled_dot_product_attention(x, x, x)
+    with pytest.raises(AssertionError, match="SDPBackend"), attention.sdpa_kernel("math"):
+        pass
+    assert attention.SDPBackend.EFFICIENT_ATTENTION == 2
+
+
+def test_names_that_libraries_ask_for():
+    assert plait.get_default_device() == plait.device("cpu")
+    plait.set_default_device("cpu")
+    with pytest.raises(AssertionError, match="CUDA"):
+        plait.set_default_device("cuda")
+    assert plait._shape_as_tensor(plait.ones(2, 3)).tolist() == [2, 3]
+    drawn = plait._sample_dirichlet(plait.ones(5, 3))
+    assert plait.allclose(drawn.sum(-1), plait.ones(5))
+    assert plait.jit.annotations.List[int] == typing.List[int]  # noqa: UP006  (the older spelling)
+    assert plait.jit.annotations.BroadcastingList2[int] is None
+    assert plait.jit._overload_method(max) is max
+    plait._dynamo.reset()
+    assert plait.hub.HASH_REGEX.search("resnet18-f37072fd.pth").group(1) == "f37072fd"
+    assert plait.hub.get_dir().startswith(plait.hub._get_torch_home())

@@ -46,7 +46,8 @@ def test_program(program: str) -> None:
 def test_saved_models_are_read_by_another_backend(tmp_path: Path) -> None:
     assert "write ok" in run("saving", "write", str(tmp_path))
     assert "read ok" in run("saving", "read", str(tmp_path))
-    assert "read ok" in run("saving", "read", str(tmp_path), backend="numpy")
+    if importlib.util.find_spec("jax") is not None:  # Keras' NumPy backend needs it
+        assert "read ok" in run("saving", "read", str(tmp_path), backend="numpy")
 
 
 def test_steps_are_programs_of_plait() -> None:

@@ -129,3 +129,36 @@ def test_recurrent_layers_refuse_bad_input() -> None:
         layer(plait.zeros(5, 1, 3), bad)
     with pytest.raises(ValueError, match="Unknown nonlinearity 'sin'"):
         nn.RNN(1, 1, nonlinearity="sin")
+
+
+def test_skip_init_leaves_the_random_numbers() -> None:
+    plait.manual_seed(0)
+    expected = plait.rand(2)
+    plait.manual_seed(0)
+    layer = plait.nn.utils.skip_init(plait.nn.Linear, 3, 2, dtype=plait.float64)
+    assert plait.equal(plait.rand(2), expected)
+    assert layer.weight.shape == (2, 3)
+    assert layer.weight.dtype is plait.float64
+    with pytest.raises(RuntimeError, match="Expected a Module"):
+        plait.nn.utils.skip_init(dict)
+    with pytest.raises(RuntimeError, match="device"):
+        plait.nn.utils.skip_init(plait.nn.ReLU)
+
+
+def test_weights_of_convolutions_in_channels_last() -> None:
+    module = plait.nn.Sequential(plait.nn.Conv2d(3, 4, 2), plait.nn.Linear(2, 2))
+    weight, values = module[0].weight, module[0].weight.detach().clone()
+    convert = plait.nn.utils.convert_conv2d_weight_memory_format
+    assert convert(module, plait.channels_last) is module
+    assert module[0].weight is weight
+    assert weight.is_contiguous(memory_format=plait.channels_last)
+    assert plait.equal(weight.detach(), values)
+
+
+def test_older_functional_call_warns() -> None:
+    layer = plait.nn.Linear(2, 1, bias=False)
+    with pytest.warns(FutureWarning, match=r"torch\.func\.functional_call"):
+        found = plait.nn.utils.stateless.functional_call(
+            layer, {"weight": plait.ones(1, 2)}, plait.ones(1, 2)
+        )
+    assert found.item() == 2

@@ -83,7 +83,8 @@ def translated(value: Any, torch: Any, plait: Any) -> Any:
     """PyTorch's value as Plait's: tensors with their data, strides aside, and their gradients."""
     if isinstance(value, torch.Tensor):
         data = value.detach().resolve_conj().resolve_neg()
-        if data.dtype in (torch.bfloat16, torch.float16) or data.is_sparse:
+        unlike = data.is_sparse or data.device.type != "cpu"
+        if data.dtype in (torch.bfloat16, torch.float16) or unlike:
             raise NotImplementedError("a sample of this kind")
         if _is_part(data):
             # A part of a larger memory, which `as_strided` may look at.

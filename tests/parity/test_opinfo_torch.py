@@ -10,10 +10,11 @@ import pytest
 pytest.importorskip("torch", reason="compares with PyTorch")
 pytest.importorskip("expecttest", reason="PyTorch's database of operators imports it")
 
-from tests.parity.opinfo import judge_all, label, public_ops, summary  # needs PyTorch
+from tests.parity import opinfo_errors  # these need PyTorch
+from tests.parity.opinfo import judge_all, label, public_ops, summary
 
 #: Shares that were reached; to be raised with what is built.
-VALUES, GRADIENTS = 0.965, 0.95
+VALUES, GRADIENTS, ERRORS = 0.965, 0.95, 0.93
 
 
 @pytest.mark.once  # it takes a minute
@@ -25,3 +26,13 @@ def test_most_operators_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [v["op"] for v in verdicts if v["value"].startswith("crash")]
     assert found["values"] >= VALUES * found["ops"]
     assert found["gradients"] >= GRADIENTS * found["differentiable"]
+
+
+@pytest.mark.once
+def test_most_mistakes_raise_the_kind_of_exception_of_pytorch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    found = opinfo_errors.judge_all([])
+    assert len(found) > 600
+    assert sum(result == "ok" for _, result in found) >= ERRORS * len(found)

@@ -93,6 +93,7 @@ tf.saturate_cast([300., -5.], tf.uint8)
 {I} / 4
 {I} % tf.constant(-4)
 {I} // tf.constant(0)
+{I} % 0
 tf.constant(7) // 2
 tf.constant([True]) + tf.constant([True])
 tf.constant([1., 2.]) + tf.constant([1, 2])
@@ -523,6 +524,39 @@ tf.image.extract_patches(tf.reshape(tf.range(50.), [1, 5, 5, 2]), [1, 3, 3, 1], 
 tf.image.sobel_edges(tf.reshape(tf.range(24.) ** 1.5, [1, 3, 4, 2]))
 tf.image.crop_and_resize(tf.reshape(tf.range(32.), [2, 4, 4, 1]), [[0.1, 0., 0.8, 1.], [0.5, 0.5, 1.5, 1.2]], [0, 1], [3, 2])
 tf.image.crop_and_resize(tf.reshape(tf.range(32.), [2, 4, 4, 1]), [[0., 0., 1., 1.]], [1], [1, 4], extrapolation_value=9.)
+tf.complex([1.], [2.])
+tf.complex([1.], [2., 3.]) * tf.constant(1j, tf.complex64)
+tf.math.real([1 + 2j])
+tf.math.imag([1 + 2j])
+tf.math.conj(tf.constant([1 + 2j]))
+tf.math.angle(tf.constant([1 + 2j, -1 - 1j]))
+tf.math.angle([1., -1.])
+tf.abs(tf.constant([3 + 4j]))
+tf.exp(tf.constant([1 + 2j]))
+tf.cast(tf.constant([1 + 2j]), tf.float64)
+tf.cast([1.5], tf.complex64)
+tf.matmul(tf.constant([[1j]]), tf.constant([[2 + 1j]]), adjoint_a=True)
+tf.signal.fft(tf.constant([1., 2., 3.], tf.complex64))
+tf.signal.fft([1., 2.])
+tf.signal.ifft(tf.constant([1 + 1j, 2., 3.]))
+tf.signal.fft2d(tf.reshape(tf.cast(tf.range(6.), tf.complex64), [2, 3]))
+tf.signal.rfft([1., 2., 4., 8.])
+tf.signal.rfft([1., 2., 4., 8.], [6])
+tf.signal.irfft(tf.cast(tf.constant([15 + 0j, -3 + 6j, -5 + 0j]), tf.complex64))
+tf.signal.fft(tf.constant([1., 2.]))
+tf.signal.fftshift([1, 2, 3, 4, 5])
+tf.signal.hann_window(5)
+tf.signal.hann_window(6)
+tf.signal.hann_window(6, periodic=False)
+tf.signal.hamming_window(4)
+tf.signal.frame(tf.range(7), 3, 2)
+tf.signal.frame(tf.range(7), 3, 2, pad_end=True, pad_value=-1)
+tf.signal.frame(tf.reshape(tf.range(12), [6, 2]), 2, 2, axis=0)
+tf.signal.frame(tf.range(2), 3, 2)
+tf.signal.overlap_and_add(tf.reshape(tf.range(6.), [3, 2]), 1)
+tf.signal.stft(tf.range(20.), 8, 4)
+tf.signal.stft(tf.range(20.), 6, 4, fft_length=16, pad_end=True)
+tf.signal.inverse_stft(tf.signal.stft(tf.range(20.), 8, 4), 8, 4)
 tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a", "b"], [1, 2]), -1).lookup(tf.constant([["a", "c"]]))
 tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer([1, 2], ["x", "y"]), "none")[tf.constant([2, 3])]
 tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a", "a"], [1, 2]), -1)
@@ -587,3 +621,75 @@ case(
     "tf.nn.separable_conv2d(tf.ones([1, 4, 4, 2]), tf.ones([2, 2, 2, 2]), tf.ones([1, 1, 4, 3]), "
     "[1, 1, 1, 1], 'SAME')"
 )
+
+
+def weights(tf: Any, result: Any) -> Any:
+    """A different weight for each element of a result, so that no gradient cancels."""
+    count = tf.cast(tf.size(result), tf.float32)
+    return tf.reshape(tf.cos(tf.range(count)), tf.shape(result))
+
+
+# Gradients: of the sum of weighted results, by every argument.
+def gradient(text: str, *arguments: Any) -> None:
+    """A case: the gradients of an expression of x (and y)."""
+    function = eval(f"lambda tf, x, y: {text}", {"np": np})
+
+    def run(tf: Any) -> Any:
+        given = [tf.constant(a, tf.float32) for a in arguments]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            made = function(tf, given[0], given[-1])
+            parts = made if isinstance(made, (list, tuple)) else [made]
+            total = tf.add_n([tf.reduce_sum(p * weights(tf, p)) for p in parts])
+        found = tape.gradient(total, given)
+        return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+    CASES[f"gradient of {text} at {arguments}"] = run
+
+
+POINTS = [[0.3, -1.2, 2.0], [0.0, 1.0, -0.5]]
+POSITIVE = [[0.3, 1.2, 2.0], [0.1, 1.0, 3.5]]
+INSIDE = [[0.3, -0.2, 0.7]]
+for word in (
+    *("sin", "cos", "tan", "tanh", "sinh", "cosh", "asinh", "atan", "exp", "sigmoid", "square"),
+    *("negative", "abs", "sign", "floor", "round", "math.expm1", "math.erf", "math.erfc"),
+    *("nn.relu", "nn.relu6", "nn.elu", "nn.selu", "nn.gelu", "nn.silu", "nn.softplus"),
+    *("nn.softsign", "nn.leaky_relu", "nn.softmax", "nn.log_softmax", "nn.crelu", "nn.l2_loss"),
+    *("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "math.reduce_std"),
+    *("math.reduce_variance", "reduce_logsumexp", "math.log_sigmoid", "linalg.l2_normalize"),
+    *("cumsum", "transpose", "identity", "stop_gradient", "sort"),
+):
+    gradient(f"tf.{word}(x)", POINTS)
+for word in ("sqrt", "math.rsqrt", "math.log", "math.log1p", "math.reciprocal", "math.lgamma",
+             "math.digamma", "norm", "math.reduce_euclidean_norm", "math.cumprod"):  # fmt: skip
+    gradient(f"tf.{word}(x)", POSITIVE)
+for word in ("asin", "acos", "atanh"):
+    gradient(f"tf.{word}(x)", INSIDE)
+for word in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "pow",
+             "math.squared_difference", "math.atan2", "math.xlogy", "math.xdivy",
+             "math.divide_no_nan", "math.floormod"):  # fmt: skip
+    gradient(f"tf.{word}(x, y)", POSITIVE, [[1.5, 1.2, 0.7]])
+for text in (
+    *("tf.reduce_sum(x, 0)", "tf.reduce_max(x, 1)", "tf.concat([x, x * x], 1)", "tf.stack([x, x])"),
+    *("tf.split(x, 3, 1)[1]", "tf.pad(x, [[1, 0], [0, 2]], 'REFLECT')", "tf.tile(x, [2, 1])"),
+    *("tf.gather(x, [1, 1, 0])", "tf.gather_nd(x, [[0, 1], [1, 2]])", "tf.reverse(x, [0])"),
+    *("tf.clip_by_norm(x, 1.0)", "tf.clip_by_value(x, -0.5, 1.0)", "tf.where(x > 0, x * 2, x / 3)"),
+    *("tf.einsum('ij,kj->ik', x, x)", "tf.matmul(x, x, transpose_b=True)", "x[:, ::-2] * x[0, 0]"),
+    *("tf.nn.moments(x, [0])", "tf.math.top_k(x, 2).values", "tf.repeat(x, 2, axis=1)"),
+    *("tf.scatter_nd([[1], [0]], x, [3, 3])", "tf.boolean_mask(x, [True, False])"),
+    *("tf.tensor_scatter_nd_update(x, [[0]], x[1:] * 3)", "tf.roll(x, 1, 1)", "tf.unstack(x)[1]"),
+    *("tf.map_fn(lambda r: r * r, x)", "tf.broadcast_to(x[:, None], [2, 2, 3])"),
+    *("tf.linalg.diag(x)", "tf.linalg.trace(tf.matmul(x, x, transpose_a=True))"),
+    *("tf.math.segment_sum(x, [0, 0])", "tf.math.unsorted_segment_max(x, [1, 0], 2)"),
+    *("tf.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a * x), (0, x))[1]",),
+    *(
+        "tf.cond(tf.constant(True), lambda: x * 2, lambda: x)",
+        "tf.image.flip_left_right(x[..., None])",
+    ),
+):
+    gradient(text, POINTS)
+for text in (
+    *("tf.linalg.inv(x)", "tf.linalg.det(x)", "tf.linalg.cholesky(x)", "tf.linalg.solve(x, x * x)"),
+    *("tf.linalg.logdet(x)", "tf.linalg.eigvalsh(x)", "tf.linalg.svd(x, compute_uv=False)"),
+):
+    gradient(text, [[2.0, 0.5], [0.5, 1.0]])

@@ -54,6 +54,8 @@ def plain(item: Any) -> Any:
     """An element: floats by nine digits, which tell float32 apart."""
     if isinstance(item, bytes):
         return item.decode("latin-1")
+    if isinstance(item, (complex, np.complexfloating)):
+        return [plain(item.real), plain(item.imag)]
     if isinstance(item, (np.bool_, bool)):
         return bool(item)
     if isinstance(item, (np.floating, float)) or np.issubdtype(type(item), np.floating):
@@ -71,7 +73,7 @@ def assert_same(a: Any, b: Any) -> None:
         assert {k: a.get(k) for k in b if k != "values"} == {
             k: v for k, v in b.items() if k != "values"
         }, f"{a!r} for {b!r}"
-        if b["values"] and isinstance(b["values"][0], float):
+        if b["values"] and isinstance(b["values"][0], (float, list)):
             np.testing.assert_allclose(a["values"], b["values"], RTOL, ATOL)
         else:
             assert a["values"] == b["values"]

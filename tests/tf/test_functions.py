@@ -235,5 +235,3 @@ def test_unbuilt_names_say_so() -> None:
         assert not hasattr(tf, name)
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = tf.nonsense
-    with pytest.raises(NotImplementedError, match=r"tf\.complex"):
-        tf.complex(1.0, 2.0)

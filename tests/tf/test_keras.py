@@ -97,6 +97,30 @@ model.compile("adam")
 history = model.fit(x, epochs=8, verbose=0).history["loss"]
 assert history[-1] < history[0]
 """,
+    "a_step_that_builds_the_model_is_one_program": """
+layers = [tf.keras.layers.Dense(32, activation="relu"), tf.keras.layers.Dense(10)]
+model = tf.keras.Sequential(layers)
+loss_of = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+optimizer = tf.keras.optimizers.Adam(0.01)
+seen, right = tf.keras.metrics.Mean(), tf.keras.metrics.SparseCategoricalAccuracy()
+@tf.function
+def train_step(x, y):
+    with tf.GradientTape() as tape:
+        made = model(x, training=True)
+        loss = loss_of(y, made)
+    grads = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(grads, model.trainable_variables))
+    seen(loss)
+    right(y, made)
+for _ in range(40):
+    train_step(x, y)
+assert [len(kind.steps) for kind in train_step._program._kinds.values()] == [1]
+first = float(seen.result())
+seen.reset_state(), right.reset_state()
+train_step(x, y)
+assert float(seen.result()) < first and float(right.result()) > 0.9
+assert int(optimizer.iterations) == 41
+""",
     "true_logits": """
 import warnings
 model = tf.keras.Sequential([tf.keras.layers.Dense(10, activation="softmax")])

@@ -113,6 +113,6 @@ def _beam_search(
                     add((*labels, number), 1, with_blank + score)
                 else:
                     add((*labels, number), 1, total + score)
-        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(*item[1]))
+        ranked = sorted(grown.items(), key=lambda item: -np.logaddexp(item[1][0], item[1][1]))
         beams = {labels: (entry[0], entry[1]) for labels, entry in ranked[:width]}
-    return [(labels, float(np.logaddexp(*entry))) for labels, entry in beams.items()]
+    return [(labels, float(np.logaddexp(ends, rest))) for labels, (ends, rest) in beams.items()]

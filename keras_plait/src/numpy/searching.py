@@ -146,8 +146,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The slices of x along `axis` at `indices`, negative ones from the end."""
     x, indices = convert_to_tensor(x), convert_to_tensor(indices)
     if axis is None:
-        x, axis = x.reshape(-1), 0
-    axis = axis % x.ndim
+        x = x.reshape(-1)
+    axis = int(0 if axis is None else axis % x.ndim)
     place = _from_front(indices, x.shape[axis])
     if axis == 0 and x.ndim == 2:
         return torch.nn.functional.embedding(place, x)

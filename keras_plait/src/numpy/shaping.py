@@ -258,8 +258,7 @@ def _widths(pad_width: Any, axes: int) -> list[tuple[int, int]]:
         pad_width = pad_width.tolist()
     if isinstance(pad_width, int):
         return [(pad_width, pad_width)] * axes
-    pairs = [(p, p) if isinstance(p, int) else tuple(int(w) for w in p) for p in pad_width]
-    pairs = [p * 2 if len(p) == 1 else p for p in pairs]
+    pairs = [(p, p) if isinstance(p, int) else (int(p[0]), int(p[-1])) for p in pad_width]
     if len(pairs) == 2 and isinstance(pad_width[0], int):
         return [(int(pad_width[0]), int(pad_width[1]))] * axes
     return pairs * axes if len(pairs) == 1 else pairs

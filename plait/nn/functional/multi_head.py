@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from plait._functions.creation import zeros
@@ -99,7 +100,9 @@ def _check_shapes(query: Tensor, key: Tensor, value: Tensor, width: int, heads: 
         )
 
 
-def _projected(inputs: tuple[Tensor, ...], weights: list[Any], bias: Tensor | None) -> list[Tensor]:
+def _projected(
+    inputs: tuple[Tensor, ...], weights: Sequence[Tensor | None], bias: Tensor | None
+) -> list[Tensor]:
     """The three inputs in the heads' joint space, each (length, N, E)."""
     biases = [None] * 3 if bias is None else list(bias.chunk(3))
     made = []

@@ -399,6 +399,11 @@ def lp_pool3d(
 
 def _adaptive_sizes(name: str, input: Tensor, output_size: Any, rank: int) -> Ints:
     require_tensor(name, "input", input, 1)
+    if hasattr(output_size, "__len__") and input.ndim <= len(output_size):
+        raise error(
+            ValueError,
+            f"Input dimension should be at least {len(output_size) + 1}, got {input.ndim} ({name})",
+        )
     if input.ndim not in (rank + 1, rank + 2):
         raise error(
             RuntimeError,

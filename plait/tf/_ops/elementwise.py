@@ -10,7 +10,6 @@ import numpy as np
 
 import plait
 from plait import special
-from plait._unbuilt import not_built
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
@@ -57,7 +56,7 @@ def binary(
         if a._dtype.kind not in kinds:
             require(name, wrap(a), kinds)
         if divides:
-            _refuse_zeros(a, b)
+            _refuse_zeros(a, b, y)
         return wrap(compute(*together(name, a, b)))
 
     return apply
@@ -82,9 +81,11 @@ def _trunc_div(a: Any, b: Any) -> Any:
     return plait.div(a, b, rounding_mode="trunc")
 
 
-def _refuse_zeros(a: Any, b: Any) -> None:
+def _refuse_zeros(a: Any, b: Any, y: Any) -> None:
     """TensorFlow's error for integers divided by 0, where the divisors are known now."""
-    divisors = known(b) if a._dtype.kind in "iu" else None
+    divisors: Any = None
+    if a._dtype.kind in "iu":
+        divisors = y if type(y) is int else known(b)
     if divisors is not None and not np.all(divisors):
         raise error(errors.InvalidArgumentError, "Integer division by zero")
 
@@ -200,7 +201,9 @@ def xdivy(x: Any, y: Any) -> Any:
 def pow(x: Any, y: Any) -> Any:
     """x ** y. Raises InvalidArgumentError for negative powers of integers."""
     a, b = pair("Pow", x, y)
-    powers = known(b) if a._dtype.kind in "iu" else None
+    powers: Any = None
+    if a._dtype.kind in "iu":
+        powers = y if type(y) is int else known(b)
     if powers is not None and np.any(powers < 0):
         raise error(
             errors.InvalidArgumentError,
@@ -286,6 +289,11 @@ def _function(public: str, name: str, compute: Any, kinds: str, doc: str) -> Cal
     return _public(public, unary(name, compute, kinds), doc)
 
 
+def _step(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that TensorFlow does not differentiate: its gradient is None, not 0."""
+    return lambda x: compute(x.detach())
+
+
 negative = _function("negative", "Neg", prim.NEG, "ifc", "-x.")
 abs = _function("abs", "Abs", plait.abs, "ifc", "The absolute value.")
 sign = _function("sign", "Sign", plait.sign, "if", "-1, 0 or 1.")
@@ -310,8 +318,8 @@ asinh = _function("asinh", "Asinh", plait.asinh, "f", "The inverse hyperbolic si
 acosh = _function("acosh", "Acosh", plait.acosh, "f", "The inverse hyperbolic cosine.")
 atanh = _function("atanh", "Atanh", plait.atanh, "f", "The inverse hyperbolic tangent.")
 sigmoid = _function("sigmoid", "Sigmoid", plait.sigmoid, "f", "1 / (1 + exp(-x)).")
-floor = _function("floor", "Floor", plait.floor, "f", "Rounded down.")
-ceil = _function("ceil", "Ceil", plait.ceil, "f", "Rounded up.")
+floor = _function("floor", "Floor", _step(plait.floor), "f", "Rounded down.")
+ceil = _function("ceil", "Ceil", _step(plait.ceil), "f", "Rounded up.")
 rint = _function("rint", "Rint", plait.round, "f", "Rounded to the nearest, halves to even.")
 erf = _function("erf", "Erf", special.erf, "f", "The error function.")
 erfc = _function("erfc", "Erfc", special.erfc, "f", "1 - erf(x).")
@@ -332,7 +340,7 @@ is_finite = _function(
 def round(x: Any) -> Any:
     """Rounded to the nearest, halves to even; integers are as they are."""
     value = require("Round", x, "iuf")
-    return wrap(value if value._dtype.kind in "iu" else plait.round(value))
+    return wrap(value if value._dtype.kind in "iu" else plait.round(value.detach()))
 
 
 @op
@@ -416,43 +424,41 @@ def _where_spec(condition: Any, x: Any = None, y: Any = None) -> Any:
 where.__dict__["infer"] = _where_spec
 
 
-def _real_only(name: str, x: Any) -> Any:
-    """The core's tensor. Raises NotImplementedError for complex numbers."""
-    value = inner(x)
-    if value._dtype.kind == "c":
-        raise not_built(f"tf.math.{name} of complex numbers")
-    return value
+def _is_complex(value: Any) -> bool:
+    return value._dtype.kind == "c"
 
 
 @op
 def complex(real: Any, imag: Any) -> Any:
-    """real + i imag: not built."""
-    raise not_built("tf.complex")
+    """real + i imag."""
+    return wrap(plait.complex(*together("Complex", *pair("Complex", real, imag))))
 
 
 @op
 def real(input: Any) -> Any:
     """The real part."""
-    return wrap(_real_only("real", input))
+    value = inner(input)
+    return wrap(plait.real(value).clone() if _is_complex(value) else value)
 
 
 @op
 def imag(input: Any) -> Any:
     """The imaginary part."""
-    return wrap(plait.zeros_like(_real_only("imag", input)))
+    value = inner(input)
+    return wrap(plait.imag(value).clone() if _is_complex(value) else plait.zeros_like(value))
 
 
 @op
 def conj(x: Any) -> Any:
     """The complex conjugate."""
-    return wrap(_real_only("conj", x))
+    value = inner(x)
+    return wrap(plait.conj(value) if _is_complex(value) else value)
 
 
 @op
 def angle(input: Any) -> Any:
-    """The angle in the complex plane: 0, or pi for negative numbers."""
-    value = _real_only("angle", input)
-    return wrap(plait.where(value < 0, plait.full_like(value, np.pi), plait.zeros_like(value)))
+    """The angle in the complex plane."""
+    return wrap(plait.angle(inner(input)))
 
 
 @op

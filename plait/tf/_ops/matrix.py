@@ -267,17 +267,25 @@ def svd(tensor: Any, full_matrices: bool = False, compute_uv: bool = True) -> An
     return wrap(s), wrap(u), wrap(vh.transpose(-1, -2))
 
 
+def _from_lower(tensor: Any) -> Any:
+    """Symmetric matrices by their lower triangles, to which alone gradients flow."""
+    value = _square("SelfAdjointEigV2", tensor)
+    if not value.requires_grad:
+        return value
+    return plait.tril(value) + plait.tril(value, -1).transpose(-1, -2)
+
+
 @op
 def eigh(tensor: Any) -> Any:
     """(eigenvalues ascending, eigenvectors in columns) of symmetric matrices."""
-    values, vectors = plait.linalg.eigh(_square("SelfAdjointEigV2", tensor))
+    values, vectors = plait.linalg.eigh(_from_lower(tensor))
     return wrap(values), wrap(vectors)
 
 
 @op
 def eigvalsh(tensor: Any) -> Any:
     """Eigenvalues of symmetric matrices, ascending."""
-    return wrap(plait.linalg.eigh(_square("SelfAdjointEigV2", tensor))[0])
+    return wrap(plait.linalg.eigh(_from_lower(tensor))[0])
 
 
 @op

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 import plait
+from plait.core.functional.activations import SELU_ALPHA, SELU_SCALE
 from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.tf import errors
@@ -40,7 +41,15 @@ def _activation(
 relu = _activation("relu", F.relu, "fiu", "max(x, 0).")
 relu6 = _activation("relu6", F.relu6, "fiu", "min(max(x, 0), 6).")
 elu = _activation("elu", F.elu, "f", "x above 0, exp(x) - 1 below.")
-selu = _activation("selu", F.selu, "f", "The scaled ELU of self-normalising networks.")
+
+
+def _selu(x: Any) -> Any:
+    """With the slope of the upper branch at 0, as TensorFlow has it."""
+    below = SELU_SCALE * SELU_ALPHA * plait.expm1(plait.clamp(x, max=0.0))
+    return plait.where(x < 0, below, SELU_SCALE * x)
+
+
+selu = _activation("selu", _selu, "f", "The scaled ELU of self-normalising networks.")
 softplus = _activation("softplus", lambda x: F.softplus(x, threshold=1e30), "f", "log(1 + exp(x)).")
 softsign = _activation("softsign", F.softsign, "f", "x / (1 + |x|).")
 log_sigmoid = _activation("log_sigmoid", F.logsigmoid, "f", "log(1 / (1 + exp(-x))).")

@@ -179,8 +179,9 @@ def eagerly() -> None:
 
 
 KINDS = (
-    *("loss_and_metric", "several_outputs", "transfer", "mixed_precision", "callbacks"),
-    *("weights_of_samples", "generators", "eagerly"),
+    # First: Keras' threads that fetch batches draw from the same seeds as the weights do.
+    *("eagerly", "loss_and_metric", "several_outputs", "transfer", "mixed_precision"),
+    *("callbacks", "weights_of_samples", "generators"),
 )
 
 if __name__ == "__main__":
