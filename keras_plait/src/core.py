@@ -187,8 +187,8 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
             extents = [extent if e is None else e for e in _extents(x)]
             return torch.ones(extents, dtype=to_plait_dtype(x.dtype))
 
-        given_args, given_kwargs = tree.map_structure(stand_in, (args, kwargs))
-        return fn(*given_args, **given_kwargs)
+        given: Any = tree.map_structure(stand_in, (args, kwargs))
+        return fn(*given[0], **given[1])
 
     def spec(first: Any, second: Any) -> Any:
         if not isinstance(first, torch.Tensor):
