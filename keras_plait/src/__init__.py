@@ -23,3 +23,22 @@ from keras_plait.src.core import (
     vectorized_map,
 )
 from keras_plait.src.rnn import bidirectional_gru, bidirectional_lstm, cudnn_ok, gru, lstm, rnn
+
+
+def _plain_signatures() -> None:
+    """Show the functions' signatures without annotations: Keras compares them with its own, which
+    have none."""
+    import inspect
+    from types import FunctionType
+
+    for module in (core, image, linalg, math, nn, numpy, random):
+        for function in vars(module).values():
+            if type(function) is FunctionType:
+                found = inspect.signature(function)
+                plain = [p.replace(annotation=p.empty) for p in found.parameters.values()]
+                function.__signature__ = found.replace(
+                    parameters=plain, return_annotation=found.empty
+                )
+
+
+_plain_signatures()

@@ -47,10 +47,9 @@ KINDS = (
     "r3d",
     "raft",
     "s3d",
-    "ssdlite",
     "swin3d",
 )
-ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "maskrcnn", "retinanet", "ssd300")
+ON_A_BACKBONE = ("fcn", "deeplab", "lraspp", "fasterrcnn", "maskrcnn", "retinanet", "ssd")
 
 
 def small_models(models) -> dict:

@@ -337,3 +337,15 @@ def test_frozen_layers_of_a_trained_backbone():
     }
     with pytest.raises(ValueError, match=r"in the range \[0,5\]"):
         _resnet_fpn_extractor(net, 6)
+
+
+def test_ssdlite_is_trained():
+    plait.manual_seed(0)
+    model = models.detection.ssdlite320_mobilenet_v3_large(weights_backbone=None, num_classes=3)
+    losses = model(IMAGES, TARGETS)
+    sum(losses.values()).backward()
+    assert [n for n, p in model.named_parameters() if p.grad is None] == []
+    with pytest.warns(UserWarning, match="Changing trainable_backbone_layers has no effect"):
+        models.detection.ssdlite320_mobilenet_v3_large(
+            weights_backbone=None, trainable_backbone_layers=2
+        )

@@ -36,6 +36,11 @@ def _pair(name: str, function: Binary, **how: bool) -> Binary:
     return _named(lambda x1, x2: function(*together(x1, x2, **how)), name, name)
 
 
+def _pair_of_bits(name: str, function: Binary, **how: bool) -> Binary:
+    """As `_pair`, with the names that Keras gives to the operands of these."""
+    return _named(lambda x, y: function(*together(x, y, **how)), name, name)
+
+
 # -- of one operand ------------------------------------------------------------------------------
 
 absolute = _plain("absolute", lambda x: x if x.dtype is torch.bool else torch.abs(x))
@@ -153,11 +158,11 @@ less = _pair("less", torch.lt)
 less_equal = _pair("less_equal", torch.le)
 greater = _pair("greater", torch.gt)
 greater_equal = _pair("greater_equal", torch.ge)
-bitwise_and = _pair("bitwise_and", torch.bitwise_and)
-bitwise_or = _pair("bitwise_or", torch.bitwise_or)
-bitwise_xor = _pair("bitwise_xor", torch.bitwise_xor)
-bitwise_left_shift = _pair("bitwise_left_shift", torch.bitwise_left_shift, no_bool=True)
-bitwise_right_shift = _pair("bitwise_right_shift", torch.bitwise_right_shift, no_bool=True)
+bitwise_and = _pair_of_bits("bitwise_and", torch.bitwise_and)
+bitwise_or = _pair_of_bits("bitwise_or", torch.bitwise_or)
+bitwise_xor = _pair_of_bits("bitwise_xor", torch.bitwise_xor)
+bitwise_left_shift = _pair_of_bits("bitwise_left_shift", torch.bitwise_left_shift, no_bool=True)
+bitwise_right_shift = _pair_of_bits("bitwise_right_shift", torch.bitwise_right_shift, no_bool=True)
 left_shift = bitwise_left_shift
 right_shift = bitwise_right_shift
 

@@ -27,6 +27,10 @@ from plait.vision.models.detection.retinanet import (
     retinanet_resnet50_fpn_v2,
 )
 from plait.vision.models.detection.ssd import SSD300_VGG16_Weights, ssd300_vgg16
+from plait.vision.models.detection.ssdlite import (
+    SSDLite320_MobileNet_V3_Large_Weights,
+    ssdlite320_mobilenet_v3_large,
+)
 
 __getattr__ = unbuilt(
     "torchvision.models.detection",
@@ -35,6 +39,5 @@ __getattr__ = unbuilt(
         "KeypointRCNN",
         "fcos_resnet50_fpn",
         "keypointrcnn_resnet50_fpn",
-        "ssdlite320_mobilenet_v3_large",
     ),
 )
