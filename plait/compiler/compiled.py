@@ -17,7 +17,7 @@ from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
 from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
-from plait.compiler.plan import Uncapturable, step_of
+from plait.compiler.plan import KEPT, Uncapturable, step_of
 from plait.compiler.step import MISS, Step
 from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
@@ -165,7 +165,10 @@ class Compiled:
             try:
                 step, finish = step_of(captured, result, given)
             except Uncapturable as fault:
-                reason, permanent = str(fault), True
+                # The first call may make what lasts, as models and optimizers do; later ones need
+                # not, if nothing else has to be looked after.
+                reason = str(fault)
+                permanent = reason != KEPT or self._guards is not Unguarded
             except Exception:  # a value recorded before the call cannot be computed
                 captured.roll_back()
                 raise

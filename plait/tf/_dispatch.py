@@ -22,7 +22,8 @@ class State(threading.local):
 
     tapes: those that record now, the outermost first. graph: the graph being built, if any.
     inside: whether an operation is being carried out, so that what it calls is part of it.
-    values: gives the value of a graph's tensor while the graph runs (or is tried out, `probing`).
+    values: gives the value of a graph's tensor while the graph runs (or is tried out, `probing`;
+    depth: how many operations in a row are tried out).
     """
 
     tapes: tuple[Any, ...] = ()
@@ -30,6 +31,7 @@ class State(threading.local):
     inside = False
     values: Callable[[Any], Any] | None = None
     probing = False
+    depth = 0
 
 
 state = State()

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from plait.compiler.compiled import Compiled
-from plait.compiler.plan import KEPT
 from plait.core.ir.errors import error
 from plait.tf import nest
 from plait.tf._convert import convert
@@ -31,19 +30,6 @@ class _Settings:
 
 
 settings = _Settings()
-
-
-class _Program(Compiled):
-    """A function captured by TensorFlow's rules: what it reads besides its arguments stays as it
-    was when it was traced."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        super().__init__(function, guarded=False)
-
-    def _give_up(self, kind: Any, reason: str) -> None:
-        # The first call may make variables, which are kept: TensorFlow traces once more then, too.
-        if kind.attempts > 1 or KEPT not in reason:
-            super()._give_up(kind, reason)
 
 
 class Function:
@@ -62,7 +48,8 @@ class Function:
         self._signature = None if input_signature is None else tuple(input_signature)
         self._parameters = _parameters(python_function)
         self._traces = 0
-        self._program = _Program(self._traced)
+        # What the function reads besides its arguments stays as it was when it was traced.
+        self._program = Compiled(self._traced, guarded=False)
         self._attribute: str | None = None
 
     @property

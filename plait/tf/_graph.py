@@ -502,7 +502,10 @@ def _probe(function: Any, args: Any, kwargs: Any, size: int, number: int, rank: 
     def stand_in(symbol: Symbol) -> Tensor:
         found = made.get(id(symbol))
         if found is None:
-            found = made[id(symbol)] = _made_up(symbol, size, number, rank)
+            found = _extents_of(symbol, stand_in)
+            if found is None:
+                found = _made_up(symbol, size, number, rank)
+            made[id(symbol)] = found
         return found
 
     before, tapes = state.values, state.tapes
@@ -513,6 +516,36 @@ def _probe(function: Any, args: Any, kwargs: Any, size: int, number: int, rank: 
         return carry_out(function.__dict__["plain"], args, kwargs)
     finally:
         state.values, state.tapes, state.probing = before, tapes, probing
+
+
+#: Operations in a row that lead from a shape to what is made of it.
+_DEEPEST = 30
+
+
+def _extents_of(symbol: Symbol, stand_in: Callable[[Symbol], Tensor]) -> Tensor | None:
+    """The value of a few integers, which may be a shape, from the made-up tensors that they are
+    computed from; None for others."""
+    function, shape = symbol.op.function, symbol.shape
+    known = function.__dict__
+    if (
+        not symbol.dtype.is_integer
+        or shape.rank is None
+        or shape.rank > 1
+        or not symbol.op.inputs
+        or state.depth > _DEEPEST
+        or any(known.get(word) for word in ("host", "takes_variable", "closures"))
+        or "plain" not in known
+    ):
+        return None
+    state.depth += 1
+    try:
+        results = nest.flatten(symbol.op.execute(stand_in))
+        made = [r for r in results if isinstance(r, Tensor)][symbol.value_index]
+        return made if made.dtype.is_integer else None
+    except Exception:  # whatever the function raises for made-up tensors
+        return None
+    finally:
+        state.depth -= 1
 
 
 def _made_up(symbol: Symbol, size: int, number: int, rank: Any) -> Tensor:

@@ -60,6 +60,16 @@ def shapes(tf: Any, sess: Any) -> Any:
 
 
 @program
+def shapes_of_shapes(tf: Any, sess: Any) -> Any:
+    x = tf.placeholder(tf.float32, [None, 784])
+    n = tf.shape(x)[0]
+    made = [tf.zeros([n, 64]), tf.zeros(tf.stack([n, 3])), tf.reshape(x, [n, 28, 28]),
+            tf.fill([n * 2], 1.0), tf.tile(tf.ones([1, 5]), [n, 1]), tf.range(n)]  # fmt: skip
+    values = sess.run(made, {x: np.zeros([3, 784])})
+    return [t.get_shape().as_list() for t in made], [v.shape for v in values]
+
+
+@program
 def names(tf: Any, sess: Any) -> Any:
     x = tf.placeholder(tf.float32, name="x")
     y = tf.placeholder(tf.float32, name="x")

@@ -167,6 +167,21 @@ def test_cells_upon_another_and_both_ways() -> None:
     assert [v.shape for v in values] == [(2, 4, 3), (2, 4, 3), (2, 4, 2), (2, 3), (2, 3)]
 
 
+def test_a_scope_entered_again_gives_the_same_names() -> None:
+    def network(x: Any, reuse: bool) -> Any:
+        with tf.variable_scope("net", reuse=reuse):
+            return tf.layers.dense(tf.layers.dense(x, 4), 2)
+
+    with session() as sess:
+        x = tf.ones([3, 5])
+        one, two = network(x, False), network(x, True)
+        a, b = started(sess, one, two)
+        assert [v.name for v in tf.trainable_variables()] == [
+            "net/dense/kernel:0", "net/dense/bias:0", "net/dense_1/kernel:0", "net/dense_1/bias:0",
+        ]  # fmt: skip
+    np.testing.assert_array_equal(a, b)
+
+
 def test_variable_from_another() -> None:
     with session() as sess:
         v = tf.Variable(tf.random_normal([3]))
@@ -271,9 +286,7 @@ def test_eager_programs_of_that_time(tmp_path: Path) -> None:
         "import tensorflow as tf\nimport tensorflow.contrib.eager as tfe\n"
         "tf.enable_eager_execution()\nprint((tf.random_normal([2]) * 0 + 1).numpy().tolist())\n"
     )
-    assert run(program.replace("import tensorflow.contrib.eager as tfe\n", ""), tmp_path) == [
-        "[1.0, 1.0]"
-    ]
+    assert run(program, tmp_path) == ["[1.0, 1.0]"]
 
 
 def test_mnist_of_the_tutorials(tmp_path: Path) -> None:

@@ -358,7 +358,12 @@ class variable_scope:
         return made
 
     def __exit__(self, *exc: Any) -> None:
+        inside = self._graph.variable_scope.name
         self._graph.variable_scope = self._before
+        # Entered again, the scope gives its parts the same names.
+        used = self._graph.variable_store.get("scopes used", {})
+        for name in [n for n in used if inside and n.startswith(inside + "/")]:
+            del used[name]
         self._names.__exit__(*exc)
 
 

@@ -49,7 +49,6 @@ from plait.tf._session import default_session as _default_session
 from plait.tf._shape import Dimension, TensorShape, dimension_value
 from plait.tf._variable import Variable, assign, assign_add, assign_sub
 from plait.tf.compat import (
-    _contrib,
     _layers,
     _losses,
     _rates,
@@ -375,9 +374,6 @@ logging = _Names(
 )
 
 
-contrib = _contrib
-
-
 def _run(main: Any = None, argv: Any = None) -> None:
     """Call the main function with the command's arguments, and end the program."""
     function = main or sys.modules["__main__"].main  # type: ignore[attr-defined]  # the program's
@@ -407,8 +403,8 @@ def as_old_programs_have_it() -> None:
 
 def at_the_top(name: str) -> Any:
     """A name of TensorFlow 1 at the top of `tensorflow`: what builds a graph begins with that."""
-    if name == "examples":
-        return importlib.import_module("plait.tf.examples")
+    if name in ("contrib", "examples"):
+        return importlib.import_module(f"plait.tf.{name}")
     found = getattr(sys.modules[__name__], name)
     if name not in _BUILDING:
         return found
@@ -428,8 +424,10 @@ def __getattr__(name: str) -> Any:
     """What TensorFlow 2 has under the same name."""
     if name in ("estimator", "flags", "tpu", "distributions", "FLAGS", "sparse_placeholder"):
         raise _NotBuilt(f"tf.compat.v1.{name} is not built in Plait yet")
-    if name.startswith("__") or name in OLD_NAMES:
+    if name.startswith("__") or (name in OLD_NAMES and name != "contrib"):
         raise AttributeError(f"module 'tensorflow.compat.v1' has no attribute {name!r}")
+    if name == "contrib":
+        return importlib.import_module("plait.tf.contrib")
     if name in ("encode_base64", "decode_base64", "parse_tensor", "serialize_tensor"):
         return getattr(io, name)
     return getattr(_tf, name)
