@@ -27,7 +27,6 @@ import plait as torch
 from keras_plait.src.batches import Batches, as_batches, as_tensors
 from keras_plait.src.steps import StepFunction, training
 
-
 #: Keras 3.16 calls it BaseTrainer.
 _Base: Any = getattr(base_trainer, "BaseTrainer", None) or vars(base_trainer)["Trainer"]
 
