@@ -129,7 +129,7 @@ def _add_name(tree: ast.Module, variable: str) -> bool:
             target.id for target in statement.targets if isinstance(target, ast.Name)
         ]:
             for node in ast.walk(statement.value):
-                if isinstance(node, ast.Set):
+                if isinstance(node, (ast.Set, ast.List, ast.Tuple)):
                     node.elts.append(_at(ast.Constant("plait"), node))
                     return True
     return False

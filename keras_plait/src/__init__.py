@@ -24,6 +24,9 @@ from keras_plait.src.core import (
 )
 from keras_plait.src.rnn import bidirectional_gru, bidirectional_lstm, cudnn_ok, gru, lstm, rnn
 
+#: One device: nothing is distributed.
+distribution_lib = None
+
 
 def _plain_signatures() -> None:
     """Show the functions' signatures without annotations: Keras compares them with its own, which

@@ -27,3 +27,6 @@ _REFUSAL = (
     "The plait backend writes no TensorFlow SavedModel; save the model with "
     "model.save('file.keras') and load it where it is used"
 )
+
+#: The name by which Keras 3.16 finds it.
+SavedModelExportArchive = PlaitExportArchive

@@ -17,3 +17,7 @@ class PlaitLayer:
 
             value = ModuleLayer(value)
         return name, value
+
+
+#: The name by which Keras 3.16 finds it.
+BackendLayer = PlaitLayer

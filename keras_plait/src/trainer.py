@@ -27,8 +27,11 @@ import plait as torch
 from keras_plait.src.batches import Batches, as_batches, as_tensors
 from keras_plait.src.steps import StepFunction, training
 
+#: Keras 3.16 calls it BaseTrainer.
+_Base: Any = getattr(base_trainer, "BaseTrainer", None) or vars(base_trainer)["Trainer"]
 
-class PlaitTrainer(base_trainer.Trainer):
+
+class PlaitTrainer(_Base):
     """What `keras.Model` takes its training loops from."""
 
     if TYPE_CHECKING:
@@ -372,6 +375,7 @@ class PlaitTrainer(base_trainer.Trainer):
         data = as_tensors((x, y, sample_weight))
         self._symbolic_build(data_batch=data)
         self.make_train_function()
+        self.reset_metrics()
         return self._logs(self.train_function([data]), return_dict)
 
     def test_on_batch(
@@ -381,6 +385,7 @@ class PlaitTrainer(base_trainer.Trainer):
         data = as_tensors((x, y, sample_weight))
         self._symbolic_build(data_batch=data)
         self.make_test_function()
+        self.reset_metrics()
         return self._logs(self.test_function([data]), return_dict)
 
     def _logs(self, logs: Any, return_dict: bool) -> Any:
@@ -410,3 +415,7 @@ def _without_gradients(step: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _joined(arrays: tuple[Any, ...]) -> Any:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+
+#: The name by which Keras 3.16 finds it.
+Trainer = PlaitTrainer

@@ -55,7 +55,10 @@ def test_zeroing_and_scaling_in_place() -> None:
 
 def test_what_is_not_built_says_so() -> None:
     table = looked_up()
-    for use in (lambda g: g + 1, lambda g: g.sum(), lambda g: g.numpy(), lambda g: g.add_(1)):
+    assert table.weight.grad.sum() == table.weight.grad.to_dense().sum()
+    with pytest.raises(RuntimeError, match=r"add\(sparse, dense\)"):
+        table.weight.grad + 1
+    for use in (lambda g: g.exp(), lambda g: g.max(), lambda g: g.numpy(), lambda g: g.add_(1)):
         with pytest.raises(NotImplementedError, match="to_dense"):
             use(table.weight.grad)
     with pytest.raises(NotImplementedError):

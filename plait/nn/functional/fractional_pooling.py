@@ -61,6 +61,7 @@ def _pooled(
             )
     if samples is None:
         samples = rand(batch, channels, rank, dtype=input.dtype)
+    samples = samples[:batch]  # those of more samples than there are go unread
     # PyTorch's samples of two axes begin with that of the last axis.
     order = (1, 0) if rank == 2 else range(rank)
     flat: Any = 0
