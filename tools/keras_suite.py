@@ -145,7 +145,8 @@ def _run(source: Path, options: argparse.Namespace) -> dict[str, tuple[str, str]
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         environment = {
-            **os.environ,
+            # What an outer pytest says of itself is not for this one.
+            **{k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")},
             "KERAS_BACKEND": options.backend,
             "KERAS_SUITE_LOG": str(log),
             "KERAS_SUITE_SLICE": str(options.slice),
@@ -182,6 +183,8 @@ def _run(source: Path, options: argparse.Namespace) -> dict[str, tuple[str, str]
             text=True,
         )
         print(out.stdout[-1500:])
+        if not log.exists():
+            raise SystemExit(f"no test was run:\n{out.stdout}")
         for line in log.read_text(encoding="utf-8").splitlines():
             name, outcome, reason = json.loads(line)
             if outcomes.get(name, ("passed", ""))[0] != "failed":
