@@ -1,8 +1,11 @@
 """The backend: what Keras takes from `keras.src.backend.<name>`."""
 
+import sys
+
+from keras.src.backend import config
 from keras.src.backend.common.name_scope import name_scope
 
-from keras_plait.src import core, image, linalg, math, nn, numpy, random
+from keras_plait.src import core, image, linalg, math, nn, numpy, ops, random
 from keras_plait.src.core import (
     IS_THREAD_SAFE,
     SUPPORTS_COMPLEX_DTYPES,
@@ -26,6 +29,10 @@ from keras_plait.src.rnn import bidirectional_gru, bidirectional_lstm, cudnn_ok,
 
 #: One device: nothing is distributed.
 distribution_lib = None
+#: Asked for by Keras 3.16.
+SUPPORTS_GRADIENT = True
+if hasattr(config, "PLUGGABLE_BACKENDS"):  # Keras 3.16: there `rnn` is the module of these
+    rnn = sys.modules["keras_plait.src.rnn"]
 
 
 def _plain_signatures() -> None:
