@@ -22,7 +22,7 @@ from plait.core.lazy.capture import current as capturing
 def _tensors(structure: Any) -> Any:
     from keras_plait.src.core import convert_to_tensor
 
-    return tree.map_structure(convert_to_tensor, structure)
+    return tree.map_structure(lambda x: None if x is None else convert_to_tensor(x), structure)
 
 
 def without_values(*tensors: Any) -> bool:
@@ -50,7 +50,10 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         one, other = (found.get(key, variable._value) for found in values)
         variable.assign(torch.where(pred, one, other))
     return tree.map_structure(
-        lambda one, other: torch.where(pred, _tensors(one), _tensors(other)), *made
+        lambda one, other: (
+            None if one is None else torch.where(pred, _tensors(one), _tensors(other))
+        ),
+        *made,
     )
 
 
