@@ -205,6 +205,64 @@ class FasterRCNN_MobileNet_V3_Large_320_FPN_Weights(WeightsEnum):
     DEFAULT = COCO_V1
 
 
+def on_resnet(
+    detector: Callable[..., Any],
+    weights: WeightsEnum | None,
+    progress: bool,
+    num_classes: int | None,
+    weights_backbone: Any,
+    trainable_backbone_layers: int | None,
+    options: dict[str, Any],
+) -> Any:
+    """`detector(backbone, classes, **options)` on a ResNet-50 with a pyramid."""
+    trained = weights is not None or weights_backbone is not None
+    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
+
+    def make(classes: int) -> Any:
+        backbone = resnet50(
+            weights=None if weights else weights_backbone,
+            norm_layer=FrozenBatchNorm2d if trained else nn.BatchNorm2d,
+        )
+        return detector(_resnet_fpn_extractor(backbone, layers), classes, **options)
+
+    model = build(make, weights, progress, num_classes)
+    if weights is not None:
+        overwrite_eps(model, 0.0)
+    return model
+
+
+def on_resnet_v2(
+    detector: Callable[..., Any],
+    weights: WeightsEnum | None,
+    progress: bool,
+    num_classes: int | None,
+    weights_backbone: Any,
+    trainable_backbone_layers: int | None,
+    options: dict[str, Any],
+) -> Any:
+    """As `on_resnet`, with norms in the pyramid and deeper heads (arXiv:2111.11429)."""
+    trained = weights is not None or weights_backbone is not None
+    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
+
+    def make(classes: int) -> Any:
+        backbone = _resnet_fpn_extractor(
+            resnet50(weights=None if weights else weights_backbone),
+            layers,
+            norm_layer=nn.BatchNorm2d,
+        )
+        anchors = _default_anchorgen()
+        return detector(
+            backbone,
+            classes,
+            rpn_anchor_generator=anchors,
+            rpn_head=RPNHead(256, anchors.num_anchors_per_location()[0], conv_depth=2),
+            box_head=FastRCNNConvFCHead((256, 7, 7), [256] * 4, [1024], norm_layer=nn.BatchNorm2d),
+            **options,
+        )
+
+    return build(make, weights, progress, num_classes)
+
+
 @builder(
     FasterRCNN_ResNet50_FPN_Weights, backbone=(ResNet50_Weights, ResNet50_Weights.IMAGENET1K_V1)
 )
@@ -221,20 +279,15 @@ def fasterrcnn_resnet50_fpn(
 
     The norms of a trained backbone are frozen, and all but its last three layers.
     """
-    trained = weights is not None or weights_backbone is not None
-    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
-
-    def make(classes: int) -> FasterRCNN:
-        backbone = resnet50(
-            weights=None if weights else weights_backbone,
-            norm_layer=FrozenBatchNorm2d if trained else nn.BatchNorm2d,
-        )
-        return FasterRCNN(_resnet_fpn_extractor(backbone, layers), classes, **kwargs)
-
-    model = build(make, weights, progress, num_classes)
-    if weights is not None:
-        overwrite_eps(model, 0.0)
-    return model
+    return on_resnet(
+        FasterRCNN,
+        weights,
+        progress,
+        num_classes,
+        weights_backbone,
+        trainable_backbone_layers,
+        kwargs,
+    )
 
 
 @builder(
@@ -250,26 +303,15 @@ def fasterrcnn_resnet50_fpn_v2(
     **kwargs: Any,
 ) -> FasterRCNN:
     """Faster R-CNN with deeper heads and norms in them (arXiv:2111.11429); else as the first."""
-    trained = weights is not None or weights_backbone is not None
-    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
-
-    def make(classes: int) -> FasterRCNN:
-        backbone = _resnet_fpn_extractor(
-            resnet50(weights=None if weights else weights_backbone),
-            layers,
-            norm_layer=nn.BatchNorm2d,
-        )
-        anchors = _default_anchorgen()
-        return FasterRCNN(
-            backbone,
-            classes,
-            rpn_anchor_generator=anchors,
-            rpn_head=RPNHead(256, anchors.num_anchors_per_location()[0], conv_depth=2),
-            box_head=FastRCNNConvFCHead((256, 7, 7), [256] * 4, [1024], norm_layer=nn.BatchNorm2d),
-            **kwargs,
-        )
-
-    return build(make, weights, progress, num_classes)
+    return on_resnet_v2(
+        FasterRCNN,
+        weights,
+        progress,
+        num_classes,
+        weights_backbone,
+        trainable_backbone_layers,
+        kwargs,
+    )
 
 
 def _mobile(

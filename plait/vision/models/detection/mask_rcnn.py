@@ -8,21 +8,15 @@ from typing import Any
 
 from plait import nn
 from plait.vision.models._api import WeightsEnum, builder
-from plait.vision.models.detection._utils import overwrite_eps
-from plait.vision.models.detection._weights import build, coco
-from plait.vision.models.detection.backbone_utils import (
-    _resnet_fpn_extractor,
-    _validate_trainable_layers,
-)
+from plait.vision.models.detection._weights import coco
 from plait.vision.models.detection.faster_rcnn import (
     FasterRCNN,
-    FastRCNNConvFCHead,
     _check_parts,
-    _default_anchorgen,
+    on_resnet,
+    on_resnet_v2,
 )
-from plait.vision.models.detection.rpn import RPNHead
-from plait.vision.models.resnet import ResNet50_Weights, resnet50
-from plait.vision.ops.misc import Conv2dNormActivation, FrozenBatchNorm2d
+from plait.vision.models.resnet import ResNet50_Weights
+from plait.vision.ops.misc import Conv2dNormActivation
 from plait.vision.ops.poolers import MultiScaleRoIAlign
 
 
@@ -139,20 +133,15 @@ def maskrcnn_resnet50_fpn(
 
     The norms of a trained backbone are frozen, and all but its last three layers.
     """
-    trained = weights is not None or weights_backbone is not None
-    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
-
-    def make(classes: int) -> MaskRCNN:
-        backbone = resnet50(
-            weights=None if weights else weights_backbone,
-            norm_layer=FrozenBatchNorm2d if trained else nn.BatchNorm2d,
-        )
-        return MaskRCNN(_resnet_fpn_extractor(backbone, layers), classes, **kwargs)
-
-    model = build(make, weights, progress, num_classes)
-    if weights is not None:
-        overwrite_eps(model, 0.0)
-    return model
+    return on_resnet(
+        MaskRCNN,
+        weights,
+        progress,
+        num_classes,
+        weights_backbone,
+        trainable_backbone_layers,
+        kwargs,
+    )
 
 
 @builder(
@@ -168,24 +157,13 @@ def maskrcnn_resnet50_fpn_v2(
     **kwargs: Any,
 ) -> MaskRCNN:
     """Mask R-CNN with deeper heads and norms in them (arXiv:2111.11429); else as the first."""
-    trained = weights is not None or weights_backbone is not None
-    layers = _validate_trainable_layers(trained, trainable_backbone_layers, 5, 3)
-
-    def make(classes: int) -> MaskRCNN:
-        backbone = _resnet_fpn_extractor(
-            resnet50(weights=None if weights else weights_backbone),
-            layers,
-            norm_layer=nn.BatchNorm2d,
-        )
-        anchors = _default_anchorgen()
-        return MaskRCNN(
-            backbone,
-            classes,
-            rpn_anchor_generator=anchors,
-            rpn_head=RPNHead(256, anchors.num_anchors_per_location()[0], conv_depth=2),
-            box_head=FastRCNNConvFCHead((256, 7, 7), [256] * 4, [1024], norm_layer=nn.BatchNorm2d),
-            mask_head=MaskRCNNHeads(256, [256] * 4, 1, norm_layer=nn.BatchNorm2d),
-            **kwargs,
-        )
-
-    return build(make, weights, progress, num_classes)
+    heads = MaskRCNNHeads(256, [256] * 4, 1, norm_layer=nn.BatchNorm2d)
+    return on_resnet_v2(
+        MaskRCNN,
+        weights,
+        progress,
+        num_classes,
+        weights_backbone,
+        trainable_backbone_layers,
+        {"mask_head": heads, **kwargs},
+    )
