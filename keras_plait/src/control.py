@@ -16,6 +16,7 @@ import plait as torch
 from plait._higher_order_ops import associative_scan as record_associative_scan
 from plait._higher_order_ops import scan as record_scan
 from plait._valueless import ValuelessTensor
+from plait.compiler.log import log
 from plait.core.lazy.capture import current as capturing
 
 
@@ -156,7 +157,7 @@ def scan(
     """`carry, y = f(carry, x)` for each slice x of `xs` along axis 0: (last carry, stacked ys).
 
     One operation, recorded once. A body that cannot be (it draws random numbers, writes to
-    variables, or looks at values) is run turn by turn.
+    variables, or looks at values) is run turn by turn, and `PLAIT_LOG=breaks` says so.
     """
     if not callable(f):
         raise TypeError(f"`f` should be a callable. Received: f={f}")
@@ -190,7 +191,9 @@ def _recorded_scan(f: Any, init: Any, xs: Any, turns: int, reverse: bool) -> Any
 
     try:
         (carry, _), ys = record_scan(body, (init, nothing), slices, reverse=reverse)
-    except (NotImplementedError, RuntimeError, ValueError):
+    except (NotImplementedError, RuntimeError, ValueError) as fault:
+        # A fault of the body's own is raised again when it is run turn by turn.
+        log("breaks", f, f"a loop is run turn by turn: {fault}")
         return None
     if empty:
         ys = tree.map_structure(lambda x: torch.zeros((turns, *x.shape), dtype=x.dtype), init)

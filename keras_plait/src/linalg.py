@@ -54,23 +54,9 @@ def inv(a: Any) -> Any:
 
 
 def lu_factor(x: Any) -> tuple[Any, Any]:
-    """(L and U in one matrix, row exchanges counted from 0), by Gaussian elimination."""
-    x = as_float(x)
-    rows, columns = x.shape[-2:]
-    index = torch.arange(rows)
-    exchanges = []
-    for k in range(min(rows, columns)):
-        below = torch.where(index >= k, torch.abs(x[..., k]), -1.0)
-        pivot = torch.argmax(below, -1, keepdim=True)
-        exchanges.append(pivot[..., 0].to(torch.int32))
-        order = torch.where(index == k, pivot, torch.where(index == pivot, k, index))
-        x = torch.gather(x, -2, order[..., None].expand(x.shape))
-        factor = torch.where(index > k, x[..., k] / x[..., k, k][..., None], 0.0)
-        rest = torch.where(torch.arange(columns) > k, x[..., k, :], 0.0)
-        x = x - factor[..., None] * rest[..., None, :]
-        column = torch.where(index > k, factor, x[..., k])
-        x = torch.where((torch.arange(columns) == k), column[..., None], x)
-    return x, torch.stack(exchanges, -1)
+    """(L and U in one matrix, row exchanges counted from 0)."""
+    factors, pivots = torch.linalg.lu_factor(as_float(x))
+    return factors, pivots - 1
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:

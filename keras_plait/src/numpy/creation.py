@@ -12,7 +12,7 @@ from keras.src.backend.config import floatx
 
 import plait as torch
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
-from keras_plait.src.operands import as_float, name_of
+from keras_plait.src.operands import name_of
 
 
 def _extents(shape: Any) -> tuple[int, ...]:
@@ -194,46 +194,28 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 # -- windows ---------------------------------------------------------------------------------------
 
 
-def _points(x: Any) -> tuple[int, Any]:
-    """(how many, a number in 0..1 for each)."""
-    count = int(convert_to_tensor(x))
-    index = torch.arange(count, dtype=to_plait_dtype(floatx()))
-    return count, index / max(count - 1, 1)
+def _window(make: Any, x: Any, **options: Any) -> Any:
+    dtype = to_plait_dtype(floatx())
+    return make(int(convert_to_tensor(x)), periodic=False, dtype=dtype, **options)
 
 
 def bartlett(x: Any) -> Any:
     """The triangular window of x points."""
-    count, place = _points(x)
-    return 1 - torch.abs(2 * place - 1) if count > 1 else torch.ones_like(place)
-
-
-def _cosines(x: Any, *weights: float) -> Any:
-    count, place = _points(x)
-    if count <= 1:
-        return torch.ones_like(place)
-    made = torch.zeros_like(place)
-    for number, weight in enumerate(weights):
-        made = made + weight * torch.cos(2 * math.pi * number * place)
-    return made
+    return _window(torch.bartlett_window, x)
 
 
 def hamming(x: Any) -> Any:
-    return _cosines(x, 0.54, -0.46)
+    return _window(torch.hamming_window, x)
 
 
 def hanning(x: Any) -> Any:
-    return _cosines(x, 0.5, -0.5)
+    return _window(torch.hann_window, x)
 
 
 def blackman(x: Any) -> Any:
-    return _cosines(x, 0.42, -0.5, 0.08)
+    return _window(torch.blackman_window, x)
 
 
 def kaiser(x: Any, beta: Any) -> Any:
     """The Kaiser window of x points."""
-    count, place = _points(x)
-    if count <= 1:
-        return torch.ones_like(place)
-    beta = as_float(beta).to(place.dtype)
-    across = 2 * place - 1
-    return torch.i0(beta * torch.sqrt(torch.clamp(1 - across * across, min=0))) / torch.i0(beta)
+    return _window(torch.kaiser_window, x, beta=float(convert_to_tensor(beta)))
