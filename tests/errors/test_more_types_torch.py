@@ -10,7 +10,7 @@ import plait
 from tests.errors import more_nn_cases
 from tests.errors.case import raised_by
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with PyTorch")
 
 CASES = [
     pytest.param(act, kind, id=f"{group}-{name}")

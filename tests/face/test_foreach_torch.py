@@ -8,7 +8,7 @@ import pytest
 import plait
 from plait._functions import foreach
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with PyTorch")
 
 CALLS = [
     *((name, ()) for name in foreach._UNARY.split()),

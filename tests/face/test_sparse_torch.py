@@ -9,7 +9,7 @@ import pytest
 
 import plait
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with PyTorch")
 
 pytestmark = pytest.mark.filterwarnings("ignore:Sparse")  # of PyTorch, on its first sparse tensor
 TOLERANCE = 1e-12  # float64, sums of a few products

@@ -10,8 +10,9 @@ import pytest
 
 import plait
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("torch.nn.utils.prune")  # PyTorch does not import it by itself
+torch = pytest.importorskip("torch", reason="compares with PyTorch")
+# PyTorch does not import it by itself.
+pytest.importorskip("torch.nn.utils.prune", reason="compares with PyTorch")
 
 # float64; power iterations and factorizations of small matrices.
 TOLERANCE = 1e-9

@@ -6,7 +6,7 @@ import pytest
 
 from plait.cli.coverage import METHODS
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with PyTorch")
 
 
 def test_methods_are_those_of_pytorch() -> None:

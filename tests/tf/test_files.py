@@ -174,7 +174,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_pictures() -> None:
-    pytest.importorskip("PIL")
+    pytest.importorskip("PIL", reason="images are Pillow's, an extra")
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     data = tf.io.encode_png(image)
     assert (tf.io.decode_image(data).numpy() == image).all()

@@ -36,5 +36,5 @@ def test_file_is_complete() -> None:
 def test_as_installed(name: str) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     module, program = PROGRAMS[name]
-    theirs = pytest.importorskip(module)
+    theirs = pytest.importorskip(module, reason="compares with TensorFlow")
     assert_same(outcome(program, OURS[module]), outcome(program, theirs))

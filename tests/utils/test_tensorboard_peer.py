@@ -12,7 +12,7 @@ import pytest
 import plait
 from plait.utils.tensorboard import SummaryWriter
 
-pytest.importorskip("tensorboard")
+pytest.importorskip("tensorboard", reason="it reads back what was written")
 
 
 def read(folder: Any) -> Any:
@@ -46,7 +46,7 @@ def report(writer: Any, framework: Any) -> None:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory) -> dict[str, Any]:
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="compares with PyTorch")
     theirs = importlib.import_module("torch.utils.tensorboard").SummaryWriter
     found = {}
     for name, kind, framework in (("plait", SummaryWriter, plait), ("torch", theirs, torch)):
@@ -83,7 +83,7 @@ def test_what_tensorboard_reads_is_what_it_reads_of_pytorch(folders, part) -> No
 
 
 def test_pictures_have_the_pixels_of_pytorch(folders) -> None:
-    image = pytest.importorskip("PIL.Image")
+    image = pytest.importorskip("PIL.Image", reason="images are Pillow's, an extra")
     ours, theirs = (read(folders[name]) for name in ("plait", "torch"))
     assert ours.Tags()["images"]
     for tag in ours.Tags()["images"]:
