@@ -33,7 +33,9 @@ from keras_plait.src.control import while_loop as while_loop
 SUPPORTS_SPARSE_TENSORS = False
 SUPPORTS_RAGGED_TENSORS = False
 SUPPORTS_COMPLEX_DTYPES = True
-IS_THREAD_SAFE = True
+#: What is recorded and not computed yet belongs to its thread: Keras must not look at the logs of a
+#: step from its own.
+IS_THREAD_SAFE = False
 
 torch.Tensor.arrays_are_copies = True
 

@@ -179,7 +179,6 @@ def eagerly() -> None:
 
 
 KINDS = (
-    # First: Keras' threads that fetch batches draw from the same seeds as the weights do.
     *("eagerly", "loss_and_metric", "several_outputs", "transfer", "mixed_precision"),
     *("callbacks", "weights_of_samples", "generators"),
 )
