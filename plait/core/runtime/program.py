@@ -17,6 +17,7 @@ import numpy as np
 
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.memory import plan_memory
+from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
 from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
@@ -58,6 +59,7 @@ class Program:
         self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
         self.donations = dict(donations or {})
         self._check_donations()
+        steps = self._in_order(steps)
         same = taken_over(steps, self.outputs, self.inputs, self.donations)
         ordered, same = late_writes(steps, same)
         self.phases = schedule(ordered, same)
@@ -97,6 +99,12 @@ class Program:
                 raise ValueError(f"output {a} cannot take over the memory of input {b}")
             if b in self.outputs:
                 raise ValueError(f"input {b} is given away, but is an output as well")
+
+    def _in_order(self, steps: Sequence[Step]) -> list[Step]:
+        """The steps in the order that they are to run in."""
+        given = {*self.inputs, *self.outputs}
+        donated = {self.outputs[o]: self.inputs[i] for o, i in self.donations.items()}
+        return frugal(steps, lambda b: b not in given and b.value is None, donated)
 
     def _settled_constants(self) -> dict[Any, np.ndarray]:
         """The arrays of constants as kernels need them."""
