@@ -19,8 +19,8 @@ WORTH_BYTES = 8 << 20
 _MOVE_BYTES = 64 << 10
 _SAVED_SHARE = 16
 #: How many steps are moved at a time, and how far behind a step they are looked for.
-_MOST_MOVED = 8
-_DEPTH = 4
+_MOST_MOVED = 16
+_DEPTH = 6
 
 
 def frugal(
@@ -106,24 +106,33 @@ class _Mover:
         """The numbers of the steps in their new order."""
         order: list[int] = []
         for number in range(len(self.waits_for)):
-            waiting = [number] if number not in self.done else []
+            if number in self.done:
+                continue
+            waiting = [number]
+            behind: set[int] = set()
             while waiting:
                 self.done.update(waiting)
                 order += waiting
-                waiting = self._to_move(waiting[-1])
+                behind.update(waiting)
+                waiting = self._to_move(behind)
         return order
 
-    def _to_move(self, behind: int) -> list[int]:
-        """Steps that are worth doing now that `behind` is done: the first such group."""
-        seen = {behind}
-        level = [behind]
+    def _to_move(self, behind: set[int]) -> list[int]:
+        """Steps that are worth doing now that those `behind` are done: the first such group."""
+        level: set[int] = set()
+        for step in behind:
+            level.update(self.followed_by[step])
+            # It may have been the last but one to touch a buffer; the other need not follow it.
+            level.update(*[self.touched_by[buffer] for buffer in self.touches[step]])
+        seen: set[int] = set()
         for _ in range(_DEPTH):
-            level = [u for step in level for u in self.followed_by[step] if u not in seen]
-            seen.update(level)
-            for step in sorted(set(level)):
-                group = None if step in self.done else self._group(step)
+            level -= seen | self.done
+            seen |= level
+            for step in sorted(level):
+                group = self._group(step)
                 if group is not None and self._gain(group) >= _MOVE_BYTES:
                     return sorted(group)
+            level = {u for step in level for u in self.followed_by[step]}
         return []
 
     def _group(self, step: int) -> set[int] | None:

@@ -25,11 +25,14 @@ from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
 from plait.core.runtime import kernels, native, profile, threads
-from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
+from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
 
 profile.start_from_flags()
+
+#: Programs that need more are worth the milliseconds in which the C library tidies up.
+_MUCH_BYTES = 32 << 20
 
 
 class Program:
@@ -87,6 +90,8 @@ class Program:
         self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
+        if self.peak_bytes >= _MUCH_BYTES:
+            trim()  # of what the reference and LLVM took, before as much is asked for again
 
     # -- what is fixed before any run ------------------------------------------------------------
 
