@@ -33,8 +33,8 @@ from keras_plait.src.control import while_loop as while_loop
 SUPPORTS_SPARSE_TENSORS = False
 SUPPORTS_RAGGED_TENSORS = False
 SUPPORTS_COMPLEX_DTYPES = True
-#: What is recorded and not computed yet belongs to its thread: Keras must not look at the logs of a
-#: step from its own.
+#: Keras would read the logs of a step from a thread of its own. That works, but where two threads
+#: record, steps no longer write parameters in place (docs/design/029-threads.md).
 IS_THREAD_SAFE = False
 
 torch.Tensor.arrays_are_copies = True

@@ -57,7 +57,7 @@ class Compiled:
         functools.update_wrapper(self, function, updated=())
         self._function = function
         self._whole = whole
-        self._guards: Callable[[Any], Guards] = Guards if guarded else Unguarded
+        self._guards: Callable[[Any, Sequence[Any]], Guards] = Guards if guarded else Unguarded
         self._kinds: dict[Any, _Kind] = {}
         _all.add(self)
 
@@ -72,6 +72,7 @@ class Compiled:
             key = (_shape_of(tree), *map(_describe, leaves))
         key = (
             *key,
+            len(leaves) > 1 and _share(leaves),
             modes.grad_enabled,
             modes.inference,
             autocast.dtype if autocast.enabled else None,
@@ -110,7 +111,9 @@ class Compiled:
     def _capture(
         self, kind: _Kind, leaves: Sequence[Any], tree: Any, args: Any, kwargs: Any
     ) -> Any:
-        guards = self._guards(self._function)
+        guards = self._guards(self._function, [x for x in leaves if not isinstance(x, Tensor)])
+        if guards.reason is None and len(leaves) > 1 and _share(leaves):
+            guards.reason = "an argument shares its memory with another"
         if guards.reason is not None:
             self._give_up(kind, guards.reason)
             return self._function(*args, **kwargs)
@@ -245,14 +248,16 @@ def _flat_key(args: tuple) -> tuple | None:
         if isinstance(value, Tensor):
             key.append(_place(value))
         elif type(value) in _SIMPLE:
-            key.append((type(value), value))
+            key.append((type(value), value if value else repr(value)))  # 0.0 is not -0.0
         else:
             return None
-    if len(args) > 1 and len({id(x.storage_cell) for x in args if isinstance(x, Tensor)}) < len(
-        [x for x in args if isinstance(x, Tensor)]
-    ):
-        key.append("shared")
     return tuple(key)
+
+
+def _share(leaves: Sequence[Any]) -> bool:
+    """Whether two arguments share their memory."""
+    cells = [id(x.storage_cell) for x in leaves if isinstance(x, Tensor)]
+    return len(set(cells)) < len(cells)
 
 
 _SIMPLE = {bool, int, float, str, type(None)}
@@ -288,7 +293,7 @@ def _describe(value: Any) -> Any:
     if isinstance(value, Tensor):
         return _place(value)
     if type(value) in _SIMPLE:
-        return (type(value), value)
+        return (type(value), value if value else repr(value))
     return _Identity(value)
 
 

@@ -10,7 +10,12 @@ from __future__ import annotations
 
 import builtins
 import functools
+import operator
+import pathlib
+import re
+import sys
 import types
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plait._tensor import Tensor
@@ -24,29 +29,56 @@ _OUTSIDE = {
     *("numpy", "random", "time", "datetime", "os", "sys", "logging", "secrets", "io", "tqdm"),
     *("PIL", "matplotlib", "pandas", "scipy", "wandb", "subprocess", "socket", "threading"),
 }
+#: Modules whose classes and functions a program does not change.
+_FIXED = {"plait", "torch", *sys.stdlib_module_names} - {"__main__"}
+#: Kinds of objects without attributes of their own that never change.
+_KNOWN = (
+    *(frozenset, range, slice, types.BuiltinFunctionType, types.MethodDescriptorType),
+    *(types.WrapperDescriptorType, types.MethodWrapperType, types.GenericAlias, types.UnionType),
+    *(type(NotImplemented), type(...), types.CodeType, types.GetSetDescriptorType),
+    *(types.MemberDescriptorType, types.ClassMethodDescriptorType, property),
+    *(re.Pattern, pathlib.PurePath, operator.itemgetter, operator.attrgetter),
+)
 _MISSING: Any = object()
 _LARGE = 256
 
 
 def same(a: Any, b: Any) -> bool:
     """Whether two values of a name are the same thing, or equal simple values."""
-    return a is b or (type(a) is type(b) and isinstance(a, _SIMPLE) and a == b)
+    if a is b:
+        return True
+    if type(a) is not type(b) or not isinstance(a, _SIMPLE) or a != b:
+        return False
+    return bool(a) or repr(a) == repr(b)  # 0.0 is not -0.0
 
 
 class Guards:
-    """The values that a function's names had. reason: why it cannot be replayed, if so."""
+    """The values that a function's names had. reason: why it cannot be replayed, if so.
 
-    def __init__(self, function: Any) -> None:
+    given: arguments that are told apart by identity, whose contents the code may read.
+    """
+
+    def __init__(self, function: Any, given: Sequence[Any] = ()) -> None:
         self.reason: str | None = None
+        self._functions: list[tuple[Any, Any, Any, Any]] = []
+        #: What is read by attributes, and the names that code mentions, quoted ones included.
+        self._holders: list[Any] = []
+        self._names: set[str] = {"forward"}
+        self._quoted: set[str] = set()
+        self._looked_up: set[tuple[int, str]] = set()
+        self._known_holders: set[int] = set()
+        self._objects: list[tuple[dict[str, Any], int]] = []
         self._cells: list[tuple[Any, Any]] = []
-        self._entries: list[tuple[dict[str, Any], str, Any]] = []
+        self._entries: list[tuple[Mapping[str, Any], str, Any]] = []
         self._lists: list[tuple[Any, tuple]] = []
         self._modules: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._effects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._seen: dict[int, Any] = {}
-        self._waiting: list[Any] = [function]
+        self._waiting: list[Any] = [function, *given]
         while self._waiting:
             self._visit(self._waiting.pop())
+            if not self._waiting:
+                self._look_up()
         self._structure = watch.structure
 
     def hold(self) -> bool:
@@ -54,12 +86,20 @@ class Guards:
         for cell, value in self._cells:
             if cell.cell_contents is not value and not same(cell.cell_contents, value):
                 return False
+        for function, code, defaults, named in self._functions:
+            if function.__code__ is not code or function.__defaults__ is not defaults:
+                return False
+            if function.__kwdefaults__ is not named:
+                return False
         for entries, name, value in self._entries:
             now = entries.get(name, _MISSING)
             if now is not value and not same(now, value):
                 return False
         for held, values in self._lists:
             if len(held) != len(values) or not all(map(same, _items(held), values)):
+                return False
+        for fields, count in self._objects:
+            if len(fields) != count:
                 return False
         if self._structure != watch.structure:
             if not all(_unchanged(now, before) for now, before in self._modules):
@@ -88,13 +128,17 @@ class Guards:
         return None
 
     def _visit(self, value: Any) -> None:
-        if isinstance(value, (*_SIMPLE, Tensor, type)) or id(value) in self._seen:
-            return
-        if isinstance(value, types.ModuleType):
+        if isinstance(value, (*_SIMPLE, Tensor)) or id(value) in self._seen:
             return
         self._seen[id(value)] = value
+        if isinstance(value, (type, types.ModuleType)):
+            self._hold_class_or_module(value)
+            return
+        self._hold_class_or_module(type(value))
         if isinstance(value, types.MethodType):
             self._waiting += [value.__func__, value.__self__]
+        elif isinstance(value, types.BuiltinFunctionType):
+            self._waiting.append(value.__self__)  # of `items.append` the list
         elif isinstance(value, functools.partial):
             self._waiting += [value.func, *value.args, *value.keywords.values()]
         elif isinstance(value, types.FunctionType):
@@ -112,8 +156,12 @@ class Guards:
             self.reason = f"it reads an object of {type(value).__module__}"
         elif isinstance(value, Optimizer):
             self._optimizer(value)
+        elif hasattr(value, "__next__"):
+            self.reason = f"it draws from a {type(value).__name__}"
         elif hasattr(value, "__dict__"):
             self._object(value)
+        elif not isinstance(value, _KNOWN) and not _is_ours(type(value)):
+            self.reason = f"it reads an object of type {type(value).__name__}"
 
     def _function(self, function: Any) -> None:
         wrapped = getattr(function, "__wrapped__", None)
@@ -121,6 +169,13 @@ class Guards:
             self._waiting.append(wrapped)
         if (function.__module__ or "").split(".")[0] in ("plait", "torch"):
             return  # Plait's own code does not depend on what a user can change
+        self._functions.append(
+            (function, function.__code__, function.__defaults__, function.__kwdefaults__)
+        )
+        if function.__kwdefaults__:
+            self._waiting.append(function.__kwdefaults__)
+        self._names |= _names(function.__code__)
+        self._quoted |= _quoted(function.__code__)
         for cell in function.__closure__ or ():
             try:
                 value = cell.cell_contents
@@ -128,7 +183,7 @@ class Guards:
                 continue
             self._cells.append((cell, value))
             self._waiting.append(value)
-        self._waiting += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+        self._waiting += function.__defaults__ or ()
         for name in _names(function.__code__):
             if name == "param_groups":
                 self.reason = "it reads or sets the options of an optimizer"
@@ -144,6 +199,36 @@ class Guards:
                 self.reason = f"it uses {name!r}, of the module {origin}"
             self._entries.append((function.__globals__, name, value))
             self._waiting.append(value)
+
+    def _hold_class_or_module(self, value: Any) -> None:
+        """Classes and modules of Python: of those that a program may change, what code names."""
+        origin = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+        if origin and origin.split(".")[0] not in _FIXED and id(value) not in self._known_holders:
+            self._known_holders.add(id(value))
+            self._holders.append(value)
+            if isinstance(value, type):
+                for base in value.__bases__:
+                    self._hold_class_or_module(base)
+
+    def _look_up(self) -> None:
+        """Guard the attributes of classes and modules that the code seen so far names."""
+        for holder in self._holders:
+            fields = vars(holder)
+            for name in self._names | self._quoted:
+                if (id(holder), name) in self._looked_up:
+                    continue
+                if name not in fields and name not in self._quoted:
+                    continue
+                self._looked_up.add((id(holder), name))
+                found = fields.get(name, _MISSING)
+                self._entries.append((fields, name, found))
+                if isinstance(found, (staticmethod, classmethod)):
+                    found = found.__func__
+                elif isinstance(found, property):
+                    self._waiting += [f for f in (found.fget, found.fset) if f is not None]
+                    continue
+                if found is not _MISSING:
+                    self._waiting.append(found)
 
     def _module(self, module: Any) -> None:
         fields = module.__dict__
@@ -184,12 +269,13 @@ class Guards:
         for name, held in fields.items():
             self._entries.append((fields, name, held))
             self._waiting.append(held)
+        self._objects.append((fields, len(fields)))
 
 
 class Unguarded(Guards):
     """No guards: nothing is looked at, and all always hold."""
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, given: Sequence[Any] = ()) -> None:
         self.reason = None
 
     def hold(self) -> bool:
@@ -201,7 +287,7 @@ class Unguarded(Guards):
 
 def _items(held: Any) -> tuple:
     if isinstance(held, dict):
-        return tuple(held.values())
+        return (*held.keys(), *held.values())
     return tuple(held)
 
 
@@ -213,6 +299,22 @@ def _unchanged(now: dict[str, Any], before: dict[str, Any]) -> bool:
         if current is not value and not same(current, value):
             return False
     return True
+
+
+def _is_ours(kind: type) -> bool:
+    return kind.__module__.split(".")[0] in ("plait", "torch")
+
+
+def _quoted(code: Any) -> set[str]:
+    """The names that code may look up by strings: as in `getattr(x, "name")`."""
+    if not {"getattr", "hasattr"} & set(code.co_names):
+        found = set()
+    else:
+        found = {c for c in code.co_consts if isinstance(c, str) and c.isidentifier()}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _quoted(constant)
+    return found
 
 
 def _names(code: Any) -> set[str]:

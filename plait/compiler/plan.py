@@ -195,6 +195,7 @@ class _Builder:
         mutable = arguments | self.number_positions | {slot for slot, _ in step.drawn}
         step.passed = [(k, number, number in mutable) for number, k in handed.items()]
         self._rest(graph)
+        step.only_computes = not (step.writes or step.own_grads or step.grads or step.number_slots)
         step.program = compile_graph(graph, donations)
         return step, lambda: self._finish(found, roots, places)
 

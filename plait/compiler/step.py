@@ -20,6 +20,7 @@ from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import ALONE, Cell
 from plait.core.lazy.views import Layout
 from plait.core.lazy.views import Step as ViewStep
+from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.generator import Generator
 from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
 
@@ -134,6 +135,8 @@ class Step:
         #: Results that go to several places.
         self.shared: set[int] = set()
         self.single = False
+        #: Whether a call changes nothing that is there, and reads no number that calls change.
+        self.only_computes = False
 
     # -- replaying ------------------------------------------------------------------------------
 
@@ -141,7 +144,12 @@ class Step:
         """Do the captured call again for other arguments; `MISS` where a guard fails.
 
         Raises what an op's check raises; then tensors, state and random numbers are as before.
+        Calls of several threads run one after another, unless they only compute.
         """
+        with crowd.lock:
+            return self._replayed(arguments)
+
+    def _replayed(self, arguments: Sequence[Any]) -> Any:
         if not self._holds():
             return MISS
         numbers = self.numbers()
@@ -150,6 +158,7 @@ class Step:
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
+        crowded = several()
         for slot, tensor, known, required, hooks, writable in self.fixed:
             cell = tensor._cell
             node = cell._node
@@ -166,7 +175,10 @@ class Step:
             else:
                 array = node.value
             if writable and (
-                getrefcount(node) > ALONE or getrefcount(array) > ALONE or array.base is not None
+                getrefcount(node) > ALONE
+                or getrefcount(array) > ALONE
+                or array.base is not None
+                or crowded
             ):
                 array = array.copy()
                 renewed = renewed or set()
@@ -196,7 +208,10 @@ class Step:
             if slot >= 0:
                 arrays[slot] = array
         try:
-            results = self.program(arrays)
+            if crowded and self.only_computes:
+                results = let_others_in(self.program, arrays)
+            else:
+                results = self.program(arrays)
         except Exception:
             for generator, state in saved:
                 Generator.set_state(generator, state)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait._tensor import Tensor
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, here
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
@@ -105,7 +105,7 @@ class Step:
             if tensor._base is not None or tensor._cell.shared is not None:
                 return None
             node: Any = tensor._cell._node
-            if node.shape != shape or node.dtype is not dtype:
+            if node is None or node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
         return found
@@ -157,7 +157,7 @@ def _do(step: Step, values: list[Node], numbers: tuple) -> None:
         values.append(leaf(np.array(number, dtype.numpy), (), dtype))
     run.follow(tuple(key), values[sources:])
     made = len(values)
-    step.recipes.make(values, None if run.lost else run.token, len(run.nodes))
+    step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
         run.nodes += values[made:]
     written = [(tensor, values[number]) for tensor, number in step.writes]

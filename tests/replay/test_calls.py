@@ -83,7 +83,7 @@ def _classifier(optimizer: Callable[[Any], Any]) -> Callable[[], Any]:
     [
         pytest.param(_linear_regression, 580, id="linreg"),
         pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 890, id="mlp"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 1130, id="mlp_adam"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 1140, id="mlp_adam"),
     ],
 )
 def test_calls_of_a_known_step(

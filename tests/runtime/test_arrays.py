@@ -95,3 +95,16 @@ def test_size_classes_waste_little():
 
 def test_the_offsets_of_numpy_arrays_are_found():
     assert arrays.offsets() is not None
+
+
+def test_what_stays_idle_is_given_back():
+    """Of eight blocks of a size that is asked for two at a time, two stay; of another one, none."""
+    byte = np.dtype(np.uint8)
+    live = [arrays.empty((1 << 20,), byte) for _ in range(8)]
+    live += [arrays.empty((3 << 20,), byte) for _ in range(4)]
+    live.clear()
+    assert arrays.idle_bytes() > 19 << 20
+    for _ in range(arrays._LOOK):
+        pair = [arrays.empty((1 << 20,), byte) for _ in range(2)]
+        pair.clear()
+    assert arrays.idle_bytes() < 3 << 20

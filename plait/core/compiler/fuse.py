@@ -19,6 +19,7 @@ from plait.core.compiler import views
 from plait.core.compiler.views import View
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import ITEM, Lowering
+from plait.core.ops.elementwise import ALIAS
 from plait.core.ops.source import FULL
 
 #: A row that takes part in more than one pass is kept in cache; beyond this it would not be.
@@ -175,6 +176,8 @@ class Fusion:
                 self._users.setdefault(source, set()).add(place)
 
     def _merge_with_operands(self, place: int) -> None:
+        if self.graph.instructions[place].op is ALIAS:
+            return  # made again, to be read late: see `recompute`
         for source in sorted(set(self.sources(place)), reverse=True):
             ahead, here = self.cluster_of[source], self.cluster_of[place]
             if ahead is not here and self._fit(ahead, here) and not self.between(ahead, here):

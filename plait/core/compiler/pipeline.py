@@ -8,6 +8,7 @@ from collections.abc import Callable
 from plait.core.compiler.expand import expand
 from plait.core.compiler.layout import channels_last, sink_transposes
 from plait.core.compiler.lower.table import LOWERINGS
+from plait.core.compiler.recompute import recompute
 from plait.core.compiler.reductions import split_reductions
 from plait.core.compiler.simplify import simplify
 from plait.core.ir.graph import Graph
@@ -22,6 +23,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     ("sink_transposes", sink_transposes),
     ("simplify", simplify),
     ("split_reductions", split_reductions),
+    ("recompute", recompute),
 )
 
 #: Called with (name, seconds, graph) after each pass; tests verify, the profiler lists.

@@ -8,6 +8,7 @@ tuples; `item` nodes pick its parts.
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from plait.core.ir.dtypes import DType
@@ -17,13 +18,43 @@ if TYPE_CHECKING:
     from plait.core.ir.op import Op
 
 
+class Owner:
+    """Whose recorded nodes are: a thread's, or one run's of it (see core/lazy/replay).
+
+    disturbed: some of them got their values outside of the run's own launches, so that what waits
+    is no longer told by the way of recording alone.
+    """
+
+    __slots__ = ("disturbed", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.disturbed = False
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether this is another thread than the present one."""
+        return self.thread != threading.get_ident()
+
+
+class _Here(threading.local):
+    """owner: that of what this thread records outside of any run."""
+
+    def __init__(self) -> None:
+        self.owner = Owner()
+
+
+here = _Here()
+
+
 class Node:
     """One operation in a recorded graph.
 
     shape: tuple of ints (a tuple of shapes for several outputs); dtype likewise.
     value: None until computed, then the array (owned by the runtime, never written again).
     source: the user's line, kept for the ops that can fail when they run.
-    run, place: where the recorder has entered the node (see core/lazy/replay); None, 0: nowhere.
+    run, place: where the recorder has entered the node (see core/lazy/replay). run is the owner;
+    None where a node is made with its value.
     """
 
     __slots__ = (
@@ -46,7 +77,7 @@ class Node:
         self.attrs = attrs
         self.value: Any = None
         self.source = user_location(2) if op.check is not None else None
-        self.run: object | None = None
+        self.run: Owner | None = here.owner
         self.place = 0
 
     @property

@@ -20,6 +20,7 @@ from plait.core.ir.op import leaf
 from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.recorder import recorder
 from plait.core.lazy.replay.launch import compute, realize
+from plait.core.runtime.crowd import crowd
 
 
 def leaf_of(array: np.ndarray) -> Node:
@@ -178,12 +179,15 @@ class Cell:
     @property
     def node(self) -> Node:
         """The contents as they are now; of shared memory, a snapshot."""
-        if self.shared is not None:
-            self._reclaim()
-            if self.shared is not None:
+        node = self._node
+        if node is not None and self.shared is None:
+            return node
+        with crowd.lock:
+            if self.is_shared():
+                assert self.shared is not None
                 return leaf_of(self.shared.copy())
-        assert self._node is not None
-        return self._node
+            assert self._node is not None
+            return self._node
 
     def look(self, view: Callable[[np.ndarray], np.ndarray]) -> Node | None:
         """A snapshot of part of shared memory; None where the cell is not shared."""
@@ -201,12 +205,14 @@ class Cell:
 
     def _reclaim(self) -> None:
         """Take shared memory back as our own when nobody else holds the array any more."""
-        array = self.shared
-        assert array is not None
-        # References: the slot, the local, the argument of getrefcount.
-        if array.base is None and sys.getrefcount(array) <= ALONE and array.flags.c_contiguous:
-            self._node = leaf_of(array)
-            self.shared = None
+        with crowd.lock:
+            array = self.shared
+            if array is None:
+                return
+            # References: the slot, the local, the argument of getrefcount.
+            if array.base is None and sys.getrefcount(array) <= ALONE and array.flags.c_contiguous:
+                self._node = leaf_of(array)
+                self.shared = None
 
     def write(self, node: Node) -> None:
         """Replace the contents; into shared memory at once."""
@@ -243,8 +249,13 @@ class Cell:
         if self.is_shared():
             assert self.shared is not None
             return self.shared
+        # Another thread may write, or hand out, the contents meanwhile: these are what was there.
         node = self.node
-        compute_all((self,))
+        if node.value is None:
+            compute_all((self,))
+        if node.value is None:
+            realize([node])
+        assert node.value is not None, "computed"
         return node.value
 
     def export(self) -> np.ndarray:
@@ -252,20 +263,21 @@ class Cell:
         to it."""
         if watch.active is not None:
             forced("a tensor is handed to NumPy")
-        if self.is_shared():
-            assert self.shared is not None
-            return self.shared
         self.compute()
-        node = self._node
-        self._node = None
-        assert node is not None
-        array = node.value
-        # A lone node: the local and the argument. Its array: the node, the local, the argument.
-        lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= ALONE
-        if not lone or array.base is not None or not array.flags.writeable:
-            array = array.copy()
-        self.shared = array
-        return array
+        with crowd.lock:
+            if self.is_shared():
+                assert self.shared is not None
+                return self.shared
+            node = self._node
+            assert node is not None
+            self._node = None
+            array = node.value
+            # A lone node: the local and the argument. Its array: the node, the local, the argument.
+            lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= ALONE
+            if not lone or array.base is not None or not array.flags.writeable:
+                array = array.copy()
+            self.shared = array
+            return array
 
 
 def _probe() -> tuple[int, int]:

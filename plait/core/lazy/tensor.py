@@ -33,6 +33,7 @@ from plait.core.lazy.views import (
     write_back,
 )
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
+from plait.core.runtime.crowd import crowd
 
 
 class LazyTensor:
@@ -272,8 +273,10 @@ class LazyTensor:
                 cells.append(None)
                 continue
             cell = x._cell
-            if x._base is None and cell.shared is None and x.is_dense and watch.active is None:
-                nodes.append(cell._node)
+            plainly = x._base is None and x.is_dense and watch.active is None
+            node = cell._node if plainly else None
+            if node is not None and cell.shared is None:
+                nodes.append(node)
                 made_by = x._grad_fn
                 if made_by is not None:
                     edges.append((made_by, x._output_number))
@@ -540,16 +543,17 @@ class LazyTensor:
         return True
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
-        """Add a gradient that has arrived at this leaf."""
+        """Add a gradient that has arrived at this leaf; from several threads, one after another."""
         if watch.active is not None and (active := current()) is not None:
             active.grad_read(self)
-        held = self._grad
-        if held is None:
-            self._grad = grad if create_graph else grad.detached()
-        elif create_graph:
-            self._grad = ADD(held, grad)
-        else:
-            held.assign(ADD(held, grad))
+        with crowd.lock:
+            held = self._grad
+            if held is None:
+                self._grad = grad if create_graph else grad.detached()
+            elif create_graph:
+                self._grad = ADD(held, grad)
+            else:
+                held.assign(ADD(held, grad))
 
 
 def _give_grad(made: tuple[Any, ...], grad: autograd.GradNode) -> None:

@@ -26,6 +26,9 @@ _ALIGN = 64
 #: Blocks begin at different offsets in a page: arrays whose addresses agree in the low 12 bits get
 #: in each other's way in the first-level cache and in the store buffer.
 _COLOURS = 16
+#: Blocks that were idle during so many askings are given back: what a program took while it began,
+#: on the reference, must not stay for all its life.
+_LOOK = 256
 #: Bytes of a block that alignment and colour may use up.
 _SPARE = (2 * _COLOURS + 1) * _ALIGN
 
@@ -47,6 +50,9 @@ class _Idle:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.blocks: dict[int, list[_Block]] = {}
+        #: Per size that was asked for since the last look: the fewest that were left over.
+        self.left: dict[int, int] = {}
+        self.askings = 0
         self.nbytes = 0
         self.limit = 0
 
@@ -55,7 +61,12 @@ class _Idle:
         if not self.lock.acquire(blocking=False):
             return None
         try:
+            self.askings += 1
+            if self.askings % _LOOK == 0:
+                self._forget()
             blocks = self.blocks.pop(size, None)
+            left = 0 if blocks is None else len(blocks) - 1
+            self.left[size] = min(left, self.left.get(size, left))
             if blocks is None:
                 return None
             block = blocks.pop()
@@ -65,6 +76,16 @@ class _Idle:
             return block
         finally:
             self.lock.release()
+
+    def _forget(self) -> None:
+        """Drop the blocks that were idle all the time since the last look."""
+        for size, blocks in list(self.blocks.items()):
+            needless = min(len(blocks), self.left.get(size, len(blocks)))
+            del blocks[:needless]
+            self.nbytes -= size * needless
+            if not blocks:
+                del self.blocks[size]
+        self.left.clear()
 
     def give(self, size: int, block: _Block) -> None:
         if not self.lock.acquire(blocking=False):
@@ -105,6 +126,13 @@ def release() -> None:
     with _idle.lock:
         freed, _idle.blocks, _idle.nbytes = _idle.blocks, {}, 0
     freed.clear()
+
+
+def trim() -> None:
+    """Let the C library give back what it keeps of freed memory, where it can be asked to."""
+    give = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if give is not None:
+        give(0)
 
 
 class _Held:

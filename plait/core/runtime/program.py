@@ -17,6 +17,7 @@ import numpy as np
 
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.memory import plan_memory
+from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
 from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
@@ -24,11 +25,14 @@ from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
 from plait.core.runtime import kernels, native, profile, threads
-from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena
+from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
 
 profile.start_from_flags()
+
+#: Programs that need more are worth the milliseconds in which the C library tidies up.
+_MUCH_BYTES = 32 << 20
 
 
 class Program:
@@ -58,6 +62,7 @@ class Program:
         self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
         self.donations = dict(donations or {})
         self._check_donations()
+        steps = self._in_order(steps)
         same = taken_over(steps, self.outputs, self.inputs, self.donations)
         ordered, same = late_writes(steps, same)
         self.phases = schedule(ordered, same)
@@ -85,6 +90,8 @@ class Program:
         self._verify = bool(flag("PLAIT_VERIFY"))
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
+        if self.peak_bytes >= _MUCH_BYTES:
+            trim()  # of what the reference and LLVM took, before as much is asked for again
 
     # -- what is fixed before any run ------------------------------------------------------------
 
@@ -97,6 +104,12 @@ class Program:
                 raise ValueError(f"output {a} cannot take over the memory of input {b}")
             if b in self.outputs:
                 raise ValueError(f"input {b} is given away, but is an output as well")
+
+    def _in_order(self, steps: Sequence[Step]) -> list[Step]:
+        """The steps in the order that they are to run in."""
+        given = {*self.inputs, *self.outputs}
+        donated = {self.outputs[o]: self.inputs[i] for o, i in self.donations.items()}
+        return frugal(steps, lambda b: b not in given and b.value is None, donated)
 
     def _settled_constants(self) -> dict[Any, np.ndarray]:
         """The arrays of constants as kernels need them."""

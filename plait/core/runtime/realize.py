@@ -23,6 +23,7 @@ from plait.core.ir.verify import verify
 from plait.core.reference import executor
 from plait.core.runtime import tiers
 from plait.core.runtime.config import flag
+from plait.core.runtime.crowd import crowd, let_others_in
 
 #: Called with each graph before it runs; tests and the profiler count with it.
 observers: list[Callable[[Graph], None]] = []
@@ -34,13 +35,18 @@ def realize(roots: Sequence[Node]) -> None:
     Raises what an op's check raises (IndexError, ...), with the user's line that recorded the op;
     then no node has changed.
     """
-    pending = [node for node in roots if node.value is None]
-    if not pending:
-        return
-    captured, graph, kept = region(pending)
-    results = _run(graph, [node.value for node in captured.leaves])
-    for node, result in zip(kept, results):
-        node.set_value(_own(result))
+    with crowd.lock:
+        pending = [node for node in roots if node.value is None]
+        if not pending:
+            return
+        captured, graph, kept = region(pending)
+        inputs = [node.value for node in captured.leaves]
+        results = let_others_in(_run, graph, inputs)
+        for node, result in zip(kept, results):
+            if node.value is None:  # else another thread was sooner
+                node.set_value(_own(result))
+            if node.run is not None:
+                node.run.disturbed = True
 
 
 def region(pending: list[Node], holders: int = 0) -> tuple[Capture, Graph, list[Node]]:

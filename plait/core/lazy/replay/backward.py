@@ -16,6 +16,7 @@ from plait.core.lazy.grad import GradNode, Walk
 from plait.core.lazy.replay.run import Run, threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe, Recipes
+from plait.core.runtime.crowd import crowd
 
 
 class _Pass:
@@ -82,12 +83,13 @@ def replay(root: GradNode, number: int) -> bool:
     known.recipes.make(nodes, run.token, len(nodes))
     run.point = known.following
     grads = [nodes[place] for _, _, place in known.leaves]  # adding one up may end the run
-    for leaf, node in zip(leaves, grads):
-        grad = leaf.plain.of_node(node)
-        if leaf._grad is None and leaf.keeps_grads_as_they_are(grad):
-            leaf._grad = grad
-        else:
-            leaf.accumulate_grad(grad, False)
+    with crowd.lock:
+        for leaf, node in zip(leaves, grads):
+            grad = leaf.plain.of_node(node)
+            if leaf._grad is None and leaf.keeps_grads_as_they_are(grad):
+                leaf._grad = grad
+            else:
+                leaf.accumulate_grad(grad, False)
     for made in visited:
         made.release()
     return True
@@ -164,34 +166,40 @@ def _lay_out(run: Run, visited: list, roots: list[Node], recipes: list, saved: l
     stack = list(reversed(roots))
     while stack:
         node = stack[-1]
+        place = node.place
         if node.run is token:
             stack.pop()
-            if nodes[node.place] is None and not _hold_saved(run, visited, node, saved):
+            if nodes[place] is None and not _hold_saved(run, visited, node, place, saved):
                 return False
             continue
         if node.value is not None:
             return False
-        waiting = [x for x in node.inputs if x.run is not token or nodes[x.place] is None]
+        operands = tuple([x.place for x in node.inputs])
+        own = [x.run is token for x in node.inputs]  # asked after the places: see `Run.enter`
+        waiting = [
+            x
+            for x, place, is_own in zip(node.inputs, operands, own)
+            if not is_own or nodes[place] is None
+        ]
         if waiting:
             stack.extend(reversed(waiting))
             continue
         stack.pop()
-        operands = tuple([x.place for x in node.inputs])
         recipes.append(Recipe(node.op, operands, node.attrs, node.shape, node.dtype))
         run.enter(node)
     return True
 
 
-def _hold_saved(run: Run, visited: list, node: Node, saved: list) -> bool:
+def _hold_saved(run: Run, visited: list, node: Node, place: int, saved: list) -> bool:
     """Find a value that an earlier launch has computed among what the grad nodes keep."""
     for number, made in enumerate(visited):
         if made.output is node:
-            saved.append((node.place, number, None))
+            saved.append((place, number, None))
         elif any(x is node for x in made.inputs):
             position = next(i for i, x in enumerate(made.inputs) if x is node)
-            saved.append((node.place, number, position))
+            saved.append((place, number, position))
         else:
             continue
-        run.nodes[node.place] = node
+        run.nodes[place] = node
         return True
     return False

@@ -90,11 +90,12 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key.append(value)  # the function itself
             continue
         cell = value._cell
-        if value._base is not None or cell.shared is not None or not kind.is_dense:
+        node: Any = cell._node if value._base is None and kind.is_dense else None
+        if node is None or cell.shared is not None:
             return None, tensors, nodes, edges
-        node: Any = cell._node
-        if node.run is token and places[node.place] is not None:
-            key.append(node.place)
+        place = node.place
+        if node.run is token and places[place] is not None:
+            key.append(place)
         else:
             key.append(run.place_of(node))
             if run.lost:

@@ -18,6 +18,7 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.run import Run, threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
+from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -57,25 +58,33 @@ def compute(roots: Sequence[Node], donors: Sequence[Node | None] = ()) -> None:
     """Give every root its value. Raises as `realize` does; then no node has changed.
 
     donors: per root the node of the cell that the root is going to be written to, if its memory may
-    be written where nothing else holds it. A node whose memory was taken loses its value.
+    be written where nothing else holds it: the node then has the new contents, too.
     """
-    run = threads.run
+    if watch.active is not None:
+        realize(roots)
+        return
+    with crowd.lock:
+        done = _launched(roots, donors)
+    if not done:
+        # By the ordinary way, which finds the user's line, and what can be computed all the same.
+        realize(roots)
+
+
+def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
+    """Compute what is pending by a launch of the tree; False where that cannot be."""
     pending = [node for node in roots if node.value is None]
     if not pending:
-        return
-    if watch.active is not None:
-        realize(pending)
-        return
+        return True
     threads.adrift = False
-    if run is None:
-        run = threads.begin()
+    run = threads.run or threads.begin()
     token = run.token
     for node in pending:
         if node.run is not token:
+            if node.run is not None and node.run.is_foreign:
+                return False
             run.take_in(node)
-    if run.lost:
-        realize(pending)
-        return
+    if run.lost or token.disturbed:
+        return False
     nodes = run.nodes
     waiting = [node for node in nodes if node is not None and node.value is None]
     key = (
@@ -88,8 +97,7 @@ def compute(roots: Sequence[Node], donors: Sequence[Node | None] = ()) -> None:
         wanted = pending + _scalars(waiting, pending)
         del waiting
         given = {id(root): donor for root, donor in zip(roots, donors) if donor is not None}
-        _first_time(run, pending, wanted, given, key)
-        return
+        return _first_time(run, pending, wanted, given, key)
     del waiting
     for place in launch.dead:
         nodes[place] = None
@@ -100,17 +108,22 @@ def compute(roots: Sequence[Node], donors: Sequence[Node | None] = ()) -> None:
     for number in copies:
         inputs[number] = inputs[number].copy()
     try:
-        results = launch.runner.run(inputs)
+        results = let_others_in(launch.runner.run, inputs)
     except Exception:
-        # By the ordinary way, which finds the user's line, and what can be computed all the same.
-        realize(pending)
-        return
-    for number, _ in launch.donated:
-        if number not in copies and launch.runner.donates:
-            nodes[launch.inputs[number]].value = None
-    for place, result in zip(launch.outputs, results):
-        nodes[place].set_value(result)
-    _follow(run, launch)
+        return False
+    _give_values([nodes[place] for place in launch.outputs], results)
+    if token.disturbed:
+        threads.end()
+    else:
+        _follow(run, launch)
+    return True
+
+
+def _give_values(nodes: list[Node], results: list[Any]) -> None:
+    """Values for nodes, but for those that another thread has computed meanwhile."""
+    for node, result in zip(nodes, results):
+        if node.value is None:
+            node.set_value(result)
 
 
 def _count_references(objects: list[Any]) -> list[int]:
@@ -122,7 +135,9 @@ _UNHELD = _count_references([object()])[0]
 
 
 def _shared(launch: _Launch, nodes: list[Any]) -> list[int]:
-    """The inputs to be donated that something else may still read."""
+    """The inputs to be donated that something else may still read: any, where other threads are."""
+    if several():
+        return [number for number, _ in launch.donated]
     donors = [nodes[launch.inputs[number]] for number, _ in launch.donated]
     held = _count_references(donors)
     arrays = [donor.value for donor in donors]
@@ -154,15 +169,18 @@ def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
 
 def _first_time(
     run: Run, pending: list[Node], wanted: list[Node], donors: dict[int, Node], key: tuple
-) -> None:
-    """A launch that is not in the tree: run it, and make it part of it."""
+) -> bool:
+    """A launch that is not in the tree: run it, and make it part of it; False where that cannot
+    be."""
     captured, graph, kept = runtime.region(wanted, holders=1)
     del wanted
     token = run.token
-    if any(node.run is not token for node in (*captured.leaves, *captured.nodes)):
-        realize(pending)
-        return
     launch = _Launch()
+    # Before the question whose they are, and before the program runs: another thread may enter
+    # the leaves in a run of its own at any time.
+    launch.inputs = [node.place for node in captured.leaves]
+    if any(node.run is not token for node in (*captured.leaves, *captured.nodes)):
+        return False
     donations, launch.donated = _donations(captured, graph, kept, donors)
     launch.runner = runner = Runner(graph, donations)
     inputs = [node.value for node in captured.leaves]
@@ -170,39 +188,41 @@ def _first_time(
         # Who else holds them is not known yet.
         inputs[number] = inputs[number].copy()
     try:
-        results = runner.run(inputs)
+        results = let_others_in(runner.run, inputs)
     except Exception:
-        # By the ordinary way, without what was not asked for.
-        del captured, kept
-        realize(pending)
-        return
-    for node, result in zip(kept, results):
-        node.set_value(result)
+        return False  # the ordinary way goes without what was not asked for
+    _give_values(kept, results)
     launch.following = Point()
-    launch.inputs = [node.place for node in captured.leaves]
     launch.outputs = [node.place for node in kept]
     computed = {node.place for node in captured.nodes}
     del captured, kept
-    waiting = [
-        n for n in run.nodes if n is not None and n.value is None and n.place not in computed
-    ]
+    launch.dead, still = _leftover(run.nodes, computed)
+    launch.dropped = [p for p, n in enumerate(run.nodes) if n is not None and p not in still]
+    if token.disturbed or any(n is not None and n.run is not token for n in run.nodes):
+        threads.end()
+        return True
+    children = run.point.children
+    if len(children) < _MOST_KINDS:
+        run.point.enter(key, launch)
+        threads.points += 1
+    _follow(run, launch)
+    return True
+
+
+def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]]:
+    """(places of the waiting nodes that nobody holds, places that what waits still refers to)."""
+    waiting = [n for n in nodes if n is not None and n.value is None and n.place not in computed]
     held = runtime.held_besides(waiting, holders=1)
+    dead: list[int] = []
     still: set[int] = set()
-    launch.dead = []
     # Users come after their operands: what is held is known when an operand is come to.
     for node, is_held in zip(reversed(waiting), reversed(held)):
         if is_held or node.place in still:
             still.add(node.place)
             still.update([operand.place for operand in node.inputs])
         else:
-            launch.dead.append(node.place)
-    launch.dropped = [p for p, n in enumerate(run.nodes) if n is not None and p not in still]
-    del waiting, node
-    children = run.point.children
-    if len(children) < _MOST_KINDS:
-        run.point.enter(key, launch)
-        threads.points += 1
-    _follow(run, launch)
+            dead.append(node.place)
+    return dead, still
 
 
 def _donations(

@@ -15,7 +15,7 @@ from weakref import ref
 import numpy as np
 
 from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, Owner
 from plait.core.ir.op import ITEM, LEAF, Op, leaf
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, read_operands, record
@@ -24,7 +24,8 @@ from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST
 from plait.core.reference import executor
 from plait.core.runtime.config import flag
-from plait.core.runtime.realize import held_besides
+from plait.core.runtime.crowd import Presence, crowd
+from plait.core.runtime.realize import held_besides, realize
 
 #: Points of one thread's tree; beyond it the tree is grown anew.
 _MOST_POINTS = 1 << 13
@@ -62,7 +63,7 @@ class Run:
     )
 
     def __init__(self, root: Point) -> None:
-        self.token = object()
+        self.token = Owner()
         self.point = root
         self.nodes: list[Any] = []
         self.targets: dict[int, int] = {}
@@ -90,30 +91,40 @@ class Run:
         threads.points += 1
 
     def enter(self, node: Node) -> None:
-        """Give a node the next place."""
-        node.run = self.token
-        node.place = len(self.nodes)
+        """Give a node the next place.
+
+        Of a node that other threads know, both are written at once, with nothing between that
+        could let them in, the run first; who asks for a place reads that first. So a place in
+        another run is never taken for one in this.
+        """
+        place = len(self.nodes)
+        node.run, node.place = self.token, place
         self.nodes.append(node)
 
     def place_of(self, node: Node) -> int:
         """The place of an operand. To give one to a value from outside is a step by itself."""
-        if node.run is not self.token:
-            if node.value is None:
+        place = node.place
+        if node.run is self.token:
+            if self.nodes[place] is None:
+                self.nodes[place] = node
+            return place
+        if node.value is None:
+            with crowd.lock:
                 self.take_in(node)
-                return node.place
-            way = (node.shape, node.dtype)
-            point = self.point.children.get(way)
-            if point is not None and point.op is None and not point.attrs:
-                self.point = point
-            elif self.learns(way, {}):
-                self.add(way, Point())
-            else:
-                return -1
-            self.enter(node)
-            threads.bytes += bytes_of(node.value)
-        elif self.nodes[node.place] is None:
-            self.nodes[node.place] = node
-        return node.place
+            if node.value is None:
+                return -1 if self.lost else node.place
+        way = (node.shape, node.dtype)
+        point = self.point.children.get(way)
+        if point is not None and point.op is None and not point.attrs:
+            self.point = point
+        elif self.learns(way, {}):
+            self.add(way, Point())
+        else:
+            return -1
+        place = len(self.nodes)
+        self.enter(node)
+        threads.bytes += bytes_of(node.value)
+        return place
 
     def place_of_target(self, target: Any) -> int:
         """The place of a leaf tensor (even) or of a grad node of another run (odd), below -1."""
@@ -125,12 +136,18 @@ class Run:
         return place
 
     def take_in(self, root: Node) -> None:
-        """Give a waiting node that was made elsewhere a place, and its waiting operands before."""
+        """Give a waiting node that was made elsewhere a place, and its waiting operands before.
+
+        The caller holds the lock. Nodes of other threads are computed, not taken.
+        """
         stack = [root]
         while stack and not self.lost:
             node = stack[-1]
-            if node.run is self.token:
+            if node.run is self.token or node.value is not None:
                 stack.pop()
+                continue
+            if node.run is not None and node.run.is_foreign:
+                realize([node])
                 continue
             waiting = [x for x in node.inputs if x.value is None and x.run is not self.token]
             if waiting:
@@ -217,6 +234,7 @@ class _Threads(threading.local):
     """The run and the tree of each thread."""
 
     def __init__(self) -> None:
+        self._presence = Presence()
         self.root = Point()
         self.points = 0
         self.run: Run | None = None
@@ -295,8 +313,9 @@ def apply(
     token, nodes = run.token, run.nodes
     key: list[Any] = [op]
     for node in operands:
-        if node.run is token and nodes[node.place] is not None:
-            key.append(node.place)
+        place = node.place
+        if node.run is token and nodes[place] is not None:
+            key.append(place)
         else:
             key.append(run.place_of(node))
     if edges is not None:

@@ -14,7 +14,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 from weakref import ref
 
-from plait.core.ir.node import Node
+from plait.core.ir.node import Node, Owner
 from plait.core.ir.op import Op
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
@@ -108,7 +108,7 @@ class Recipes:
     def __len__(self) -> int:
         return len(self._recipes)
 
-    def make(self, values: list[Any], token: object | None, place: int) -> None:
+    def make(self, values: list[Any], token: Owner, place: int) -> None:
         """Append the nodes to the values; the first gets this place in the run of the token."""
         if self._functions is None:
             self._uses += 1
@@ -119,7 +119,7 @@ class Recipes:
         for function in self._functions:
             function(values, token, place)
 
-    def _loop(self, values: list[Any], token: object | None, place: int) -> None:
+    def _loop(self, values: list[Any], token: Owner, place: int) -> None:
         for op, operands, attrs, shape, dtype in self._recipes:
             node = _new(Node)
             node.op = op
