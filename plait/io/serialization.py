@@ -65,7 +65,7 @@ def save(
     data, storages = dump(obj, tensor_bridge, pickle_module or pickle, pickle_protocol)
     if isinstance(f, (str, os.PathLike)):
         path = os.fspath(f)
-        with _replacing(path) as file:
+        with replacing(path) as file:
             _write_archive(file, _root_name(path), data, storages.arrays)
     elif hasattr(f, "write"):
         _write_archive(f, "archive", data, storages.arrays)
@@ -92,7 +92,7 @@ def _write_archive(file: BinaryIO, root: str, data: bytes, storages: dict[str, n
 
 
 @contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
+def replacing(path: str) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` when the block ends well, and vanishes otherwise."""
     target = os.path.realpath(path)
     folder = os.path.dirname(target)
