@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from plait.optim._apply import Update
     from plait.optim.optimizer import Optimizer
 
-#: Steps that are kept of one optimizer, and how often it may fail to be learned.
-_MOST_STEPS = 4
+#: Steps that are kept of one optimizer, and how often it may fail to be learned. A net of random
+#: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
+_MOST_STEPS = 16
 _MOST_FAILURES = 4
 
 
