@@ -254,14 +254,14 @@ def _load_archive(archive: ArchiveReader, session: _Session, map_path: str | Non
     if archive.has("constants.pkl"):
         raise error(
             RuntimeError,
-            f"{archive.label} is a TorchScript archive, which Plait cannot run; save the "
-            "model's state_dict instead",
+            f"{archive.label} is a TorchScript archive, whose code Plait cannot run; "
+            "torch.jit.load(f).state_dict() gives its weights",
         )
-    storages = _ArchiveStorages(archive, session.relocate, map_path)
+    storages = ArchiveStorages(archive, session.relocate, map_path)
     return session.unpickle(io.BytesIO(archive.read("data.pkl")), storages)
 
 
-class _ArchiveStorages:
+class ArchiveStorages:
     """Turns the persistent ids of an archive's pickle into storages, each read once."""
 
     def __init__(self, archive: ArchiveReader, relocate: Relocation, map_path: str | None) -> None:

@@ -1,7 +1,7 @@
 """TorchScript's names. A scripted function is the function: compilation needs no other language.
 
-`script` and `trace` give back what they were given, decorators mark nothing; what has no meaning
-without a TorchScript file (`save`, `load`) raises NotImplementedError.
+`script` and `trace` give back what they were given, decorators mark nothing. `load` reads the
+weights of a TorchScript archive but not its code; `save` raises NotImplementedError.
 """
 
 from __future__ import annotations
@@ -193,9 +193,15 @@ def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
     raise not_built("torch.jit.save (use torch.save with a state_dict)")
 
 
-def load(f: Any, *args: Any, **kwargs: Any) -> Any:
-    """Raises NotImplementedError: TorchScript files are not read."""
-    raise not_built("torch.jit.load (a TorchScript file)")
+def load(f: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """The module of a TorchScript archive: its parameters, buffers and submodules, without code.
+
+    `state_dict()` of it is PyTorch's, so that the class in Python can load it. Nothing in the file
+    is executed; a call of the module raises NotImplementedError. Raises what `torch.load` does for
+    damaged files, and RuntimeError for one that is no TorchScript archive.
+    """
+    archive = importlib.import_module("plait.jit._archive")
+    return archive.load(f, map_location)
 
 
 __getattr__ = unbuilt(
