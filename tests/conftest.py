@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import plait
+from plait.core.lazy.replay.thread import threads
 
 #: Fixtures that change with the body that uses them, which therefore runs once.
 _SPENT = {"tmp_path", "capsys", "capfd", "caplog", "monkeypatch", "recwarn"}
@@ -34,6 +35,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool:
     """Call the test's function as often as its place in the matrix says."""
     names = pyfuncitem._fixtureinfo.argnames
     arguments: dict[str, Any] = {name: pyfuncitem.funcargs[name] for name in names}
+    # What other tests have recorded must not decide how this one is computed.
+    threads.forget_the_program()
     for _ in range(3 if _is_chosen(pyfuncitem, "replay") else 1):
         pyfuncitem.obj(**arguments)
     if _is_chosen(pyfuncitem, "compile") and not pyfuncitem.get_closest_marker("plain"):

@@ -317,12 +317,14 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 
 def slice_along(input: Tensor, axis: int, start: int, stop: int, step: int) -> Tensor:
     """A view of part of one axis; bounds are in range."""
-    rank = input.ndim
+    extents = tuple(input._shape)
+    before, after = (0,) * axis, (0,) * (len(extents) - axis - 1)
+    ones = (1,) * len(extents)
     return input.view_through(
         SLICE,
-        starts=tuple([start if i == axis else 0 for i in range(rank)]),
-        stops=tuple([stop if i == axis else n for i, n in enumerate(input._shape)]),
-        steps=tuple([step if i == axis else 1 for i in range(rank)]),
+        starts=(*before, start, *after),
+        stops=(*extents[:axis], stop, *extents[axis + 1 :]),
+        steps=ones if step == 1 else (*ones[:axis], step, *ones[axis + 1 :]),
     )
 
 

@@ -22,7 +22,7 @@ from plait.compiler.step import MISS, Step
 from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
 from plait.core.lazy.modes import modes
-from plait.core.lazy.replay.run import threads as replay
+from plait.core.lazy.replay.thread import threads as replay
 from plait.utils._pytree import tree_flatten, tree_unflatten
 
 #: How many programs one kind of call may have, and how many captures may come to nothing.

@@ -14,6 +14,7 @@ import operator
 import pathlib
 import re
 import sys
+import sysconfig
 import types
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ _OUTSIDE = {
 }
 #: Modules whose classes and functions a program does not change.
 _FIXED = {"plait", "torch", *sys.stdlib_module_names} - {"__main__"}
+#: Where installed packages are.
+_INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("purelib", "platlib")})
 #: Kinds of objects without attributes of their own that never change.
 _KNOWN = (
     *(frozenset, range, slice, types.BuiltinFunctionType, types.MethodDescriptorType),
@@ -52,6 +55,16 @@ def same(a: Any, b: Any) -> bool:
     return bool(a) or repr(a) == repr(b)  # 0.0 is not -0.0
 
 
+@functools.cache
+def _is_fixed(package: str) -> bool:
+    """Whether a program does not change the classes and functions of a top-level module: Plait's,
+    the standard library's, and those of installed packages."""
+    if package in _FIXED:
+        return True
+    file = getattr(sys.modules.get(package), "__file__", None)
+    return file is not None and any(file.startswith(place) for place in _INSTALLED)
+
+
 class Guards:
     """The values that a function's names had. reason: why it cannot be replayed, if so.
 
@@ -65,7 +78,7 @@ class Guards:
         self._holders: list[Any] = []
         self._names: set[str] = {"forward"}
         self._quoted: set[str] = set()
-        self._looked_up: set[tuple[int, str]] = set()
+        self._looked_up: dict[int, set[str]] = {}
         self._known_holders: set[int] = set()
         self._objects: list[tuple[dict[str, Any], int]] = []
         self._cells: list[tuple[Any, Any]] = []
@@ -75,7 +88,7 @@ class Guards:
         self._effects: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self._seen: dict[int, Any] = {}
         self._waiting: list[Any] = [function, *given]
-        while self._waiting:
+        while self._waiting and self.reason is None:
             self._visit(self._waiting.pop())
             if not self._waiting:
                 self._look_up()
@@ -203,7 +216,7 @@ class Guards:
     def _hold_class_or_module(self, value: Any) -> None:
         """Classes and modules of Python: of those that a program may change, what code names."""
         origin = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
-        if origin and origin.split(".")[0] not in _FIXED and id(value) not in self._known_holders:
+        if origin and not _is_fixed(origin.split(".")[0]) and id(value) not in self._known_holders:
             self._known_holders.add(id(value))
             self._holders.append(value)
             if isinstance(value, type):
@@ -214,12 +227,9 @@ class Guards:
         """Guard the attributes of classes and modules that the code seen so far names."""
         for holder in self._holders:
             fields = vars(holder)
-            for name in self._names | self._quoted:
-                if (id(holder), name) in self._looked_up:
-                    continue
-                if name not in fields and name not in self._quoted:
-                    continue
-                self._looked_up.add((id(holder), name))
+            looked_up = self._looked_up.setdefault(id(holder), set())
+            for name in ((fields.keys() & self._names) | self._quoted) - looked_up:
+                looked_up.add(name)
                 found = fields.get(name, _MISSING)
                 self._entries.append((fields, name, found))
                 if isinstance(found, (staticmethod, classmethod)):

@@ -224,7 +224,7 @@ class UpdateRule(Optimizer):
         if closure is not None:
             with grad_mode(True):
                 loss = closure()
-        if _replay.replay(self):
+        if _replay.in_parts(self, self._record_one) or _replay.replay(self):
             return loss
         differentiable = any(group.get("differentiable", False) for group in self.param_groups)
         with grad_mode(differentiable), Update(differentiable) as update:
@@ -240,11 +240,18 @@ class UpdateRule(Optimizer):
             options = self._options(group)
             for param in group["params"]:
                 if param.grad is not None:
-                    self._check_gradient(param)
-                    if param.grad.is_sparse:
-                        self._update_sparse(update, options, param, param.grad)
-                    else:
-                        self._update(update, options, param, update.read(param.grad))
+                    self._record_param(update, options, param)
+
+    def _record_one(self, update: Update, group: dict[str, Any], param: Tensor) -> None:
+        """Record the update of one parameter."""
+        self._record_param(update, self._options(group), param)
+
+    def _record_param(self, update: Update, options: Any, param: Tensor) -> None:
+        self._check_gradient(param)
+        if param.grad.is_sparse:
+            self._update_sparse(update, options, param, param.grad)
+        else:
+            self._update(update, options, param, update.read(param.grad))
 
     def _options(self, group: dict[str, Any]) -> Any:
         """A group's options, tensors as numbers; in a compiled step those of each later call."""

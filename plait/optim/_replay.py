@@ -18,7 +18,7 @@ from plait.core.ir.node import Node, here
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
-from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 #: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
 _MOST_STEPS = 16
 _MOST_FAILURES = 4
+#: Steps learned, after which one that is unlike them all is made of steps of each parameter:
+#: which parameters have a gradient changes from step to step.
+_MOST_LEARNED = 16
 
 
 class _Numbers(Capture):
@@ -83,9 +86,8 @@ class Step:
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
 
-    def fits(self, optimizer: Optimizer) -> bool:
+    def fits(self, groups: list[dict[str, Any]]) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
-        groups = optimizer.param_groups
         if len(groups) != len(self.groups):
             return False
         given = iter(self.given)
@@ -96,6 +98,10 @@ class Step:
             for param in params:
                 if _kind_of(param._grad) != next(given):
                     return False
+        return self.still_holds()
+
+    def still_holds(self) -> bool:
+        """Whether the state is made of the same tensors."""
         return all(mapping.get(name) is value for mapping, name, value in self.held)
 
     def nodes(self) -> list[Node] | None:
@@ -133,21 +139,118 @@ def replay(optimizer: Optimizer) -> bool:
     if watch.active is not None or not threads.matches:
         return False
     for step in optimizer.__dict__.get("_learned_steps", ()):
-        if not step.fits(optimizer):
+        if not step.fits(optimizer.param_groups):
             continue
         nodes = step.nodes()
         if nodes is None:
             continue
         numbers = step.numbers()
         if numbers is not None:
-            _do(step, nodes, numbers)
+            _write(_made(step, nodes, numbers))
             return True
     return False
 
 
-def _do(step: Step, values: list[Node], numbers: tuple) -> None:
-    """Make the nodes of a step from those of its sources, compute and write them."""
-    run = threads.run or threads.begin()
+def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
+    """Do a step as several, each of the parameters that have had a gradient together so far, for a
+    program that changes which of them have one; False where that is not worth it, or where a part
+    is not known and cannot be learned.
+
+    record: (update, group, parameter) records the update of one.
+    """
+    if optimizer.__dict__.get("_times_learned", 0) < _MOST_LEARNED or not threads.in_blocks:
+        return False
+    ready = []
+    for part in _parts(optimizer):
+        if part.params[0][1]._grad is None:
+            continue
+        if part.step is None or not part.fits():
+            part.step = _learn_part(optimizer, record, part)
+        if part.step is None:
+            return False
+        nodes = part.step.nodes()
+        numbers = None if nodes is None else part.step.numbers()
+        if nodes is None or numbers is None:
+            part.step = None
+            return False
+        ready.append((part.step, nodes, numbers))
+    written = []
+    for step, nodes, numbers in ready:
+        written += _made(step, nodes, numbers)
+    del ready
+    _write(written)
+    return True
+
+
+class _Part:
+    """Parameters, with their groups, that have always had a gradient together; how their step
+    goes, if it is known."""
+
+    __slots__ = ("params", "step")
+
+    def __init__(self, params: list[tuple[dict[str, Any], Tensor]]) -> None:
+        self.params = params
+        self.step: Step | None = None
+
+    def fits(self) -> bool:
+        step = self.step
+        assert step is not None, "only asked of a known step"
+        same = all(_kind_of(p._grad) == kind for (_, p), kind in zip(self.params, step.given))
+        return same and step.still_holds()
+
+    def split(self) -> list[_Part]:
+        """The part itself, or the two that have a gradient now and have none."""
+        given = [param._grad is not None for _, param in self.params]
+        if all(given) or not any(given):
+            return [self]
+        return [
+            _Part([entry for entry, has in zip(self.params, given) if has is wanted])
+            for wanted in (True, False)
+        ]
+
+
+def _parts(optimizer: Optimizer) -> list[_Part]:
+    """All parameters of an optimizer, in the parts that they have come to."""
+    params = [(group, param) for group in optimizer.param_groups for param in group["params"]]
+    known = optimizer.__dict__.get("_parts")
+    if known is not None and len(known[0]) == len(params):
+        is_same = all(a is b and p is q for (a, p), (b, q) in zip(known[0], params))
+        if is_same:
+            parts = [smaller for part in known[1] for smaller in part.split()]
+            optimizer.__dict__["_parts"] = (params, parts)
+            return parts
+    parts = _Part(params).split() if params else []
+    optimizer.__dict__["_parts"] = (params, parts)
+    return parts
+
+
+def _learn_part(optimizer: Optimizer, record: Callable[..., None], part: _Part) -> Step | None:
+    """Record the step of a part to learn how it goes; None where that cannot be."""
+    from plait.optim._apply import Update  # not at the top: it imports this module
+
+    watched = _Numbers()
+    if not watched.begin():
+        return None
+    update = Update()
+    groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]] = []
+    try:
+        for group, param in part.params:
+            record(update, group, param)
+            if groups and groups[-1][0] is group:
+                groups[-1] = (group, (*groups[-1][1], param))
+            else:
+                groups.append((group, (param,)))
+        if watched.reason or update.creates:
+            return None
+        return _step(optimizer, watched, update, groups)
+    finally:
+        watched.close()
+
+
+def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, Node]]:
+    """Make the nodes of a step from those of its sources: what is to be written."""
+    # An optimizer's step is a block by itself; else it is one more step of the run.
+    run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
     key: list[Any] = [step]
     if not run.lost:
         for number in range(len(values)):
@@ -163,6 +266,11 @@ def _do(step: Step, values: list[Node], numbers: tuple) -> None:
         run.nodes += values[made:]
     written = [(tensor, values[number]) for tensor, number in step.writes]
     values.clear()  # what else holds a node when it is computed makes its value stay
+    return written
+
+
+def _write(written: list[tuple[Tensor, Node]]) -> None:
+    """Compute the new values, in one run, and write them."""
     compute_nodes([node for _, node in written], [tensor._cell._node for tensor, _ in written])
     for tensor, node in written:
         tensor._cell.write(node)
@@ -180,7 +288,9 @@ def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update
         return
     try:
         record(update)
-        step = None if watched.reason or update.creates else _step(optimizer, watched, update)
+        groups = [(g, tuple(g["params"])) for g in optimizer.param_groups]
+        is_known = not (watched.reason or update.creates)
+        step = _step(optimizer, watched, update, groups) if is_known else None
     finally:
         watched.close()
     if step is None:
@@ -189,12 +299,18 @@ def learn(optimizer: Optimizer, record: Callable[[Update], None], update: Update
     else:
         del learned[: len(learned) - _MOST_STEPS + 1]
         learned.append(step)
+        optimizer.__dict__["_times_learned"] = optimizer.__dict__.get("_times_learned", 0) + 1
 
 
-def _step(optimizer: Optimizer, watched: _Numbers, update: Update) -> Step | None:
+def _step(
+    optimizer: Optimizer,
+    watched: _Numbers,
+    update: Update,
+    groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]],
+) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
-    step.groups = [(g, tuple(g["params"])) for g in optimizer.param_groups]
+    step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
     step.held = []

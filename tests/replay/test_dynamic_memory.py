@@ -11,7 +11,7 @@ import pytest
 import plait as torch
 from bench.dynamic import PROGRAMS
 from plait.core.ir.node import Node
-from plait.core.lazy.replay import run as replay
+from plait.core.lazy.replay import thread as replay
 from plait.core.runtime import compiled
 from tests.replay.twice import run
 

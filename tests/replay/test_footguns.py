@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import plait
-from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.thread import threads
 from tests.replay.footguns import SCENARIOS
 from tests.replay.twice import run
 

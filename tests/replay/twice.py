@@ -9,16 +9,24 @@ from typing import Any
 import numpy as np
 
 import plait
-from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.thread import threads
 
 
-def run(program: Callable[..., list[Any]], *args: Any, replay: bool) -> list[Any]:
-    """What a program returns, on a thread that has recorded nothing before."""
+def run(
+    program: Callable[..., list[Any]], *args: Any, replay: bool, blocks: bool = False
+) -> list[Any]:
+    """What a program returns, on a thread that has recorded nothing before.
+
+    blocks: put together from blocks from the first step on.
+    """
     found: list[Any] = []
     faults: list[BaseException] = []
 
     def body() -> None:
         threads.matches = replay
+        threads.in_blocks = threads.forced and replay
+        if blocks:
+            threads.keep_to_blocks()
         try:
             plait.manual_seed(7)
             found.extend(program(*args))
@@ -33,13 +41,15 @@ def run(program: Callable[..., list[Any]], *args: Any, replay: bool) -> list[Any
     return found
 
 
-def assert_same(program: Callable[..., list[Any]], *args: Any, rtol: float = 0.0) -> list[Any]:
+def assert_same(
+    program: Callable[..., list[Any]], *args: Any, rtol: float = 0.0, blocks: bool = False
+) -> list[Any]:
     """Replay changes nothing of what a program reports, exceptions included: not one bit.
 
     rtol: for executors that add in another order where other values are computed in one launch.
     """
     without = run(program, *args, replay=False)
-    replayed = run(program, *args, replay=True)
+    replayed = run(program, *args, replay=True, blocks=blocks)
     assert len(without) == len(replayed)
     for number, (expected, actual) in enumerate(zip(without, replayed)):
         if isinstance(expected, (np.ndarray, float)):

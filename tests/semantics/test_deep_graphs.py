@@ -3,7 +3,7 @@
 import sys
 
 import plait as torch
-from plait.core.lazy.replay.run import threads
+from plait.core.lazy.replay.thread import threads
 
 
 def chain(length):

@@ -7,8 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, Walk, ones_for
 from plait.core.lazy.replay.backward import learn, replay
+from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.block_backward import backward_through_blocks
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.ops.elementwise import cast
 
@@ -84,7 +88,9 @@ def _from_scalar(tensor: LazyTensor) -> bool:
     edge = tensor.edge()
     if edge is None or type(edge[0]) is not GradNode or math.prod(tensor.shape) != 1:
         return False
-    if not replay(*edge):
+    if type(edge[0].run) is Block and threads.in_blocks and watch.active is None:
+        backward_through_blocks(*edge, tensor.shape, tensor.dtype)
+    elif not replay(*edge):
         learn(*edge, ones_for(tensor))
     return True
 

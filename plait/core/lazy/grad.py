@@ -7,7 +7,10 @@ and the grad nodes of their inputs, or the leaf tensors themselves: there are no
 
 from __future__ import annotations
 
+import heapq
+import math
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from plait.core.autodiff.rules import apply_vjp
@@ -34,6 +37,10 @@ _FREED = (
 )
 
 
+#: The numbers of grad nodes.
+orders = count()
+
+
 class GradNode:
     """One differentiable operation that was recorded.
 
@@ -41,6 +48,7 @@ class GradNode:
     output: the output node (a tuple for several outputs), or Specs where the rule does not read it.
     edges: per operand where its gradient goes, None where it needs none.
     versions: (cell, version) of the tensors read, to notice later in-place writes.
+    order: its number in the order of recording, in which passes go back.
     run, place: where the recorder has entered it (see replay); None once a pass has freed it.
     """
 
@@ -52,6 +60,7 @@ class GradNode:
         "hooks",
         "inputs",
         "op",
+        "order",
         "output",
         "output_types",
         "place",
@@ -81,7 +90,8 @@ class GradNode:
         self.cls = cls
         self.hooks: dict[int, dict[int, Callable]] | None = None
         self.released = False
-        self.run: object | None = None
+        self.order = next(orders)
+        self.run: Any = None
         self.place = 0
 
     def name(self) -> str:
@@ -239,6 +249,11 @@ def _stand_in(op: Op, position: int, shape: tuple[int, ...], dtype: Any) -> Spec
     return kind(shape, dtype)
 
 
+def _push(ready: list[tuple[float, int, Any]], target: Any) -> None:
+    order = -math.inf if _is_leaf(target) else -target.order
+    heapq.heappush(ready, (order, next(orders), target))
+
+
 # -- the walk ---------------------------------------------------------------------------------
 
 
@@ -265,17 +280,22 @@ class Walk:
         self._count(starts)
         for (target, number), grad in roots:
             self._add(target, number, grad)
-        ready = [target for target in starts if self.waiting.get(id(target), 0) == 0]
+        # What was recorded last comes first, and leaves at once, as in PyTorch: the order in which
+        # several gradients are added up is that of the program.
+        ready: list[tuple[float, int, Any]] = []
+        for target in starts:
+            if self.waiting.get(id(target), 0) == 0:
+                _push(ready, target)
         with grad_mode(self.create_graph):
             while ready:
-                target = ready.pop()
+                target = heapq.heappop(ready)[2]
                 for edge, grad in self._step(target):
                     following = edge[0]
                     if grad is not None:
                         self._add(following, edge[1], grad)
                     self.waiting[id(following)] -= 1
                     if self.waiting[id(following)] == 0:
-                        ready.append(following)
+                        _push(ready, following)
 
     def release(self) -> None:
         """Free what the visited nodes saved."""

@@ -16,7 +16,8 @@ from weakref import ref
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.launch import realize
-from plait.core.lazy.replay.run import SWEEP_BYTES, SWEEP_NODES, bytes_of, threads
+from plait.core.lazy.replay.run import bytes_of
+from plait.core.lazy.replay.thread import SWEEP_BYTES, SWEEP_NODES, threads
 from plait.core.runtime.config import flag
 from plait.core.runtime.generator import Generator
 
@@ -115,8 +116,9 @@ class Recorder(threading.local):
 
     def _waiting(self) -> list[Node]:
         nodes = [weak() for weak in threads.waiting]
-        if threads.run is not None:
-            nodes += threads.run.nodes
+        for run in (*threads.blocks, threads.run):
+            if run is not None:
+                nodes += [node for node in run.nodes if node is not None and node.run is run.token]
         return [node for node in nodes if node is not None and node.value is None]
 
 

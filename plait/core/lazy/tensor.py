@@ -23,7 +23,8 @@ from plait.core.lazy.cell import Cell, leaf_of, settle
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
 from plait.core.lazy.recorder import recorder
-from plait.core.lazy.replay.run import apply, threads
+from plait.core.lazy.replay.record import apply
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.views import (
     Layout,
     Step,

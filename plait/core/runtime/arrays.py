@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import math
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -164,6 +166,11 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     held = _held_type(size).from_address(block.start)
     held.block = block
     return np.ndarray(shape, dtype, held)
+
+
+def maker(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[tuple[int, ...], np.dtype], Any]:
+    """What makes arrays of garbage of this type best: NumPy itself where they are small."""
+    return np.empty if math.prod(shape) * dtype.itemsize < LARGE else empty
 
 
 def _new_block(size: int) -> _Block:

@@ -55,6 +55,7 @@ FLAGS = {
             "1",
             int,
             "0: record every step anew, instead of matching it against what was recorded before; "
+            "2: put every program together from blocks, as those that change their structure; "
             "read once per thread",
         ),
         Flag(

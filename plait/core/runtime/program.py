@@ -25,7 +25,7 @@ from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
 from plait.core.runtime import kernels, native, profile, threads
-from plait.core.runtime.arrays import Arena, empty, give_arena, take_arena, trim
+from plait.core.runtime.arrays import Arena, empty, give_arena, maker, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
 
@@ -75,6 +75,7 @@ class Program:
                 continue
             slots[buffer] = len(self.inputs) + len(self._fresh)
             self._fresh.append((buffer.shape, buffer.dtype.numpy))
+        self._makers = [(maker(*fresh), *fresh) for fresh in self._fresh]
         self._slots = slots
         self._constants = self._settled_constants()
         self.layout = plan_memory(
@@ -226,7 +227,7 @@ class Program:
         if frame.arena is not arena:
             frame.move(arena)
         driver = native.load()
-        given = [*arrays, *[empty(shape, dtype) for shape, dtype in self._fresh]]
+        given = [*arrays, *[make(shape, dtype) for make, shape, dtype in self._makers]]
         bound, bind = given, driver.bind
         if bind(given, frame.address) if bind is not None else frame.bind(given):
             bound = [a if fits(a) else _fitting(a) for a in given]

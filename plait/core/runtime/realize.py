@@ -65,6 +65,11 @@ def region(pending: list[Node], holders: int = 0) -> tuple[Capture, Graph, list[
     return captured, graph, kept
 
 
+def settings() -> tuple:
+    """The flags that decide how graphs run, as they are now."""
+    return flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY")
+
+
 class Runner:
     """A graph that runs again and again, on the executor that is its due.
 
@@ -80,9 +85,13 @@ class Runner:
         self._setting: tuple = ()
         self.donates = False
 
-    def run(self, inputs: list[Any]) -> list[Any]:
-        """The outputs' arrays. Raises what a failing check raises."""
-        setting = (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY"))
+    def run(self, inputs: list[Any], setting: tuple | None = None) -> list[Any]:
+        """The outputs' arrays. Raises what a failing check raises.
+
+        setting: the present `settings()`, where the caller knows them already.
+        """
+        if setting is None:
+            setting = (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY"))
         if self._native is None or setting != self._setting:
             self._native, self.donates = None, False
             self._setting = setting

@@ -13,7 +13,8 @@ from typing import Any
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode, Walk
-from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe, Recipes
 from plait.core.runtime.crowd import crowd

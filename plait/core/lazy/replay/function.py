@@ -17,7 +17,10 @@ from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
-from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.replay.thread import threads
+from plait.core.lazy.replay.tree import BlockPoint
 from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
 
@@ -44,7 +47,7 @@ def one_step(function: F) -> F:
             return function(*args, **kwargs)
         if run is None:
             run = threads.begin()
-        if run.lost or run.trace is not None:
+        if run.lost or run.trace is not None or run.inside:
             return function(*args, **kwargs)
         values: list[Any] = [function, modes.grad_enabled, *args]
         if kwargs:
@@ -52,9 +55,25 @@ def one_step(function: F) -> F:
                 values.append(name)
                 values.append(kwargs[name])
         key, tensors, nodes, edges = _key(run, values)
+        if run.branched:
+            threads.begin()
+            return call(*args, **kwargs)
         if key is None or not tensors or run.lost:
             return function(*args, **kwargs)
         known = run.point.children.get(key)
+        if type(run) is Block and (known is None or type(known) is BlockPoint):
+            if known is None:
+                if not run.opens(key):
+                    run.branch()
+                    threads.begin()
+                    return call(*args, **kwargs)
+                first = BlockPoint()
+                run.point.enter(key, first)
+                threads.points += 1
+                return _inside(run, first, function, args, kwargs)
+            if known.way is _NOT_ONE:
+                return _inside(run, known, function, args, kwargs)
+            return _learn(run, key, function, args, kwargs, tensors, nodes, edges, known)
         if known is None and not run.learning:
             run.point.enter(key, _ONCE)
             threads.points += 1
@@ -66,6 +85,23 @@ def one_step(function: F) -> F:
         return known(run, tensors, nodes, edges)
 
     return call  # type: ignore[return-value]  # the same signature
+
+
+def _inside(
+    run: Block,
+    first: BlockPoint,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+) -> Any:
+    """Call a function whose ops are steps of a block, from a point on that is its own: what they
+    are is not the program's choice."""
+    run.point = first
+    run.inside += 1
+    try:
+        return function(*args, **kwargs)
+    finally:
+        run.inside -= 1
 
 
 def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
@@ -90,6 +126,25 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key.append(value)  # the function itself
             continue
         cell = value._cell
+        if value._base is not None and cell.shared is None and kind.is_dense:
+            # The steps of a view are steps of the run, taken before this one.
+            if type(run) is not Block or value._requires_grad or value.storage_cell is not cell:
+                return None, tensors, nodes, edges
+            node, edge = value.value()
+            if run is not threads.run:
+                run.lost = run.branched = True
+                return None, tensors, nodes, edges
+            key.append(run.place_of(node))
+            if edge is None:
+                key.append(-1)
+            elif type(edge[0]) is GradNode and edge[0].run is token:
+                key += (edge[0].place, edge[1])
+            else:
+                key += (run.place_of_target(edge[0]), edge[1])
+            edges.append(edge)
+            tensors.append(value)
+            nodes.append(node)
+            continue
         node: Any = cell._node if value._base is None and kind.is_dense else None
         if node is None or cell.shared is not None:
             return None, tensors, nodes, edges
@@ -106,7 +161,8 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             if type(target) is GradNode and target.run is token:
                 key += (target.place, number)
             else:
-                key += (run.place_of_target(target), number)
+                place = targets.get(id(target))
+                key += (run.place_of_target(target) if place is None else place, number)
             edges.append((target, number))
         elif value._requires_grad:
             if cell.fallback is not None and modes.grad_enabled:
@@ -124,7 +180,8 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
         if setting is None:
             return None, tensors, nodes, edges
         key.append(setting)
-    return tuple(key), tensors, nodes, edges
+    way = tuple(key)
+    return run.with_specs(way) if run.specs else way, tensors, nodes, edges
 
 
 def _learn(
@@ -136,9 +193,15 @@ def _learn(
     tensors: list,
     nodes: list[Node],
     edges: list,
+    start: BlockPoint | None = None,
 ) -> Any:
-    """Run a function, and make what it recorded one step where that can be."""
+    """Run a function, and make what it recorded one step where that can be.
+
+    start: where its ops begin in a block.
+    """
     point, first, first_grad = run.point, len(run.nodes), len(run.grads)
+    if start is not None:
+        run.point = start
     run.trace = trace = []
     before = warned.times
     try:
@@ -148,17 +211,24 @@ def _learn(
     if run is not threads.run or run.lost:
         return result
     learned = _Learned(run, first, first_grad, tensors, nodes, edges)
-    written = any(t._cell._node is not node for t, node in zip(tensors, nodes))
+    written = any(_present(t) is not node for t, node in zip(tensors, nodes))
     # A call that warns has to warn again.
     steps = None if written or warned.times != before else learned.steps(trace)
     is_tuple = type(result) is tuple
     results = None if steps is None else learned.results(result if is_tuple else (result,))
     # Entered by hand: what could not be learned must not be tried again at each call.
     if steps is None or results is None:
-        point.enter(key, _NOT_ONE)
+        if start is not None:
+            start.way = _NOT_ONE
+        else:
+            point.enter(key, _NOT_ONE)
     else:
         point.enter(key, Call(steps, results, is_tuple, run.point).compiled())
     return result
+
+
+def _present(tensor: Any) -> Any:
+    return tensor._cell._node if tensor._base is None else tensor.read()
 
 
 #: What stands for calls that cannot be one step, and for those that were made once.

@@ -8,17 +8,18 @@ at this point: then its graph is run at once.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from plait.core.ir.graph import Capture, Graph
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
-from plait.core.lazy.replay.run import Run, threads
+from plait.core.lazy.replay.block_launch import compute_blocks
+from plait.core.lazy.replay.donation import donations, shared_inputs
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
-from plait.core.runtime.crowd import crowd, let_others_in, several
+from plait.core.runtime.crowd import crowd, let_others_in
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -75,6 +76,8 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     pending = [node for node in roots if node.value is None]
     if not pending:
         return True
+    if threads.in_blocks:
+        return compute_blocks(roots, donors)
     threads.adrift = False
     run = threads.run or threads.begin()
     token = run.token
@@ -103,7 +106,7 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         nodes[place] = None
     copies: list[int] = []
     if launch.donated:
-        copies = _shared(launch, nodes)
+        copies = shared_inputs(launch, nodes)
     inputs = [nodes[place].value for place in launch.inputs]
     for number in copies:
         inputs[number] = inputs[number].copy()
@@ -124,32 +127,6 @@ def _give_values(nodes: list[Node], results: list[Any]) -> None:
     for node, result in zip(nodes, results):
         if node.value is None:
             node.set_value(result)
-
-
-def _count_references(objects: list[Any]) -> list[int]:
-    return list(map(sys.getrefcount, objects))
-
-
-#: What the count shows for an object that only the list passed in holds.
-_UNHELD = _count_references([object()])[0]
-
-
-def _shared(launch: _Launch, nodes: list[Any]) -> list[int]:
-    """The inputs to be donated that something else may still read: any, where other threads are."""
-    if several():
-        return [number for number, _ in launch.donated]
-    donors = [nodes[launch.inputs[number]] for number, _ in launch.donated]
-    held = _count_references(donors)
-    arrays = [donor.value for donor in donors]
-    array_held = _count_references(arrays)
-    return [
-        number
-        for (number, known), count, array, array_count in zip(
-            launch.donated, held, arrays, array_held
-        )
-        # Its node holds an array.
-        if count > _UNHELD + known or array_count > _UNHELD + 1 or array.base is not None
-    ]
 
 
 def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
@@ -181,10 +158,10 @@ def _first_time(
     launch.inputs = [node.place for node in captured.leaves]
     if any(node.run is not token for node in (*captured.leaves, *captured.nodes)):
         return False
-    donations, launch.donated = _donations(captured, graph, kept, donors)
-    launch.runner = runner = Runner(graph, donations)
+    given, launch.donated = donations(captured, graph, kept, donors)
+    launch.runner = runner = Runner(graph, given)
     inputs = [node.value for node in captured.leaves]
-    for number in donations.values():
+    for number in given.values():
         # Who else holds them is not known yet.
         inputs[number] = inputs[number].copy()
     try:
@@ -223,25 +200,6 @@ def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]
         else:
             dead.append(node.place)
     return dead, still
-
-
-def _donations(
-    captured: Capture, graph: Graph, kept: list[Node], donors: dict[int, Node]
-) -> tuple[dict[int, int], list[tuple[int, int]]]:
-    """(output -> input whose memory it may have, what `_Launch.donated` is)."""
-    numbers = {id(node): number for number, node in enumerate(captured.leaves)}
-    uses = Counter(id(operand) for node in captured.nodes for operand in node.inputs)
-    donations: dict[int, int] = {}
-    for output, node in enumerate(kept):
-        donor = donors.get(id(node))
-        number = None if donor is None else numbers.get(id(donor))
-        if donor is None or number is None or number in donations.values():
-            continue
-        same = donor.shape == node.shape and donor.dtype is node.dtype
-        if same and graph.outputs.count(graph.outputs[output]) == 1:
-            donations[output] = number
-    # Besides its users: the cell, the run, and the donors that the caller named.
-    return donations, [(i, 3 + uses[id(captured.leaves[i])]) for i in donations.values()]
 
 
 def _follow(run: Run, launch: _Launch) -> None:

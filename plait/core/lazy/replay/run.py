@@ -7,36 +7,28 @@ launches can name their operands by them.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import ref
 
 import numpy as np
 
-from plait.core.ir.errors import DTypeError, ShapeError, error, user_location
 from plait.core.ir.node import Node, Owner
-from plait.core.ir.op import ITEM, LEAF, Op, leaf
-from plait.core.lazy.capture import watch
-from plait.core.lazy.grad import Edge, GradNode, read_operands, record
-from plait.core.lazy.replay.tree import GradPlan, Point
+from plait.core.ir.op import LEAF, leaf
+from plait.core.lazy.grad import GradNode
+from plait.core.lazy.replay.tree import Point
 from plait.core.ops.source import FULL
 from plait.core.ops.view import BROADCAST
-from plait.core.reference import executor
-from plait.core.runtime.config import flag
-from plait.core.runtime.crowd import Presence, crowd
-from plait.core.runtime.realize import held_besides, realize
+from plait.core.runtime.crowd import crowd
+from plait.core.runtime.realize import realize
 
-#: Points of one thread's tree; beyond it the tree is grown anew.
-_MOST_POINTS = 1 << 13
+if TYPE_CHECKING:
+    from plait.core.lazy.replay.thread import Threads
+
 #: Nodes of one run; a program that never launches starts again from the root.
-_MOST_NODES = 1 << 12
-#: Nodes that wait, and bytes that they hold on to, before what is dead among them is dropped.
-SWEEP_NODES = 1024
-SWEEP_BYTES = 64 << 20
+MOST_NODES = 1 << 12
 
 
-class Run:
+class Run(Owner):
     """Where a thread is in its tree.
 
     token: what the nodes and grad nodes of this run refer to. nodes: by place; None for those that
@@ -51,6 +43,7 @@ class Run:
     __slots__ = (
         "grads",
         "held",
+        "home",
         "launches",
         "learning",
         "lost",
@@ -62,8 +55,17 @@ class Run:
         "trace",
     )
 
-    def __init__(self, root: Point) -> None:
-        self.token = Owner()
+    #: What runs that are blocks have besides (see `block`): whether the program took another way
+    #: here; the types of values that have got a place since the last step; how many functions are
+    #: being recorded op by op.
+    branched = False
+    specs: Any = ()
+    inside = 0
+
+    def __init__(self, root: Point, home: Threads) -> None:
+        self.token: Any = Owner()
+        self.thread, self.disturbed = self.token.thread, False
+        self.home = home
         self.point = root
         self.nodes: list[Any] = []
         self.targets: dict[int, int] = {}
@@ -88,7 +90,7 @@ class Run:
         """Take a step that was unknown so far."""
         self.point.add(key, point)
         self.point = point
-        threads.points += 1
+        self.home.points += 1
 
     def enter(self, node: Node) -> None:
         """Give a node the next place.
@@ -123,8 +125,20 @@ class Run:
             return -1
         place = len(self.nodes)
         self.enter(node)
-        threads.bytes += bytes_of(node.value)
+        self.home.bytes += bytes_of(node.value)
         return place
+
+    def new_point(self, *step: Any) -> Point:
+        """A point for a step (see `Point`)."""
+        return Point(*step)
+
+    def is_outside(self, node: Node) -> bool:
+        """Whether a waiting node is computed elsewhere."""
+        return False
+
+    def with_specs(self, key: tuple) -> tuple:
+        """A step's key, with the types of the values that have got a place for it."""
+        return key
 
     def place_of_target(self, target: Any) -> int:
         """The place of a leaf tensor (even) or of a grad node of another run (odd), below -1."""
@@ -149,7 +163,11 @@ class Run:
             if node.run is not None and node.run.is_foreign:
                 realize([node])
                 continue
-            waiting = [x for x in node.inputs if x.value is None and x.run is not self.token]
+            waiting = [
+                x
+                for x in node.inputs
+                if x.value is None and x.run is not self.token and not self.is_outside(x)
+            ]
             if waiting:
                 stack.extend(reversed(waiting))
                 continue
@@ -167,11 +185,13 @@ class Run:
             key = tuple(parts)
         if self.lost:
             return
+        if self.specs:
+            key = self.with_specs(key)
         point = self.point.step(key, node.attrs)
         if point is not None:
             self.point = point
         elif self.learns(key, node.attrs):
-            self.add(key, Point(node.op, node.attrs, node.shape, node.dtype))
+            self.add(key, self.new_point(node.op, node.attrs, node.shape, node.dtype))
         else:
             return
         if self.trace is not None and node.value is None:  # not a number that has become an input
@@ -181,7 +201,9 @@ class Run:
     def _constant(self, node: Node) -> tuple:
         """The key of a constant. One that had another value here before becomes an input: a number
         that changes must not make a new graph each time."""
-        key = (FULL, node.shape, node.dtype)
+        key: tuple = (FULL, node.shape, node.dtype)
+        if self.specs:
+            key = self.with_specs(key)
         first = self.point.children.get(key)
         if first is None or first.op is None or self.point.step(key, node.attrs) is not None:
             return key
@@ -201,24 +223,16 @@ class Run:
         from outside get places."""
         if self.lost:
             return
+        if self.specs:
+            key = self.with_specs(key)
         point = self.point.children.get(key)
         if point is None:
-            point = Point()
+            point = self.new_point()
             self.point.enter(key, point)
-            threads.points += 1
+            self.home.points += 1
         self.point = point
         for node in entered:
             self.enter(node)
-
-    def pinned(self) -> int:
-        """Bytes of the values that only this run, and what waits in it, hold on to."""
-        nodes = [node for node in self.nodes if node is not None]
-        held = held_besides(nodes, holders=1)
-        return sum(
-            bytes_of(node.value)
-            for node, is_held in zip(nodes, held)
-            if node.value is not None and not is_held
-        )
 
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""
@@ -230,249 +244,6 @@ class Run:
         return False
 
 
-class _Threads(threading.local):
-    """The run and the tree of each thread."""
-
-    def __init__(self) -> None:
-        self._presence = Presence()
-        self.root = Point()
-        self.points = 0
-        self.run: Run | None = None
-        #: Whether runs are matched at all.
-        self.matches = bool(flag("PLAIT_REPLAY"))
-        #: Whether the last run came to no launch: what follows does not begin where a program
-        #: repeats itself, and is not worth to be learned.
-        self.adrift = False
-        #: Nodes recorded outside of the present run that may wait, and the bounds on all that wait.
-        self.waiting: list[ref[Node]] = []
-        self.most_nodes = SWEEP_NODES
-        self.bytes = 0
-        self.most_bytes = SWEEP_BYTES
-
-    def is_full(self, run: Run) -> bool:
-        """Whether more waits than may wait unseen."""
-        if self.bytes > self.most_bytes:
-            self.bytes = run.pinned()
-            return self.bytes > self.most_bytes
-        return len(run.nodes) > _MOST_NODES or len(self.waiting) > self.most_nodes
-
-    def begin(self) -> Run:
-        """A new run from the root."""
-        self.end()
-        if self.points > _MOST_POINTS:
-            self.root = Point()
-            self.points = 0
-        self.run = Run(self.root)
-        self.run.lost = self.adrift or not self.matches
-        return self.run
-
-    def end(self) -> None:
-        """Leave the run: its nodes are as any others from now on."""
-        run = self.run
-        if run is not None:
-            self.waiting += [ref(x) for x in run.nodes if x is not None and x.value is None]
-            if not self.waiting:
-                self.bytes = 0
-            run.nodes.clear()  # a frame that still refers to the run must not hold them
-            self.run = None
-
-
 def bytes_of(value: Any) -> int:
     """The bytes of an array, or of the several that one op gave."""
     return sum(part.nbytes for part in value) if type(value) is tuple else value.nbytes
-
-
-threads = _Threads()
-
-_new: Any = object.__new__
-
-
-def apply(
-    op: Op,
-    operands: tuple[Node, ...],
-    attrs: dict[str, Any],
-    edges: tuple[Edge | None, ...] | None,
-    cells: Sequence[Any],
-    cls: Any,
-) -> tuple[Any, GradNode | None]:
-    """Record an op: (its node, or a tuple of the parts of several results; its grad node).
-
-    edges: where the operands' gradients go; None where nothing is differentiated. cells: those
-    of the operands, for versions. cls: the class of tensors that a derivative is recorded on.
-    """
-    if watch.active is not None:
-        return _alone(op, operands, attrs, edges, cells, cls)
-    run = threads.run
-    if run is None:
-        run = threads.begin()
-    if run.lost:
-        run.strayed += 1
-        if run.strayed > _MOST_NODES:
-            threads.end()
-        return _alone(op, operands, attrs, edges, cells, cls)
-    token, nodes = run.token, run.nodes
-    key: list[Any] = [op]
-    for node in operands:
-        place = node.place
-        if node.run is token and nodes[place] is not None:
-            key.append(place)
-        else:
-            key.append(run.place_of(node))
-    if edges is not None:
-        for edge in edges:
-            if edge is None:
-                key.append(-1)
-                continue
-            target = edge[0]
-            if type(target) is GradNode and target.run is token:
-                key.append(target.place)
-                key.append(edge[1])
-            else:
-                key.append(run.place_of_target(target))
-                key.append(edge[1])
-    if run.lost:
-        return _alone(op, operands, attrs, edges, cells, cls)
-    way = tuple(key)
-    point = run.point.children.get(way)
-    if point is not None and (attrs or point.attrs) and not point.takes(attrs):
-        point = run.point.step(way, attrs)
-    if point is None or point.op is None:
-        if not run.learns(way, attrs):
-            return _alone(op, operands, attrs, edges, cells, cls)
-        return _learned(run, way, op, operands, attrs, edges, cells, cls)
-    node = _new(Node)
-    node.op = op
-    node.inputs = operands
-    node.attrs = point.attrs
-    node.shape = point.shape
-    node.dtype = point.dtype
-    node.value = None
-    node.source = None
-    node.run = token
-    node.place = len(nodes)
-    nodes.append(node)
-    run.point = point
-    if run.trace is not None:
-        run.trace.append((point, operands, edges, cells, node.place))
-    if op.check is not None:
-        check(node)
-    outputs: Any = node
-    if point.several:
-        outputs = _parts(run, node)
-    plan = point.grad
-    if plan is None:
-        return outputs, None
-    made = _new(GradNode)
-    made.op = op
-    made.attrs = point.attrs
-    made.inputs = tuple([x if kept is None else kept for x, kept in zip(operands, plan.inputs)])
-    made.edges = edges
-    made.output = outputs if plan.output is None else plan.output
-    made.output_types = plan.output_types
-    made.versions = [(c, c.version) for i in plan.saved if (c := cells[i]) is not None]
-    made.cls = cls
-    made.hooks = None
-    made.released = False
-    _enter_grad(run, made)
-    return outputs, made
-
-
-def _enter_grad(run: Run, made: GradNode) -> None:
-    made.run = run.token
-    made.place = len(run.grads)
-    run.grads.append(ref(made))
-
-
-def _parts(run: Run, node: Node) -> tuple[Node, ...]:
-    parts = tuple([ITEM(node, index=i) for i in range(len(node.shape))])
-    for part in parts:
-        run.enter(part)
-    return parts
-
-
-def _learned(
-    run: Run,
-    key: tuple,
-    op: Op,
-    operands: tuple[Node, ...],
-    attrs: dict[str, Any],
-    edges: tuple[Edge | None, ...] | None,
-    cells: Sequence[Any],
-    cls: Any,
-) -> tuple[Any, GradNode | None]:
-    """Record a step that is not in the tree, and make it part of it."""
-    node = _made(op, operands, attrs)
-    point = Point(op, attrs, node.shape, node.dtype)
-    run.add(key, point)
-    if run.trace is not None:
-        run.trace.append((point, operands, edges, cells, len(run.nodes)))
-    run.enter(node)
-    outputs: Any = _parts(run, node) if point.several else node
-    made = None
-    if edges is not None and _leads_on(op, edges, outputs):
-        made = record(op, attrs, operands, edges, outputs, cells, cls)
-        point.grad = _plan_of(made)
-        _enter_grad(run, made)
-    return outputs, made
-
-
-def _alone(
-    op: Op,
-    operands: tuple[Node, ...],
-    attrs: dict[str, Any],
-    edges: tuple[Edge | None, ...] | None,
-    cells: Sequence[Any],
-    cls: Any,
-) -> tuple[Any, GradNode | None]:
-    """Record an op in no run, as captures want it."""
-    node = _made(op, operands, attrs)
-    outputs: Any = node
-    if isinstance(node.dtype, tuple):
-        outputs = tuple([ITEM(node, index=i) for i in range(len(node.shape))])
-    if edges is not None and _leads_on(op, edges, outputs):
-        return outputs, record(op, attrs, operands, edges, outputs, cells, cls)
-    return outputs, None
-
-
-def _made(op: Op, operands: tuple[Node, ...], attrs: dict[str, Any]) -> Node:
-    """The node of an op; faults of shape, dtype and ready values name the user's line."""
-    try:
-        node = Node(op, operands, attrs)
-    except (ShapeError, DTypeError) as fault:
-        raise error(type(fault), str(fault)) from None
-    if op.check is not None:
-        check(node)
-    return node
-
-
-def _leads_on(op: Op, edges: Sequence[Edge | None], outputs: Any) -> bool:
-    """Whether a gradient passes from the results to an operand."""
-    if op.differentiable is not None and not any(edges[i] for i in op.differentiable):
-        return False
-    parts = outputs if isinstance(outputs, tuple) else (outputs,)
-    return any(part.dtype.is_differentiable for part in parts)
-
-
-def _plan_of(made: GradNode) -> GradPlan:
-    kept = tuple([None if type(x) is Node else x for x in made.inputs])
-    output = None if made.op.saves_output else made.output
-    # An op's record may name operands that this call has left out.
-    saved = tuple([i for i in read_operands(made.op, made.edges) if i < len(kept)])
-    return GradPlan(kept, saved, output, made.output_types)
-
-
-def check(node: Node) -> None:
-    """Run an op's check where the values are there; else remember the user's line for later."""
-    op = node.op
-    assert op.check is not None, "asked only of ops with a check"
-    if any(node.inputs[i].value is None for i in op.checks):
-        node.source = node.source or user_location()
-        from plait.core.lazy.recorder import recorder  # not at the top: it imports this module
-
-        recorder.await_check(node)
-        return
-    try:
-        executor.check(op, [x.value for x in node.inputs], node.attrs, None)
-    except executor.OpFailure as failure:
-        threads.end()  # it has been entered already
-        raise error(type(failure.fault), str(failure.fault)) from None

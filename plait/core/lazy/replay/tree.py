@@ -125,6 +125,27 @@ class Point:
         return known
 
 
+class BlockPoint(Point):
+    """A point of the tree that blocks share.
+
+    way: the step that was taken from here first; `BRANCHES` where there are several, and blocks
+    end. finals: launches and backward passes of blocks that end here. thresholds: per waiting node
+    how many references to it the block itself accounts for.
+    """
+
+    __slots__ = ("finals", "thresholds", "way")
+
+    def __init__(self, *step: Any) -> None:
+        super().__init__(*step)
+        self.way: Any = None
+        self.finals: dict[Any, Any] = {}
+        self.thresholds: list[int] | None = None
+
+
+#: The way on from a point where a program decides.
+BRANCHES = object()
+
+
 def _is_plain(value: Any) -> bool:
     if type(value) is tuple:
         return all(map(_is_plain, value))

@@ -17,8 +17,8 @@ from weakref import ref
 from plait.core.ir.node import Node, Owner
 from plait.core.ir.op import Op
 from plait.core.lazy.cell import Cell
-from plait.core.lazy.grad import GradNode
-from plait.core.lazy.replay.run import check
+from plait.core.lazy.grad import GradNode, orders
+from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.tree import Point
 
 #: The file that errors find the source in: one of the package's own.
@@ -59,6 +59,7 @@ class _Source:
             "Cell": Cell,
             "ref": ref,
             "check": check,
+            "orders": orders,
         }
         self._names: dict[int, str] = {}
 
@@ -248,6 +249,7 @@ def _grad(
         f"{name}.cls = plain",
         f"{name}.hooks = None",
         f"{name}.released = False",
+        f"{name}.order = next(orders)",
         f"{name}.run = token",
         f"{name}.place = grad_place + {grad}",
     ]
