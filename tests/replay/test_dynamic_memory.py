@@ -27,6 +27,7 @@ def test_nothing_grows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Small bounds, so that few steps come up against them.
     monkeypatch.setattr(replay, "_MOST_POINTS", 1500)
     monkeypatch.setattr(compiled, "_MOST_PROGRAMS", 20)
+    monkeypatch.setattr(compiled, "_programs", {})
 
     def program() -> list[Any]:
         step = PROGRAMS[name](torch, random.Random(0))

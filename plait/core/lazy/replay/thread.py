@@ -23,9 +23,9 @@ _MOST_BLOCKS = 64
 SWEEP_NODES = 1024
 SWEEP_BYTES = 64 << 20
 #: Runs after which it is looked at how many of them were known from their beginning to their end;
-#: a program that strays in more than half of them is put together from blocks.
+#: a program that strays in a third of them is put together from blocks.
 _RUNS_SEEN = 64
-_MOST_STRAYED = 32
+_MOST_STRAYED = 20
 #: A program of blocks that has come to so few arrangements is known as a whole from then on.
 _FEW_ARRANGEMENTS = 24
 
