@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import functools
 import operator
+import os
 import pathlib
 import re
 import sys
@@ -33,7 +34,7 @@ _OUTSIDE = {
 #: Modules whose classes and functions a program does not change.
 _FIXED = {"plait", "torch", *sys.stdlib_module_names} - {"__main__"}
 #: Where installed packages are.
-_INSTALLED = tuple({sysconfig.get_path(kind) for kind in ("purelib", "platlib")})
+_INSTALLED = tuple({sysconfig.get_path(kind) + os.sep for kind in ("purelib", "platlib")})
 #: Kinds of objects without attributes of their own that never change.
 _KNOWN = (
     *(frozenset, range, slice, types.BuiltinFunctionType, types.MethodDescriptorType),
@@ -56,13 +57,10 @@ def same(a: Any, b: Any) -> bool:
 
 
 @functools.cache
-def _is_fixed(package: str) -> bool:
-    """Whether a program does not change the classes and functions of a top-level module: Plait's,
-    the standard library's, and those of installed packages."""
-    if package in _FIXED:
-        return True
+def _is_installed(package: str) -> bool:
+    """Whether a top-level module is of an installed package."""
     file = getattr(sys.modules.get(package), "__file__", None)
-    return file is not None and any(file.startswith(place) for place in _INSTALLED)
+    return file is not None and file.startswith(_INSTALLED)
 
 
 class Guards:
@@ -215,8 +213,8 @@ class Guards:
 
     def _hold_class_or_module(self, value: Any) -> None:
         """Classes and modules of Python: of those that a program may change, what code names."""
-        origin = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
-        if origin and not _is_fixed(origin.split(".")[0]) and id(value) not in self._known_holders:
+        origin = _origin(value)
+        if origin and origin.split(".")[0] not in _FIXED and id(value) not in self._known_holders:
             self._known_holders.add(id(value))
             self._holders.append(value)
             if isinstance(value, type):
@@ -224,14 +222,21 @@ class Guards:
                     self._hold_class_or_module(base)
 
     def _look_up(self) -> None:
-        """Guard the attributes of classes and modules that the code seen so far names."""
+        """Guard the attributes of classes and modules that the code seen so far names.
+
+        Those of installed packages are compared, but what they lead to is not walked: a program
+        may set an attribute of a package, and does not change what lies behind it.
+        """
         for holder in self._holders:
             fields = vars(holder)
+            is_installed = _is_installed(_origin(holder).split(".")[0])
             looked_up = self._looked_up.setdefault(id(holder), set())
             for name in ((fields.keys() & self._names) | self._quoted) - looked_up:
                 looked_up.add(name)
                 found = fields.get(name, _MISSING)
                 self._entries.append((fields, name, found))
+                if is_installed:
+                    continue
                 if isinstance(found, (staticmethod, classmethod)):
                     found = found.__func__
                 elif isinstance(found, property):
@@ -309,6 +314,11 @@ def _unchanged(now: dict[str, Any], before: dict[str, Any]) -> bool:
         if current is not value and not same(current, value):
             return False
     return True
+
+
+def _origin(value: Any) -> str:
+    """The name of the module that a class is of, or of a module itself."""
+    return value.__name__ if isinstance(value, types.ModuleType) else value.__module__ or ""
 
 
 def _is_ours(kind: type) -> bool:

@@ -410,3 +410,17 @@ def test_options_set_in_the_step() -> None:
         run = torch.compile(step) if compiled else step
         results.append([run(x, y) for x, y in batches(5)])
     assert_equal(*results)
+
+
+def test_an_attribute_of_an_installed_package_is_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest, "factor", 2.0, raising=False)
+
+    @torch.compile
+    def scaled(x: Any) -> Any:
+        return x * pytest.factor  # type: ignore[attr-defined]  # set above
+
+    x = torch.ones(2)
+    assert scaled(x).tolist() == [2.0, 2.0]
+    assert scaled(x).tolist() == [2.0, 2.0]
+    monkeypatch.setattr(pytest, "factor", 3.0, raising=False)
+    assert scaled(x).tolist() == [3.0, 3.0]
