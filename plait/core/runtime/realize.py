@@ -90,8 +90,7 @@ class Runner:
 
         setting: the present `settings()`, where the caller knows them already.
         """
-        if setting is None:
-            setting = (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY"))
+        setting = setting or settings()
         if self._native is None or setting != self._setting:
             self._native, self.donates = None, False
             self._setting = setting

@@ -30,15 +30,13 @@ _SHORTEST = 8
 class Block(Run):
     """A stretch of a program, between two of its decisions.
 
-    number: its place in the order of the thread's blocks. outside: places of values from outside,
-    by id. needs: those of them that wait to be computed. waits: whether its nodes can still be
-    computed as a block. first_order: grad nodes made since the block began have later ones. It is
-    the token of its nodes and grad nodes.
+    number: its place in the order of all blocks and grad nodes, of whatever thread. outside: places
+    of values from outside, by id. needs: those of them that wait to be computed. waits: whether its
+    nodes can still be computed as a block. It is the token of its nodes and grad nodes.
     """
 
     __slots__ = (
         "branched",
-        "first_order",
         "inside",
         "needs",
         "number",
@@ -50,7 +48,7 @@ class Block(Run):
 
     point: BlockPoint
 
-    def __init__(self, root: BlockPoint, home: Threads, number: int) -> None:
+    def __init__(self, root: BlockPoint, home: Threads) -> None:
         # All that `Run` sets, in one go: blocks are made by the dozen in each step.
         self.thread = home.owner.thread
         self.disturbed = False
@@ -64,8 +62,7 @@ class Block(Run):
         self.launches = self.strayed = self.inside = 0
         self.learning = self.lost = self.branched = False
         self.trace = None
-        self.number = number
-        self.first_order = next(orders)
+        self.number = next(orders)
         self.outside: dict[int, int] = {}
         self.needs: list[Node] = []
         self.specs: list[Any] = []
@@ -79,7 +76,7 @@ class Block(Run):
             other = first is not None and first.op is not None and key[0] is not FULL
             if not other or self._is_short() or self.inside or self.trace is not None:
                 return True
-        self._end()
+        self.branch()
         return False
 
     def opens(self, key: tuple) -> bool:
@@ -98,9 +95,6 @@ class Block(Run):
 
     def branch(self) -> None:
         """End the block here, now and whenever it is come to."""
-        self._end()
-
-    def _end(self) -> None:
         self.point.way = BRANCHES
         self.point.children = {}
         self.lost = self.branched = True
@@ -109,7 +103,7 @@ class Block(Run):
         return BlockPoint(*step)
 
     def is_outside(self, node: Node) -> bool:
-        return is_in_block(node, self.home)
+        return waits_in_block(node, self.thread)
 
     def place_of(self, node: Node) -> int:
         """The place of an operand; one from outside gets it here."""
@@ -119,7 +113,7 @@ class Block(Run):
         if place is None:
             value = node.value
             if value is None:
-                if is_in_block(node, self.home):
+                if waits_in_block(node, self.thread):
                     self.needs.append(node)
                 else:
                     with crowd.lock:
@@ -139,7 +133,7 @@ class Block(Run):
         place = self.targets.get(id(target))
         if place is not None:
             return place
-        if isinstance(target, GradNode) and target.run is None and target.order > self.first_order:
+        if isinstance(target, GradNode) and target.run is None and target.order > self.number:
             # Made in the midst of this block and in none itself, by a user's function say: what
             # comes after it must not be in one block with what comes before.
             self.lost = self.branched = True
@@ -164,7 +158,7 @@ class Block(Run):
         self.targets = {}
 
 
-def is_in_block(node: Node, home: Threads) -> bool:
+def waits_in_block(node: Node, thread: int) -> bool:
     """Whether a waiting node will be computed with a block of this thread."""
     block = node.run
-    return type(block) is Block and block.waits and block.home is home
+    return type(block) is Block and block.waits and block.thread == thread

@@ -145,7 +145,7 @@ class _Backward:
         for place, operand in plan.saved:
             made = visited[place]
             values.append(made.output if operand is None else made.inputs[operand])
-        fresh = threads.new_block(plan.following)
+        fresh = Block(plan.following, threads)
         fresh.needs = [node for node in values if node.value is None]
         plan.recipes.make(values, fresh, len(values))
         fresh.nodes = values

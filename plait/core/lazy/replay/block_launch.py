@@ -14,7 +14,7 @@ from typing import Any
 
 from plait.core.ir.graph import capture
 from plait.core.ir.node import Node
-from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.block import Block, waits_in_block
 from plait.core.lazy.replay.donation import UNHELD, donations, shared_inputs
 from plait.core.lazy.replay.thread import threads
 from plait.core.runtime.crowd import let_others_in
@@ -63,9 +63,9 @@ def _needed(roots: Sequence[Node]) -> list[Block] | None:
         node = stack.pop()
         if node.value is not None:
             continue
-        block: Any = node.run
-        if type(block) is not Block or not block.waits or block.home is not threads:
+        if not waits_in_block(node, threads.owner.thread):
             return None
+        block: Any = node.run
         if block.number not in found:
             found[block.number] = block
             stack += block.needs

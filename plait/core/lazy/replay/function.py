@@ -62,18 +62,13 @@ def one_step(function: F) -> F:
             return function(*args, **kwargs)
         known = run.point.children.get(key)
         if type(run) is Block and (known is None or type(known) is BlockPoint):
-            if known is None:
-                if not run.opens(key):
-                    run.branch()
-                    threads.begin()
-                    return call(*args, **kwargs)
-                first = BlockPoint()
-                run.point.enter(key, first)
-                threads.points += 1
-                return _inside(run, first, function, args, kwargs)
-            if known.way is _NOT_ONE:
-                return _inside(run, known, function, args, kwargs)
-            return _learn(run, key, function, args, kwargs, tensors, nodes, edges, known)
+            if known is None and not run.opens(key):
+                run.branch()
+                threads.begin()
+                return call(*args, **kwargs)
+            if known is not None and known.way is not _NOT_ONE:
+                return _learn(run, key, function, args, kwargs, tensors, nodes, edges, known)
+            return _inside(run, known or _first_point(run, key), function, args, kwargs)
         if known is None and not run.learning:
             run.point.enter(key, _ONCE)
             threads.points += 1
@@ -85,6 +80,14 @@ def one_step(function: F) -> F:
         return known(run, tensors, nodes, edges)
 
     return call  # type: ignore[return-value]  # the same signature
+
+
+def _first_point(run: Block, key: tuple) -> BlockPoint:
+    """Where the ops of a function begin that is called for the first time."""
+    first = BlockPoint()
+    run.point.enter(key, first)
+    threads.points += 1
+    return first
 
 
 def _inside(
@@ -126,24 +129,13 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key.append(value)  # the function itself
             continue
         cell = value._cell
-        if value._base is not None and cell.shared is None and kind.is_dense:
-            # The steps of a view are steps of the run, taken before this one.
-            if type(run) is not Block or value._requires_grad or value.storage_cell is not cell:
+        if type(run) is Block and value._base is not None:
+            found = _view(run, value, key)
+            if found is None:
                 return None, tensors, nodes, edges
-            node, edge = value.value()
-            if run is not threads.run:
-                run.lost = run.branched = True
-                return None, tensors, nodes, edges
-            key.append(run.place_of(node))
-            if edge is None:
-                key.append(-1)
-            elif type(edge[0]) is GradNode and edge[0].run is token:
-                key += (edge[0].place, edge[1])
-            else:
-                key += (run.place_of_target(edge[0]), edge[1])
-            edges.append(edge)
             tensors.append(value)
-            nodes.append(node)
+            nodes.append(found[0])
+            edges.append(found[1])
             continue
         node: Any = cell._node if value._base is None and kind.is_dense else None
         if node is None or cell.shared is not None:
@@ -182,6 +174,28 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
         key.append(setting)
     way = tuple(key)
     return run.with_specs(way) if run.specs else way, tensors, nodes, edges
+
+
+def _view(run: Block, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
+    """Node and edge of a view, whose places are added to a key; None where it is more than steps
+    from a base. The steps of a view are steps of the block, taken before the call."""
+    cell = value._cell
+    if cell.shared is not None or not type(value).is_dense or value._requires_grad:
+        return None
+    if value.storage_cell is not cell:
+        return None
+    node, edge = value.value()
+    if run is not threads.run:
+        run.lost = run.branched = True
+        return None
+    key.append(run.place_of(node))
+    if edge is None:
+        key.append(-1)
+    elif type(edge[0]) is GradNode and edge[0].run is run:
+        key += (edge[0].place, edge[1])
+    else:
+        key += (run.place_of_target(edge[0]), edge[1])
+    return node, edge
 
 
 def _learn(

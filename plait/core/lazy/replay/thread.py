@@ -46,7 +46,6 @@ class Threads(threading.local):
         self.in_blocks = self.forced
         self.blocks: list[Block] = []
         self.block_nodes = 0
-        self.numbers = 0
         #: Runs since it was last looked at, those of them that strayed, and what was launched.
         self.seen = self.strayed = 0
         self.arrangements: set[int] = set()
@@ -92,16 +91,11 @@ class Threads(threading.local):
             self.root, self.block_root = Point(), BlockPoint()
             self.points = 0
         if self.in_blocks:
-            self.run = self.new_block(self.block_root)
+            self.run = Block(self.block_root, self)
             return self.run
         self.run = Run(self.root, self)
         self.run.lost = self.adrift or not self.matches
         return self.run
-
-    def new_block(self, start: BlockPoint) -> Block:
-        """A block that starts at a point, numbered after all others."""
-        self.numbers += 1
-        return Block(start, self, self.numbers)
 
     def cut(self) -> None:
         """End the present block; it waits to be computed."""
