@@ -13,90 +13,10 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
+from bench.changing import PROGRAMS
 from bench.interpreters import interpreter, parse_interpreters
-
-WIDTH, ROWS, DEEPEST = 32, 16, 8
-
-
-def random_depth(torch: Any, chance: random.Random) -> Callable[[], Any]:
-    """One to eight of eight layers, drawn anew each step."""
-    layers = torch.nn.ModuleList([torch.nn.Linear(WIDTH, WIDTH) for _ in range(DEEPEST)])
-
-    def forward(x: Any) -> Any:
-        for layer in layers[: chance.randint(1, DEEPEST)]:
-            x = torch.tanh(layer(x))
-        return x
-
-    return _training(torch, layers, forward)
-
-
-def stochastic_layers(torch: Any, chance: random.Random) -> Callable[[], Any]:
-    """Residual layers, each left out half of the time."""
-    layers = torch.nn.ModuleList([torch.nn.Linear(WIDTH, WIDTH) for _ in range(DEEPEST)])
-
-    def forward(x: Any) -> Any:
-        for layer in layers:
-            if chance.random() < 0.5:
-                x = x + torch.relu(layer(x))
-        return x
-
-    return _training(torch, layers, forward)
-
-
-def early_exit(torch: Any, chance: random.Random) -> Callable[[], Any]:
-    """Layers until a value, which is read, says that it is enough."""
-    layers = torch.nn.ModuleList([torch.nn.Linear(WIDTH, WIDTH) for _ in range(DEEPEST)])
-
-    def forward(x: Any) -> Any:
-        enough = chance.random()
-        for layer in layers:
-            x = torch.tanh(layer(x))
-            if x[0, 0].item() > enough:
-                break
-        return x
-
-    return _training(torch, layers, forward)
-
-
-def tree_lstm(torch: Any, chance: random.Random) -> Callable[[], Any]:
-    """A binary tree-LSTM over random trees of up to ten leaves."""
-    gates = torch.nn.Linear(2 * WIDTH, 5 * WIDTH)
-
-    def tree(leaves: list[Any]) -> Any:
-        if len(leaves) == 1:
-            return leaves[0], torch.zeros(1, WIDTH)
-        cut = chance.randint(1, len(leaves) - 1)
-        (left, c_left), (right, c_right) = tree(leaves[:cut]), tree(leaves[cut:])
-        i, f, g, o, u = gates(torch.cat([left, right], 1)).chunk(5, 1)
-        c = i.sigmoid() * u.tanh() + f.sigmoid() * c_left + g.sigmoid() * c_right
-        return o.sigmoid() * c.tanh(), c
-
-    def forward(x: Any) -> Any:
-        return tree(list(x[: chance.randint(2, 10)].split(1)))[0]
-
-    return _training(torch, gates, forward)
-
-
-def _training(torch: Any, model: Any, forward: Callable[[Any], Any]) -> Callable[[], Any]:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-    x = torch.randn(ROWS, WIDTH)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = forward(x).square().mean()
-        if loss.requires_grad:
-            loss.backward()
-            optimizer.step()
-        return loss.item()
-
-    return step
-
-
-PROGRAMS = {f.__name__: f for f in (random_depth, stochastic_layers, early_exit, tree_lstm)}
 
 
 def measure_here(framework: str, name: str, steps: int) -> dict[str, float]:
@@ -107,12 +27,12 @@ def measure_here(framework: str, name: str, steps: int) -> dict[str, float]:
         import torch  # type: ignore[no-redef]  # the other framework's process
     torch.set_num_threads(2)
     torch.manual_seed(0)
-    step = PROGRAMS[name](torch, random.Random(0))
+    _, step = PROGRAMS[name](torch, random.Random(0))
     for _ in range(steps // 10):
-        step()
+        step().item()
     before, start = _resident(), time.perf_counter()
     for _ in range(steps):
-        step()
+        step().item()
     seconds = time.perf_counter() - start
     return {"ms": 1000 * seconds / steps, "grown_mb": _resident() - before}
 

@@ -368,6 +368,17 @@ class Machine:
 ACTIONS = sorted(name for name in dir(Machine) if name.startswith("do_"))
 
 
+def action_between_known_steps(action: str) -> list[Any]:
+    """Run an action again and again, each time after steps that have come before."""
+    machine = Machine(2)
+    for _ in range(4):
+        for _ in range(3):
+            machine.do_train()
+        getattr(machine, action)()
+    machine.report(*machine.net.parameters())
+    return machine.reports
+
+
 def program(seed: int, length: int, choice: int) -> list[Any]:
     """Run so many actions; only `choice` different ones, so that sequences repeat."""
     machine = Machine(seed)

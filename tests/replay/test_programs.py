@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.replay.machine import ACTIONS, Machine, program
+from tests.replay.machine import ACTIONS, Machine, action_between_known_steps, program
 from tests.replay.twice import assert_same
 
 #: Repeats that take a step from recorded through learned to unrolled.
@@ -33,16 +33,7 @@ def test_an_action_over_and_over(action: str) -> None:
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_an_action_between_known_steps(action: str) -> None:
-    def body() -> list[Any]:
-        machine = Machine(2)
-        for _ in range(4):
-            for _ in range(3):
-                machine.do_train()
-            getattr(machine, action)()
-        machine.report(*machine.net.parameters())
-        return machine.reports
-
-    assert assert_same(body)
+    assert assert_same(action_between_known_steps, action)
 
 
 @pytest.mark.parametrize("seed", range(24))
