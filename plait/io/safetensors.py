@@ -92,19 +92,24 @@ def save_file(
     format lacks, RuntimeError for tensors that share memory, TypeError for metadata that is not of
     strings.
     """
-    data = save(tensors, metadata)
+    pieces = _pieces(tensors, metadata)
     with replacing(os.fspath(filename)) as file:
-        file.write(data)
+        file.writelines(pieces)
 
 
 def save(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) -> bytes:
     """The bytes that `save_file` would write; errors as of `save_file`."""
+    return b"".join(_pieces(tensors, metadata))
+
+
+def _pieces(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None) -> list[Any]:
+    """The header, and the memory of each tensor as it lies, without a copy."""
     header: dict[str, Any] = {}
     if metadata is not None:
         _check_metadata(metadata)
         header[_METADATA] = dict(metadata)
     arrays = _arrays(tensors)
-    payload: list[bytes] = []
+    payload: list[Any] = []
     at = 0
     # Wide elements first: with a header of whole words every tensor is then aligned.
     for name in sorted(arrays, key=lambda name: (-arrays[name][1].itemsize, name)):
@@ -114,11 +119,11 @@ def save(tensors: Mapping[str, Any], metadata: Mapping[str, str] | None = None) 
             "shape": list(array.shape),
             "data_offsets": [at, at + array.nbytes],
         }
-        payload.append(_little(array).tobytes())
+        payload.append(_little(array).reshape(-1).view(np.uint8).data)
         at += array.nbytes
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
     text += b" " * (-len(text) % _LENGTH.size)
-    return b"".join([_LENGTH.pack(len(text)), text, *payload])
+    return [_LENGTH.pack(len(text)), text, *payload]
 
 
 def _arrays(tensors: Mapping[str, Any]) -> dict[str, tuple[str, np.ndarray]]:

@@ -30,10 +30,10 @@ def recompute(graph: Graph) -> Graph:
     passes = _Passes(graph)
     if passes.levels and max(passes.levels) < _FEWEST_LEVELS:
         return graph
-    if passes.kept_bytes(passes.border) < _WORTH_BYTES:
+    before = passes.kept_bytes()
+    if before < _WORTH_BYTES:
         return graph
     kept = passes.cheapest()
-    before = passes.kept_bytes(passes.border)
     if before - sum(passes.nbytes(value) for value in kept) < _WORTH_BYTES:
         return graph
     return passes.rewritten(kept)
@@ -89,7 +89,7 @@ class _Passes:
     def _read_late(self, value: int) -> bool:
         return self.levels[value] <= self.border and any(map(self.is_late, self.readers[value]))
 
-    def kept_bytes(self, border: int) -> int:
+    def kept_bytes(self) -> int:
         """What waits at the border, each memory once."""
         kept = {self._memory(value) for value in range(len(self.levels)) if self._read_late(value)}
         return sum(map(self.nbytes, kept))
