@@ -17,6 +17,9 @@ from plait.core.lazy.replay import block_launch, launch
 from plait.core.lazy.replay.thread import threads
 from plait.core.runtime import compiled
 from plait.utils.checkpoint import checkpoint
+from tests.parity.compare import outcome
+from tests.parity.view_sequences import SEEDS
+from tests.parity.view_sequences import run as sequence
 from tests.replay.machine import ACTIONS, action_between_known_steps, program
 from tests.replay.twice import assert_same, run
 
@@ -91,6 +94,37 @@ def test_a_way_around_a_users_function(monkeypatch: pytest.MonkeyPatch) -> None:
             h = (w * (number + 1)).sin()
             y = (_Twice.apply(h) + h).cos() * checkpoint(plait.tanh, h, use_reentrant=True)
             y.sum().backward()
+            found.append(w.grad.numpy().copy())
+        return found
+
+    assert assert_same(body, blocks=True)
+
+
+def test_sequences_of_views_and_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+
+    def body() -> list[Any]:
+        found: list[Any] = []
+        for seed in SEEDS[:300]:
+            for _ in range(2):
+                found.append(repr(outcome(lambda torch: sequence(torch, seed), plait)))  # noqa: B023 -- it runs before the loop goes on
+        return found
+
+    assert assert_same(body, blocks=True)
+
+
+def test_one_gradient_on_two_ways_is_not_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made for `x + x`, whose gradients are one, must not serve `x - x * 2`."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+
+    def body() -> list[Any]:
+        w = plait.arange(1.0, 5.0).requires_grad_()
+        found: list[Any] = []
+        for number in range(40):
+            w.grad = None
+            x = ((w * 3).exp() * 0.1).sin().cos().tanh()  # long enough to end at the decision
+            y = (x + x) if number % 2 == 0 else (x - x * 2)
+            y.square().sum().backward()
             found.append(w.grad.numpy().copy())
         return found
 

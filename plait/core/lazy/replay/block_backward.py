@@ -34,7 +34,8 @@ class _Pass(NamedTuple):
     Its values: the gradients that arrive, those that leaf tensors have already, then `saved`:
     (place of a grad node, operand, or None for the output), then the nodes of `recipes`. outgoing:
     (place of a grad node, number of an edge, number of the value that goes along it); leaves:
-    likewise what leaf tensors have afterwards. following: the point that its block ends at.
+    likewise what leaf tensors have afterwards. following: the points that its block ends at, by
+    which of its values from outside are the same one (see `_same`).
     """
 
     visited: list[int]
@@ -42,7 +43,7 @@ class _Pass(NamedTuple):
     recipes: Recipes
     outgoing: list[tuple[int, int, int]]
     leaves: list[tuple[int, int, int]]
-    following: BlockPoint
+    following: dict[tuple[int, ...], BlockPoint]
 
 
 class _Passes(NamedTuple):
@@ -145,7 +146,11 @@ class _Backward:
         for place, operand in plan.saved:
             made = visited[place]
             values.append(made.output if operand is None else made.inputs[operand])
-        fresh = Block(plan.following, threads)
+        same = _same(values)
+        point = plan.following.get(same)
+        if point is None:
+            point = plan.following[same] = BlockPoint()
+        fresh = Block(point, threads)
         fresh.needs = [node for node in values if node.value is None]
         plan.recipes.make(values, fresh, len(values))
         fresh.nodes = values
@@ -157,6 +162,16 @@ class _Backward:
             self.arrive(visited[place].edges[number], values[value])
         for made in visited.values():
             made.release()
+
+
+def _same(values: list[Node]) -> tuple[int, ...]:
+    """Per value the place of the first that is the same node; nothing where all are different.
+
+    One gradient may arrive on two ways, as that of `x + x` does. A program made for it reads one
+    value, and must not be taken for two that differ.
+    """
+    places = {id(node): place for place, node in reversed(list(enumerate(values)))}
+    return () if len(places) == len(values) else tuple([places[id(node)] for node in values])
 
 
 def _ways_to_leaves(block: Block, places: list[int]) -> list[tuple[int, int]] | None:
@@ -300,7 +315,7 @@ class _BlockWalk:
             Recipes(recipes, len(self.values) - len(fresh)),
             [(place, number, self.values[id(grad)]) for place, number, grad in self.outgoing],
             [(*way, self.values[id(self.leaves[t])]) for t, way in self.ways.items()],
-            BlockPoint(),
+            {},
         )
 
     def _order(

@@ -117,6 +117,8 @@ def _launch(block: Block, donors: dict[int, Node], setting: tuple) -> bool:
 def _program(block: Block, wanted: list[Node], donors: dict[int, Node]) -> _Program | None:
     """What computes these nodes of a block; None where it reads what the block does not know."""
     captured = capture(wanted)
+    if any(node.run is not block for node in captured.nodes):
+        return None
     places = {id(node): place for place, node in enumerate(block.nodes)}
     program = _Program()
     try:

@@ -145,7 +145,7 @@ class Threads(threading.local):
         self.seen += 1
         self.strayed += run.learning or (run.lost and not self.adrift)
         if self.seen == _RUNS_SEEN:
-            self.in_blocks = self.strayed > _MOST_STRAYED
+            self.in_blocks = self.matches and self.strayed > _MOST_STRAYED
             self.seen = self.strayed = 0
 
     def launched(self, blocks: list[Block]) -> None:
