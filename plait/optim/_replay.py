@@ -158,7 +158,7 @@ def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
 
     record: (update, group, parameter) records the update of one.
     """
-    if watch.active is not None or not threads.in_blocks:
+    if watch.active is not None or not threads.matches:
         return False
     if optimizer.__dict__.get("_times_learned", 0) < _MOST_LEARNED:
         return False

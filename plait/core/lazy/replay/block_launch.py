@@ -51,7 +51,7 @@ def compute_blocks(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool
         # What gives its memory away must be the last that can fail.
         if not _launch(block, given if block is needed[-1] else {}, setting):
             return False
-    threads.launched(needed)
+    threads.note_blocks(needed)
     return True
 
 

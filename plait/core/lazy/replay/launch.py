@@ -87,7 +87,9 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
                 return False
             run.take_in(node)
     if run.lost or token.disturbed:
+        threads.note_stray()
         return False
+    threads.note(id(run.point))
     nodes = run.nodes
     waiting = [node for node in nodes if node is not None and node.value is None]
     key = (

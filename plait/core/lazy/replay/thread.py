@@ -22,12 +22,10 @@ _MOST_BLOCKS = 64
 #: Nodes that wait, and bytes that they hold on to, before what is dead among them is dropped.
 SWEEP_NODES = 1024
 SWEEP_BYTES = 64 << 20
-#: Runs after which it is looked at how many of them were known from their beginning to their end;
-#: a program that strays in a third of them is put together from blocks.
-_RUNS_SEEN = 64
-_MOST_STRAYED = 20
-#: A program of blocks that has come to so few arrangements is known as a whole from then on.
-_FEW_ARRANGEMENTS = 24
+#: Launches after which it is looked at in how many arrangements they came. A program of
+#: more is put together from blocks, one of few is known as a whole.
+_LAUNCHES_SEEN = 64
+_MANY_ARRANGEMENTS, _FEW_ARRANGEMENTS = 28, 16
 
 
 class Threads(threading.local):
@@ -46,9 +44,11 @@ class Threads(threading.local):
         self.in_blocks = self.forced
         self.blocks: list[Block] = []
         self.block_nodes = 0
-        #: Runs since it was last looked at, those of them that strayed, and what was launched.
-        self.seen = self.strayed = 0
+        #: Launches since it was last looked at, and what they were, as a hash each; whether it is
+        #: time to change between runs and blocks.
+        self.seen = 0
         self.arrangements: set[int] = set()
+        self.turns = False
         #: Whether the last run came to no launch: what follows does not begin where a program
         #: repeats itself, and is not worth to be learned.
         self.adrift = False
@@ -67,9 +67,9 @@ class Threads(threading.local):
         """Begin as a thread that has recorded nothing yet."""
         self.end()
         self.root, self.block_root = Point(), BlockPoint()
-        self.points = self.seen = self.strayed = 0
+        self.points = self.seen = 0
         self.arrangements.clear()
-        self.in_blocks = self.forced
+        self.in_blocks, self.turns = self.forced, False
 
     def is_full(self, run: Run) -> bool:
         """Whether more waits than may wait unseen."""
@@ -83,10 +83,12 @@ class Threads(threading.local):
 
     def begin(self) -> Run:
         """A new run from the root."""
-        if self.in_blocks:
+        if self.in_blocks and not self.turns:
             self.cut()
         else:
             self.end()
+        if self.turns:
+            self.in_blocks, self.turns = not self.in_blocks, False
         if self.points > _MOST_POINTS:
             self.root, self.block_root = Point(), BlockPoint()
             self.points = 0
@@ -134,36 +136,35 @@ class Threads(threading.local):
         elif run is not None:
             self.waiting += [ref(x) for x in run.nodes if x is not None and x.value is None]
             run.nodes.clear()  # a frame that still refers to the run must not hold them
-            self._look_at(run)
         for block in self.blocks[:]:
             self.give_up(block)
         if not self.waiting:
             self.bytes = 0
 
-    def _look_at(self, run: Run) -> None:
-        """Count the runs that strayed: a program may be one that changes its structure."""
+    def note(self, arrangement: int) -> None:
+        """Note how a launch went: a program that comes in many arrangements is put together from
+        blocks, one that comes in few is known as a whole."""
+        if not self.matches or self.forced:
+            return
+        self.arrangements.add(arrangement)
         self.seen += 1
-        self.strayed += run.learning or (run.lost and not self.adrift)
-        if self.seen == _RUNS_SEEN:
-            self.in_blocks = self.matches and self.strayed > _MOST_STRAYED
-            self.seen = self.strayed = 0
+        if self.seen == _LAUNCHES_SEEN:
+            bound = _FEW_ARRANGEMENTS if self.in_blocks else _MANY_ARRANGEMENTS
+            self.turns = (len(self.arrangements) > bound) != self.in_blocks
+            self.seen = 0
+            self.arrangements.clear()
 
-    def launched(self, blocks: list[Block]) -> None:
-        """Note what was launched together: a program whose arrangements are few is static."""
+    def note_stray(self) -> None:
+        """Note a launch that is like no other: the program has strayed from what is known."""
+        self.note(-1 - self.seen)
+
+    def note_blocks(self, blocks: list[Block]) -> None:
+        """Note what was launched together."""
+        self.note(hash(tuple([id(block.point) for block in blocks])))
         if len(self.blocks) > _MOST_BLOCKS:
             self.give_up_old()
         if not self.blocks:
             self.bytes = 0
-        if self.forced:
-            return
-        self.seen += 1
-        self.arrangements.add(hash(tuple([id(block.point) for block in blocks])))
-        if self.seen == _RUNS_SEEN:
-            if len(self.arrangements) <= _FEW_ARRANGEMENTS:
-                self.end()
-                self.in_blocks = False
-            self.seen = 0
-            self.arrangements.clear()
 
 
 def _pinned(run: Run) -> int:
