@@ -18,6 +18,8 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
 from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.guess import Guess, Start, expect, nbytes_from_outside
+from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import BlockPoint
@@ -31,6 +33,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 _STATIC = {int, bool, str, type(None), DType}
 
 _INTS = {int}
+
+#: The uses of a known call after which it is expected.
+_GUESSED = (2, 32, 512)
 
 #: Asked at each call for what functions depend on besides their arguments; None: they depend on
 #: more than can be told.
@@ -49,6 +54,20 @@ def one_step(function: F) -> F:
             run = threads.begin()
         if run.lost or run.trace is not None or run.inside:
             return function(*args, **kwargs)
+        guess = run.point.guesses.get(function)
+        if (
+            guess is not None
+            and guess.grad_enabled is modes.grad_enabled
+            and guess.names == tuple(kwargs)
+            and guess.settings == [ask() for ask in settings]
+        ):
+            result = guess.call(run, watch.era, *args, *kwargs.values())
+            if result is not NotImplemented:
+                threads.bytes += guess.nbytes
+                for place in guess.checks:
+                    check(run.nodes[place])
+                return result
+        start = Start(run)
         values: list[Any] = [function, modes.grad_enabled, *args]
         if kwargs:
             for name in kwargs:
@@ -77,9 +96,44 @@ def one_step(function: F) -> F:
             return _learn(run, key, function, args, kwargs, tensors, nodes, edges)
         if known is _NOT_ONE:
             return function(*args, **kwargs)
-        return known(run, tensors, nodes, edges)
+        known.uses += 1
+        if known.uses in _GUESSED and type(run) is Run:
+            _guess(run, start, function, args, kwargs, tensors, nodes, known)
+        return known.make(run, tensors, nodes, edges)
 
     return call  # type: ignore[return-value]  # the same signature
+
+
+def _guess(
+    run: Run,
+    start: Start,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    tensors: list,
+    nodes: list[Node],
+    known: Call,
+) -> None:
+    """Expect that the next call from the same point on is as this one."""
+    call = expect(run, start, [*args, *kwargs.values()], tensors, nodes, known)
+    if call is None:
+        return
+    first = len(run.nodes)
+    checks = [
+        first + number
+        for number, (point, *_) in enumerate(known.steps)
+        if point.op is not None and point.op.check is not None
+    ]
+    if not start.point.guesses:
+        start.point.guesses = {}
+    start.point.guesses[function] = Guess(
+        call,
+        tuple(kwargs),
+        modes.grad_enabled,
+        [ask() for ask in settings],
+        nbytes_from_outside(run, start),
+        checks,
+    )
 
 
 def _first_point(run: Block, key: tuple) -> BlockPoint:
@@ -237,7 +291,7 @@ def _learn(
         else:
             point.enter(key, _NOT_ONE)
     else:
-        point.enter(key, Call(steps, results, is_tuple, run.point).compiled())
+        point.enter(key, Call(steps, results, is_tuple, run.point))
     return result
 
 

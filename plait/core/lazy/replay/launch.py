@@ -20,6 +20,7 @@ from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
 from plait.core.runtime.crowd import crowd, let_others_in
+from plait.core.runtime.objects import machine
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -91,19 +92,14 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         return False
     threads.note(id(run.point))
     nodes = run.nodes
-    waiting = [node for node in nodes if node is not None and node.value is None]
-    key = (
-        *[node.place for node in pending],
-        None,
-        *map(sys.getrefcount, waiting),
-    )
+    key = (*[node.place for node in pending], _references(nodes))
     launch = run.point.children.get(key)
     if launch is None:
+        waiting = [node for node in nodes if node is not None and node.value is None]
         wanted = pending + _scalars(waiting, pending)
         del waiting
         given = {id(root): donor for root, donor in zip(roots, donors) if donor is not None}
         return _first_time(run, pending, wanted, given, key)
-    del waiting
     for place in launch.dead:
         nodes[place] = None
     copies: list[int] = []
@@ -122,6 +118,15 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     else:
         _follow(run, launch)
     return True
+
+
+def _references(nodes: list[Any]) -> Any:
+    """The reference counts of the nodes that wait, as part of a key."""
+    on = machine()
+    if on is not None:
+        return on.counts(nodes)
+    waiting = [node for node in nodes if node is not None and node.value is None]
+    return tuple(map(sys.getrefcount, waiting))
 
 
 def _give_values(nodes: list[Node], results: list[Any]) -> None:

@@ -20,6 +20,7 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.tree import Point
+from plait.core.runtime.objects import Assembly, Register
 
 #: The file that errors find the source in: one of the package's own.
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<a repeated step>")
@@ -141,9 +142,12 @@ class Recipes:
             for first in range(0, len(self._recipes), _CHUNK)
         ]
 
-    def _function(self, first: int, recipes: list[Recipe]) -> Callable[..., None]:
-        source = _Source()
+    def _function(self, first: int, recipes: list[Recipe]) -> Callable[..., Any]:
         base = self._start + first
+        function = _assembled(base, first, recipes)
+        if function is not None:
+            return function
+        source = _Source()
         outside = sorted({i for recipe in recipes for i in recipe.operands if i < base})
         source.lines += [f"v{i} = values[{i}]" for i in outside]
         for number, recipe in enumerate(recipes):
@@ -153,22 +157,69 @@ class Recipes:
         return source.function("values, token, place")
 
 
-class Call(NamedTuple):
-    """What a function of tensors records.
+def _assembled(base: int, first: int, recipes: list[Recipe]) -> Callable[..., Any] | None:
+    """The function for the object machine; None where there is none."""
+    steps = Assembly(3)
+    values, token, place = steps.arguments
+    outside = sorted({i for recipe in recipes for i in recipe.operands if i < base})
+    known = {i: steps.item(values, i) for i in outside}
+    steps.hold()
+    for number, recipe in enumerate(recipes):
+        operands = steps.tuple([known[i] for i in recipe.operands])
+        at = steps.plus(place, first + number)
+        known[base + number] = new_node(steps, recipe, operands, token, at)
+        steps.append(values, known[base + number])
+    steps.give(steps.constant(None))
+    return steps.function()
+
+
+def new_node(
+    steps: Assembly, made: Any, operands: Register, token: Register, place: Register
+) -> Register:
+    """The instructions for the node of a recipe or of a point of the tree."""
+    nothing = steps.constant(None)
+    slots = {
+        "op": steps.constant(made.op),
+        "inputs": operands,
+        "attrs": steps.constant(made.attrs),
+        "shape": steps.constant(made.shape),
+        "dtype": steps.constant(made.dtype),
+        "value": nothing,
+        "source": nothing,
+        "run": token,
+        "place": place,
+    }
+    return steps.make(Node, slots)
+
+
+class Call:
+    """What a function of tensors records; calling it with (run, tensors, their nodes, their edges)
+    records it again, and gives the results.
 
     steps: per node (point, operands, edges, saved): operands are numbers of the nodes before, or,
     negative, -1 - the number of an argument; edges: None, or per operand None, (number of an
     argument,) or (number of a grad node of this call, output); saved: the arguments whose versions
     are watched. results: (node, grad node or None, output of it). following: the point after it.
+    uses: how often it was found by its key.
     """
 
-    steps: list[tuple[Point, tuple[int, ...], tuple | None, list[int]]]
-    results: list[tuple[int, int | None, int]]
-    is_tuple: bool
-    following: Point
+    __slots__ = ("following", "is_tuple", "make", "results", "steps", "uses")
 
-    def compiled(self) -> Callable[..., Any]:
-        """(run, tensors, their nodes, their edges) -> the results."""
+    def __init__(
+        self,
+        steps: list[tuple[Point, tuple[int, ...], tuple | None, list[int]]],
+        results: list[tuple[int, int | None, int]],
+        is_tuple: bool,
+        following: Point,
+    ) -> None:
+        self.steps = steps
+        self.results = results
+        self.is_tuple = is_tuple
+        self.following = following
+        self.uses = 0
+        self.make = self._compiled()
+
+    def _compiled(self) -> Callable[..., Any]:
         source = _Source()
         source.lines += [
             "token = run.token",

@@ -1,0 +1,298 @@
+"""Guesses: what a function of tensors will be called with, checked and made by the object machine.
+
+Where a program calls a function as it did the last time it was at this point, its arguments are in
+the same places: the results of the same steps, the same kinds of values from outside. A guess
+compares all that a call's key is made of (see `function`), and makes the nodes at once; where
+something is otherwise it changes nothing, and the call goes by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait.core.codegen.objects import Do
+from plait.core.ir.dtypes import DType
+from plait.core.ir.node import Node
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import GradNode, orders
+from plait.core.lazy.replay.run import Run, bytes_of
+from plait.core.lazy.replay.unroll import Call, new_node
+from plait.core.lazy.tensor import LazyTensor
+from plait.core.runtime.objects import Assembly, Register
+
+#: Classes whose instances are compared as such.
+_COMPARED = (int, bool, str, float)
+
+
+class Start:
+    """A run as it was before a call: its point, and how many nodes, grad nodes and leaves it had."""
+
+    __slots__ = ("grads", "held", "nodes", "point")
+
+    def __init__(self, run: Run) -> None:
+        self.point = run.point
+        self.nodes = len(run.nodes)
+        self.grads = len(run.grads)
+        self.held = len(run.held)
+
+
+class Guess:
+    """What a call is expected to be.
+
+    call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
+    arguments. settings: what the functions of `function.settings` are to give. nbytes: of the
+    values from outside. checks: places of the nodes that have to be checked.
+    """
+
+    __slots__ = ("call", "checks", "grad_enabled", "names", "nbytes", "settings")
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        names: tuple[str, ...],
+        grad_enabled: bool,
+        settings: list[Any],
+        nbytes: int,
+        checks: list[int],
+    ) -> None:
+        self.call = call
+        self.names = names
+        self.grad_enabled = grad_enabled
+        self.settings = settings
+        self.nbytes = nbytes
+        self.checks = checks
+
+
+def expect(
+    run: Run, start: Start, values: list[Any], tensors: list[Any], nodes: list[Node], call: Call
+) -> Callable[..., Any] | None:
+    """The function of a guess: that the next call is as the present one, whose values have got
+    their places, but whose nodes are not made yet. None where that cannot be told in advance."""
+    writer = _Writer(run, start, len(values))
+    found = iter(zip(tensors, nodes))
+    for register, value in zip(writer.given, values):
+        if isinstance(value, LazyTensor):
+            if not writer.tensor(register, value, next(found)[1]):
+                return None
+        elif value is None or type(value) in (DType, tuple):
+            # Of tuples this very one: (1,) equals (True,).
+            writer.steps.same(register, writer.steps.constant(value))
+        elif type(value) in _COMPARED:
+            writer.steps.equal(register, type(value), value)
+        else:
+            return None
+    return writer.made(call, tensors[0].plain)
+
+
+class _Writer:
+    """The instructions of a guess.
+
+    outside: (register, node) of the values from outside; leaves: the leaf tensors that get a place;
+    cells, versions, nodes, ways: registers of what the tensors are made of, in their order.
+    """
+
+    def __init__(self, run: Run, start: Start, count: int) -> None:
+        self.run, self.start = run, start
+        self.steps = steps = Assembly(2 + count)
+        self.of_run, self.era, *self.given = steps.arguments
+        self.token = steps.load(self.of_run, Run, "token")
+        self.in_run = {
+            name: steps.load(self.of_run, Run, name) for name in ("nodes", "grads", "held")
+        }
+        self.targets = steps.load(self.of_run, Run, "targets")
+        for name in self.in_run:
+            steps.length(self.in_run[name], getattr(start, name))
+        self.outside: list[tuple[Register, Node]] = []
+        self.leaves: list[tuple[Register, Any]] = []
+        self.cells: list[Register] = []
+        self.versions: list[Register] = []
+        self.nodes: list[Register] = []
+        self.ways: list[tuple[Register, Any] | None] = []
+
+    def tensor(self, x: Register, value: Any, node: Node) -> bool:
+        """Compare a tensor; False where it is one that no guess is made of."""
+        steps = self.steps
+        if value._base is not None or node.run is not self.run.token:
+            return False
+        steps.type(x, type(value))
+        steps.is_now(x, LazyTensor, "_base", None)
+        cell = steps.load(x, LazyTensor, "_cell")
+        steps.type(cell, Cell)
+        steps.is_now(cell, Cell, "shared", None)
+        there = steps.load(cell, Cell, "_node")
+        steps.type(there, Node)
+        self.cells.append(cell)
+        self.versions.append(steps.load(cell, Cell, "version"))
+        self.nodes.append(there)
+        return self._value(there, node) and self._edge(x, cell, value)
+
+    def _value(self, there: Register, node: Node) -> bool:
+        steps = self.steps
+        if node.place < self.start.nodes:
+            steps.same(steps.load(there, Node, "run"), self.token)
+            steps.number(steps.load(there, Node, "place"), node.place)
+            steps.same(steps.item(self.in_run["nodes"], node.place), there)
+            return True
+        if node.value is None or any(node is other for _, other in self.outside):
+            return False
+        steps.differ(steps.load(there, Node, "run"), self.token)
+        steps.differ(steps.load(there, Node, "value"), steps.constant(None))
+        steps.equal(steps.load(there, Node, "shape"), tuple, node.shape)
+        steps.is_now(there, Node, "dtype", node.dtype)
+        for register, _ in self.outside:
+            steps.differ(register, there)
+        self.outside.append((there, node))
+        return True
+
+    def _edge(self, x: Register, cell: Register, value: Any) -> bool:
+        """Compare where the gradient of a tensor goes."""
+        steps, made_by = self.steps, value._grad_fn
+        if made_by is not None:
+            if type(made_by) is not GradNode or made_by.run is not self.run.token:
+                return False
+            there = steps.load(x, LazyTensor, "_grad_fn")
+            steps.type(there, GradNode)
+            steps.same(steps.load(there, GradNode, "run"), self.token)
+            steps.number(steps.load(there, GradNode, "place"), made_by.place)
+            number = steps.load(x, LazyTensor, "_output_number")
+            steps.number(number, value._output_number)
+            self.ways.append((there, value._output_number))
+            return True
+        steps.is_now(x, LazyTensor, "_grad_fn", None)
+        steps.is_now(x, LazyTensor, "_requires_grad", value._requires_grad)
+        if not value._requires_grad:
+            self.ways.append(None)
+            return True
+        steps.is_now(cell, Cell, "fallback", None)
+        self.ways.append((x, 0))
+        number = (-2 - self.run.targets[id(value)]) // 2
+        if number < self.start.held:
+            steps.same(steps.item(self.in_run["held"], number), x)
+            return True
+        if any(value is other for _, other in self.leaves):
+            return False
+        for register, _ in self.leaves:
+            steps.differ(register, x)
+        steps.do(Do.UNKNOWN, self.targets, x)
+        self.leaves.append((x, value))
+        return True
+
+    def made(self, call: Call, plain: type) -> Callable[..., Any] | None:
+        """Go on with what the call makes."""
+        steps = self.steps
+        steps.hold()
+        self._enter()
+        first, first_grad = len(self.run.nodes), self.start.grads
+        nodes: list[Register] = []
+        for number, (point, operands, _, _) in enumerate(call.steps):
+            row = steps.tuple([nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands])
+            nodes.append(new_node(steps, point, row, self.token, steps.constant(first + number)))
+            steps.append(self.in_run["nodes"], nodes[-1])
+        cells = [self._cell(nodes[node]) for node, _, _ in call.results]
+        grads: list[Register] = []
+        for number, step in enumerate(call.steps):
+            if step[2] is not None:
+                own = [c for c, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
+                slots = self._grad(step, nodes[number], nodes, grads, own)
+                slots["cls"] = steps.constant(plain)
+                slots["place"] = steps.constant(first_grad + len(grads))
+                grads.append(steps.make(GradNode, slots))
+                steps.append(self.in_run["grads"], steps.weak(grads[-1]))
+        results = [
+            self._result(plain, call.steps[node][0], cell, grads, grad, output)
+            for cell, (node, grad, output) in zip(cells, call.results)
+        ]
+        steps.store(self.of_run, Run, "point", steps.constant(call.following))
+        steps.give(steps.tuple(results) if call.is_tuple else results[0])
+        return steps.function()
+
+    def _enter(self) -> None:
+        """Give places to values and leaves from outside, as `Run.place_of` does."""
+        steps = self.steps
+        for register, node in self.outside:
+            # The run first: see `Run.enter`.
+            steps.store(register, Node, "run", self.token)
+            steps.store(register, Node, "place", steps.constant(node.place))
+            steps.append(self.in_run["nodes"], register)
+        for register, leaf in self.leaves:
+            place = steps.constant(self.run.targets[id(leaf)])
+            steps.do(Do.ENTER, self.targets, register, place)
+            steps.append(self.in_run["held"], register)
+
+    def _cell(self, node: Register) -> Register:
+        steps, nothing = self.steps, self.steps.constant(None)
+        slots = {"_node": node, "era": self.era, "version": steps.constant(0)}
+        return steps.make(Cell, {**slots, "shared": nothing, "fallback": nothing})
+
+    def _grad(
+        self,
+        step: tuple,
+        node: Register,
+        nodes: list[Register],
+        grads: list[Register],
+        own: list[Register],
+    ) -> dict[str, Register]:
+        """The slots of a step's grad node. own: the cells of the results that it is of."""
+        steps = self.steps
+        point, operands, ways, saved = step
+        plan = point.grad
+        inputs = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
+        for number, stand_in in enumerate(plan.inputs):
+            if stand_in is not None:
+                inputs[number] = steps.constant(stand_in)
+        versions = [steps.tuple([self.cells[i], self.versions[i]]) for i in saved]
+        if point.op.saves_output:
+            versions += [steps.tuple([cell, steps.constant(0)]) for cell in own]
+        return {
+            "op": steps.constant(point.op),
+            "attrs": steps.constant(point.attrs),
+            "inputs": steps.tuple(inputs),
+            "edges": steps.tuple([self._way(way, grads) for way in ways]),
+            "output": node if plan.output is None else steps.constant(plan.output),
+            "output_types": steps.constant(plan.output_types),
+            "versions": steps.list(versions),
+            "hooks": steps.constant(None),
+            "released": steps.constant(False),
+            "order": steps.next(orders),
+            "run": self.token,
+        }
+
+    def _way(self, way: Any, grads: list[Register]) -> Register:
+        """An edge: see `Call`."""
+        steps = self.steps
+        if way is None:
+            return steps.constant(None)
+        if len(way) == 2:
+            return steps.tuple([grads[way[0]], steps.constant(way[1])])
+        given = self.ways[way[0]]
+        assert given is not None, "a way of an argument that has one"
+        return steps.tuple([given[0], steps.constant(given[1])])
+
+    def _result(
+        self,
+        plain: type,
+        point: Any,
+        cell: Register,
+        grads: list[Register],
+        grad: int | None,
+        output: int,
+    ) -> Register:
+        steps = self.steps
+        nothing, no = steps.constant(None), steps.constant(False)
+        slots = {
+            "_cell": cell,
+            "_shape": steps.constant(point.shape),
+            "_dtype": steps.constant(point.dtype),
+            "_grad_fn": nothing if grad is None else grads[grad],
+            "_output_number": steps.constant(output),
+            "_steps": steps.constant(()),
+        }
+        slots.update(dict.fromkeys(("_base", "_layout", "_cached", "_grad", "_leaf_hooks"), nothing))
+        slots.update(dict.fromkeys(("_requires_grad", "_moved", "_silent"), no))
+        return steps.make(plain, slots)
+
+
+def nbytes_from_outside(run: Run, start: Start) -> int:
+    """Bytes of the values that have got a place since."""
+    return sum(bytes_of(node.value) for node in run.nodes[start.nodes :])
