@@ -92,6 +92,7 @@ def _to_scalar(value: Any) -> Any:
 
 def _with_step_hooks(step: Callable) -> Callable:
     """`step` with the registered hooks around it."""
+    computes = getattr(step, "computes", False)
 
     @functools.wraps(step)
     def hooked_step(self: "Optimizer", *args: Any, **kwargs: Any) -> Any:
@@ -110,7 +111,8 @@ def _with_step_hooks(step: Callable) -> Callable:
                 )
             full_args, kwargs = result
         value = step(*full_args, **kwargs)
-        self._compute_step()
+        if not computes:
+            self._compute_step()
         for hook in chain(
             self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
         ):
@@ -203,7 +205,8 @@ class Optimizer:
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
-                    param.grad = None
+                    if param.grad is not None:
+                        param.grad = None
                     continue
                 if param.grad is None:
                     continue

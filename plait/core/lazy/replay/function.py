@@ -37,9 +37,18 @@ _INTS = {int}
 #: The uses of a known call after which it is expected.
 _GUESSED = (2, 32, 512)
 
-#: Asked at each call for what functions depend on besides their arguments; None: they depend on
-#: more than can be told.
-settings: list[Callable[[], Any]] = []
+
+class _Setting:
+    """ask: gives what functions depend on besides their arguments; None: they depend on more than
+    can be told. The face sets it."""
+
+    __slots__ = ("ask",)
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], Any] = tuple
+
+
+setting = _Setting()
 
 
 def one_step(function: F) -> F:
@@ -59,7 +68,7 @@ def one_step(function: F) -> F:
             guess is not None
             and guess.grad_enabled is modes.grad_enabled
             and guess.names == tuple(kwargs)
-            and guess.settings == [ask() for ask in settings]
+            and guess.setting is setting.ask()
         ):
             result = guess.call(run, watch.era, *args, *kwargs.values())
             if result is not NotImplemented:
@@ -130,7 +139,7 @@ def _guess(
         call,
         tuple(kwargs),
         modes.grad_enabled,
-        [ask() for ask in settings],
+        setting.ask(),
         nbytes_from_outside(run, start),
         checks,
     )
@@ -221,11 +230,10 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             edges.append(None)
         tensors.append(value)
         nodes.append(node)
-    for ask in settings:
-        setting = ask()
-        if setting is None:
-            return None, tensors, nodes, edges
-        key.append(setting)
+    present = setting.ask()
+    if present is None:
+        return None, tensors, nodes, edges
+    key.append(present)
     way = tuple(key)
     return run.with_specs(way) if run.specs else way, tensors, nodes, edges
 

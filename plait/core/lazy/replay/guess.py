@@ -41,25 +41,25 @@ class Guess:
     """What a call is expected to be.
 
     call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
-    arguments. settings: what the functions of `function.settings` are to give. nbytes: of the
+    arguments. setting: what `function.setting` is to give. nbytes: of the
     values from outside. checks: places of the nodes that have to be checked.
     """
 
-    __slots__ = ("call", "checks", "grad_enabled", "names", "nbytes", "settings")
+    __slots__ = ("call", "checks", "grad_enabled", "names", "nbytes", "setting")
 
     def __init__(
         self,
         call: Callable[..., Any],
         names: tuple[str, ...],
         grad_enabled: bool,
-        settings: list[Any],
+        setting: Any,
         nbytes: int,
         checks: list[int],
     ) -> None:
         self.call = call
         self.names = names
         self.grad_enabled = grad_enabled
-        self.settings = settings
+        self.setting = setting
         self.nbytes = nbytes
         self.checks = checks
 
