@@ -210,6 +210,7 @@ class AutogradMethods(LazyTensor):
             raise error(
                 RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
+        LazyTensor.grads_are_watched = True
         hooks = vars(self).setdefault("_post_accumulate_hooks", OrderedDict())
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook

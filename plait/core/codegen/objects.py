@@ -46,6 +46,8 @@ class Do(enum.IntEnum):
     WEAK = 17  # to, object: a weak reference
     COUNT = 18  # to, an int, number: their sum as an int
     EQUAL = 19  # a, b: are equal, as Python's == says
+    PART = 20  # to, tuple, index, which the tuple must have
+    ENTRY = 21  # to, dict, key: what is there, which must be something
 
 
 class Api(enum.IntEnum):
@@ -65,6 +67,7 @@ class Api(enum.IntEnum):
     PyDict_SetItem = 11
     PyBytes_FromStringAndSize = 12
     PyObject_RichCompareBool = 13
+    PyDict_GetItemWithError = 14
 
 
 class Head(enum.IntEnum):
@@ -98,6 +101,7 @@ _SIGNATURES = {
     Api.PyDict_SetItem: "i32 (ptr, ptr, ptr)",
     Api.PyBytes_FromStringAndSize: "ptr (ptr, i64)",
     Api.PyObject_RichCompareBool: "i32 (ptr, ptr, i32)",
+    Api.PyDict_GetItemWithError: "ptr (ptr, ptr)",
 }
 
 
@@ -105,7 +109,7 @@ class Layout(enum.IntEnum):
     """What the machine must know of CPython's objects; the numbers are found at run time."""
 
     TYPE = 0  # any object: its type
-    SIZE = 1  # list: how many items
+    SIZE = 1  # list, tuple: how many items
     LIST_ITEMS = 2  # list: the address of its items
     TUPLE_ITEMS = 3  # tuple: where its items begin
     BYTES = 4  # bytes: where they begin
@@ -256,6 +260,22 @@ class _Machine(_Writer):
         self.unless(f.let(f"icmp ult i64 {index}, {size}"), "miss")
         items = self.field(what, self.layout[Layout.LIST_ITEMS])
         f.store("ptr", f.load("ptr", f.at(items, index, "ptr"), 8), self.at(1), 8)
+        self.go_on("4")
+
+    def _part(self) -> None:
+        f = self.f
+        what, index = self.register(2), self.word(3)
+        size = self.field(what, self.layout[Layout.SIZE], "i64")
+        self.unless(f.let(f"icmp ult i64 {index}, {size}"), "miss")
+        offset = self.layout[Layout.TUPLE_ITEMS]
+        items = f.let(f"getelementptr i8, ptr {what}, i64 {offset}")
+        f.store("ptr", f.load("ptr", f.at(items, index, "ptr"), 8), self.at(1), 8)
+        self.go_on("4")
+
+    def _entry(self) -> None:
+        found = self.api(Api.PyDict_GetItemWithError, self.register(2), self.register(3))
+        self.is_there(found, "miss")
+        self.f.store("ptr", found, self.at(1), 8)
         self.go_on("4")
 
     def _same(self) -> None:

@@ -209,12 +209,28 @@ class Assembly:
         self.do(Do.ITEM, register, value, index)
         return register
 
+    def part(self, value: Register, index: int) -> Register:
+        """An item of a tuple."""
+        register = self._new()
+        self.do(Do.PART, register, value, index)
+        return register
+
+    def entry(self, value: Register, key: Any) -> Register:
+        """What a dict has under a constant key, whose comparison must not run Python code."""
+        register = self._new()
+        self.do(Do.ENTRY, register, value, self.constant(key))
+        return register
+
     def same(self, a: Register, b: Register) -> None:
         self.do(Do.SAME, a, b)
 
     def is_now(self, value: Register, kind: type, slot: str, constant: Any) -> None:
         """Require a slot to hold this very object."""
         self.same(self.load(value, kind, slot), self.constant(constant))
+
+    def isnt(self, value: Register, constant: Any) -> None:
+        """Require anything but this very object."""
+        self.do(Do.DIFFER, value, self.constant(constant))
 
     def type(self, value: Register, kind: type) -> None:
         self.do(Do.TYPE, value, self.constant(kind))
@@ -227,6 +243,10 @@ class Assembly:
         Python code."""
         self.type(value, kind)
         self.do(Do.EQUAL, value, self.constant(constant))
+
+    def equal_to(self, a: Register, b: Register) -> None:
+        """Require two ints to be equal."""
+        self.do(Do.EQUAL, a, b)
 
     def number(self, value: Register, number: int) -> None:
         """Require an int to be this one."""

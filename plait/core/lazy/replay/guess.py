@@ -16,10 +16,11 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
+from plait.core.lazy.replay.assembly import Steps
 from plait.core.lazy.replay.run import Run, bytes_of
-from plait.core.lazy.replay.unroll import Call, new_node
+from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
-from plait.core.runtime.objects import Assembly, Register
+from plait.core.runtime.objects import Register
 
 #: Classes whose instances are compared as such.
 _COMPARED = (int, bool, str, float)
@@ -41,8 +42,8 @@ class Guess:
     """What a call is expected to be.
 
     call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
-    arguments. setting: what `function.setting` is to give. nbytes: of the
-    values from outside. checks: places of the nodes that have to be checked.
+    arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
+    checks: places of the nodes that have to be checked.
     """
 
     __slots__ = ("call", "checks", "grad_enabled", "names", "nbytes", "setting")
@@ -71,7 +72,7 @@ def expect(
     their places, but whose nodes are not made yet. None where that cannot be told in advance."""
     writer = _Writer(run, start, len(values))
     found = iter(zip(tensors, nodes))
-    for register, value in zip(writer.given, values):
+    for register, value in zip(writer.steps.given, values):
         if isinstance(value, LazyTensor):
             if not writer.tensor(register, value, next(found)[1]):
                 return None
@@ -88,22 +89,19 @@ def expect(
 class _Writer:
     """The instructions of a guess.
 
-    outside: (register, node) of the values from outside; leaves: the leaf tensors that get a place;
-    cells, versions, nodes, ways: registers of what the tensors are made of, in their order.
+    leaves: the leaf tensors that get a place; cells, versions, nodes, ways: registers of what the
+    tensors are made of, in their order.
     """
 
     def __init__(self, run: Run, start: Start, count: int) -> None:
         self.run, self.start = run, start
-        self.steps = steps = Assembly(2 + count)
-        self.of_run, self.era, *self.given = steps.arguments
-        self.token = steps.load(self.of_run, Run, "token")
-        self.in_run = {
-            name: steps.load(self.of_run, Run, name) for name in ("nodes", "grads", "held")
-        }
-        self.targets = steps.load(self.of_run, Run, "targets")
-        for name in self.in_run:
-            steps.length(self.in_run[name], getattr(start, name))
-        self.outside: list[tuple[Register, Node]] = []
+        self.steps = steps = Steps(count)
+        self.grads = steps.load(steps.run, Run, "grads")
+        self.held = steps.load(steps.run, Run, "held")
+        self.targets = steps.load(steps.run, Run, "targets")
+        steps.length(steps.nodes, start.nodes)
+        steps.length(self.grads, start.grads)
+        steps.length(self.held, start.held)
         self.leaves: list[tuple[Register, Any]] = []
         self.cells: list[Register] = []
         self.versions: list[Register] = []
@@ -116,34 +114,11 @@ class _Writer:
         if value._base is not None or node.run is not self.run.token:
             return False
         steps.type(x, type(value))
-        steps.is_now(x, LazyTensor, "_base", None)
-        cell = steps.load(x, LazyTensor, "_cell")
-        steps.type(cell, Cell)
-        steps.is_now(cell, Cell, "shared", None)
-        there = steps.load(cell, Cell, "_node")
-        steps.type(there, Node)
+        cell, there = steps.contents(x)
         self.cells.append(cell)
         self.versions.append(steps.load(cell, Cell, "version"))
         self.nodes.append(there)
-        return self._value(there, node) and self._edge(x, cell, value)
-
-    def _value(self, there: Register, node: Node) -> bool:
-        steps = self.steps
-        if node.place < self.start.nodes:
-            steps.same(steps.load(there, Node, "run"), self.token)
-            steps.number(steps.load(there, Node, "place"), node.place)
-            steps.same(steps.item(self.in_run["nodes"], node.place), there)
-            return True
-        if node.value is None or any(node is other for _, other in self.outside):
-            return False
-        steps.differ(steps.load(there, Node, "run"), self.token)
-        steps.differ(steps.load(there, Node, "value"), steps.constant(None))
-        steps.equal(steps.load(there, Node, "shape"), tuple, node.shape)
-        steps.is_now(there, Node, "dtype", node.dtype)
-        for register, _ in self.outside:
-            steps.differ(register, there)
-        self.outside.append((there, node))
-        return True
+        return steps.place(there, node, self.start.nodes) and self._edge(x, cell, value)
 
     def _edge(self, x: Register, cell: Register, value: Any) -> bool:
         """Compare where the gradient of a tensor goes."""
@@ -153,7 +128,7 @@ class _Writer:
                 return False
             there = steps.load(x, LazyTensor, "_grad_fn")
             steps.type(there, GradNode)
-            steps.same(steps.load(there, GradNode, "run"), self.token)
+            steps.same(steps.load(there, GradNode, "run"), steps.token)
             steps.number(steps.load(there, GradNode, "place"), made_by.place)
             number = steps.load(x, LazyTensor, "_output_number")
             steps.number(number, value._output_number)
@@ -168,7 +143,7 @@ class _Writer:
         self.ways.append((x, 0))
         number = (-2 - self.run.targets[id(value)]) // 2
         if number < self.start.held:
-            steps.same(steps.item(self.in_run["held"], number), x)
+            steps.same(steps.item(self.held, number), x)
             return True
         if any(value is other for _, other in self.leaves):
             return False
@@ -182,50 +157,45 @@ class _Writer:
         """Go on with what the call makes."""
         steps = self.steps
         steps.hold()
-        self._enter()
-        first, first_grad = len(self.run.nodes), self.start.grads
-        nodes: list[Register] = []
-        for number, (point, operands, _, _) in enumerate(call.steps):
-            row = steps.tuple([nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands])
-            nodes.append(new_node(steps, point, row, self.token, steps.constant(first + number)))
-            steps.append(self.in_run["nodes"], nodes[-1])
-        cells = [self._cell(nodes[node]) for node, _, _ in call.results]
-        grads: list[Register] = []
-        for number, step in enumerate(call.steps):
-            if step[2] is not None:
-                own = [c for c, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
-                slots = self._grad(step, nodes[number], nodes, grads, own)
-                slots["cls"] = steps.constant(plain)
-                slots["place"] = steps.constant(first_grad + len(grads))
-                grads.append(steps.make(GradNode, slots))
-                steps.append(self.in_run["grads"], steps.weak(grads[-1]))
-        results = [
-            self._result(plain, call.steps[node][0], cell, grads, grad, output)
-            for cell, (node, grad, output) in zip(cells, call.results)
-        ]
-        steps.store(self.of_run, Run, "point", steps.constant(call.following))
-        steps.give(steps.tuple(results) if call.is_tuple else results[0])
-        return steps.function()
-
-    def _enter(self) -> None:
-        """Give places to values and leaves from outside, as `Run.place_of` does."""
-        steps = self.steps
-        for register, node in self.outside:
-            # The run first: see `Run.enter`.
-            steps.store(register, Node, "run", self.token)
-            steps.store(register, Node, "place", steps.constant(node.place))
-            steps.append(self.in_run["nodes"], register)
+        steps.enter_outside()
         for register, leaf in self.leaves:
             place = steps.constant(self.run.targets[id(leaf)])
             steps.do(Do.ENTER, self.targets, register, place)
-            steps.append(self.in_run["held"], register)
+            steps.append(self.held, register)
+        first = len(self.run.nodes)
+        nodes: list[Register] = []
+        for number, (point, operands, _, _) in enumerate(call.steps):
+            row = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
+            nodes.append(steps.node(point, row, first + number))
+        cells = [steps.cell(nodes[node]) for node, _, _ in call.results]
+        grads = self._grad_nodes(call, nodes, cells, plain)
+        results = [
+            steps.tensor(
+                plain, cell, call.steps[node][0], None if grad is None else grads[grad], output
+            )
+            for cell, (node, grad, output) in zip(cells, call.results)
+        ]
+        steps.store(steps.run, Run, "point", steps.constant(call.following))
+        steps.give(steps.tuple(results) if call.is_tuple else results[0])
+        return steps.function()
 
-    def _cell(self, node: Register) -> Register:
-        steps, nothing = self.steps, self.steps.constant(None)
-        slots = {"_node": node, "era": self.era, "version": steps.constant(0)}
-        return steps.make(Cell, {**slots, "shared": nothing, "fallback": nothing})
+    def _grad_nodes(
+        self, call: Call, nodes: list[Register], cells: list[Register], plain: type
+    ) -> list[Register]:
+        steps = self.steps
+        grads: list[Register] = []
+        for number, step in enumerate(call.steps):
+            if step[2] is None:
+                continue
+            own = [cell for cell, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
+            slots = self._grad_slots(step, nodes[number], nodes, grads, own)
+            slots["cls"] = steps.constant(plain)
+            slots["place"] = steps.constant(self.start.grads + len(grads))
+            grads.append(steps.make(GradNode, slots))
+            steps.append(self.grads, steps.weak(grads[-1]))
+        return grads
 
-    def _grad(
+    def _grad_slots(
         self,
         step: tuple,
         node: Register,
@@ -255,7 +225,7 @@ class _Writer:
             "hooks": steps.constant(None),
             "released": steps.constant(False),
             "order": steps.next(orders),
-            "run": self.token,
+            "run": steps.token,
         }
 
     def _way(self, way: Any, grads: list[Register]) -> Register:
@@ -268,29 +238,6 @@ class _Writer:
         given = self.ways[way[0]]
         assert given is not None, "a way of an argument that has one"
         return steps.tuple([given[0], steps.constant(given[1])])
-
-    def _result(
-        self,
-        plain: type,
-        point: Any,
-        cell: Register,
-        grads: list[Register],
-        grad: int | None,
-        output: int,
-    ) -> Register:
-        steps = self.steps
-        nothing, no = steps.constant(None), steps.constant(False)
-        slots = {
-            "_cell": cell,
-            "_shape": steps.constant(point.shape),
-            "_dtype": steps.constant(point.dtype),
-            "_grad_fn": nothing if grad is None else grads[grad],
-            "_output_number": steps.constant(output),
-            "_steps": steps.constant(()),
-        }
-        slots.update(dict.fromkeys(("_base", "_layout", "_cached", "_grad", "_leaf_hooks"), nothing))
-        slots.update(dict.fromkeys(("_requires_grad", "_moved", "_silent"), no))
-        return steps.make(plain, slots)
 
 
 def nbytes_from_outside(run: Run, start: Start) -> int:

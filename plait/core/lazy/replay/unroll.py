@@ -8,7 +8,7 @@ its own, and compiled once: a third of the time per node.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.tree import Point
-from plait.core.runtime.objects import Assembly, Register
+from plait.core.runtime.objects import Assembly
 
 #: The file that errors find the source in: one of the package's own.
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<a repeated step>")
@@ -110,6 +110,9 @@ class Recipes:
     def __len__(self) -> int:
         return len(self._recipes)
 
+    def __iter__(self) -> Iterator[Recipe]:
+        return iter(self._recipes)
+
     def make(self, values: list[Any], token: Owner, place: int) -> None:
         """Append the nodes to the values; the first gets this place in the run of the token."""
         if self._functions is None:
@@ -159,6 +162,8 @@ class Recipes:
 
 def _assembled(base: int, first: int, recipes: list[Recipe]) -> Callable[..., Any] | None:
     """The function for the object machine; None where there is none."""
+    from plait.core.lazy.replay.assembly import new_node  # not at the top: it imports tensors
+
     steps = Assembly(3)
     values, token, place = steps.arguments
     outside = sorted({i for recipe in recipes for i in recipe.operands if i < base})
@@ -171,25 +176,6 @@ def _assembled(base: int, first: int, recipes: list[Recipe]) -> Callable[..., An
         steps.append(values, known[base + number])
     steps.give(steps.constant(None))
     return steps.function()
-
-
-def new_node(
-    steps: Assembly, made: Any, operands: Register, token: Register, place: Register
-) -> Register:
-    """The instructions for the node of a recipe or of a point of the tree."""
-    nothing = steps.constant(None)
-    slots = {
-        "op": steps.constant(made.op),
-        "inputs": operands,
-        "attrs": steps.constant(made.attrs),
-        "shape": steps.constant(made.shape),
-        "dtype": steps.constant(made.dtype),
-        "value": nothing,
-        "source": nothing,
-        "run": token,
-        "place": place,
-    }
-    return steps.make(Node, slots)
 
 
 class Call:

@@ -1,0 +1,130 @@
+"""Instructions for the object machine that compare and make what recording is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plait.core.ir.node import Node
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import GradNode
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.tensor import LazyTensor
+from plait.core.runtime.objects import Assembly, Register
+
+
+class Steps(Assembly):
+    """Instructions of a function whose first argument is the run, and whose second is the era of
+    new cells.
+
+    nodes, grads, held: of the run. outside: (register, node) of the values from outside that are to
+    get places.
+    """
+
+    def __init__(self, arguments: int) -> None:
+        super().__init__(2 + arguments)
+        self.run, self.era, *self.given = self.arguments
+        self.token = self.load(self.run, Run, "token")
+        self.nodes = self.load(self.run, Run, "nodes")
+        self.outside: list[tuple[Register, Node]] = []
+
+    # -- comparing -------------------------------------------------------------------------------
+
+    def contents(self, tensor: Register) -> tuple[Register, Register]:
+        """(cell, node) of a tensor that is no view, and whose memory nothing else sees."""
+        self.is_now(tensor, LazyTensor, "_base", None)
+        cell = self.load(tensor, LazyTensor, "_cell")
+        self.type(cell, Cell)
+        self.is_now(cell, Cell, "shared", None)
+        node = self.load(cell, Cell, "_node")
+        self.type(node, Node)
+        return cell, node
+
+    def place(self, there: Register, node: Node, before: int) -> bool:
+        """Compare where a value is: in the run, or outside if it got its place after so many;
+        False where that cannot be told in advance."""
+        if node.place < before:
+            self.same(self.load(there, Node, "run"), self.token)
+            self.number(self.load(there, Node, "place"), node.place)
+            self.same(self.item(self.nodes, node.place), there)
+            return True
+        if node.value is None or any(node is other for _, other in self.outside):
+            return False
+        self.differ(self.load(there, Node, "run"), self.token)
+        self.isnt(self.load(there, Node, "value"), None)
+        self.equal(self.load(there, Node, "shape"), tuple, node.shape)
+        self.is_now(there, Node, "dtype", node.dtype)
+        for register, _ in self.outside:
+            self.differ(register, there)
+        self.outside.append((there, node))
+        return True
+
+    # -- making ----------------------------------------------------------------------------------
+
+    def enter_outside(self) -> None:
+        """Give places to the values from outside."""
+        for register, node in self.outside:
+            self.enter(register, node.place)
+
+    def enter(self, node: Register, place: int) -> None:
+        """Give a node that is there a place; the run first: see `Run.enter`."""
+        self.store(node, Node, "run", self.token)
+        self.store(node, Node, "place", self.constant(place))
+        self.append(self.nodes, node)
+
+    def node(self, made: Any, operands: list[Register], place: int) -> Register:
+        """The node of a recipe, or of a point of the tree."""
+        row = self.tuple(operands)
+        node = new_node(self, made, row, self.token, self.constant(place))
+        self.append(self.nodes, node)
+        return node
+
+    def cell(self, node: Register) -> Register:
+        nothing = self.constant(None)
+        slots = {"_node": node, "era": self.era, "version": self.constant(0)}
+        return self.make(Cell, {**slots, "shared": nothing, "fallback": nothing})
+
+    def tensor(
+        self, plain: type, cell: Register, made: Any, grad: Register | None = None, output: int = 0
+    ) -> Register:
+        """A base tensor over a cell, of what a recipe or point makes; its gradient goes to an
+        output of a grad node."""
+        nothing, no = self.constant(None), self.constant(False)
+        slots = {
+            "_cell": cell,
+            "_shape": self.constant(made.shape),
+            "_dtype": self.constant(made.dtype),
+            "_grad_fn": nothing if grad is None else grad,
+            "_output_number": self.constant(output),
+            "_steps": self.constant(()),
+        }
+        slots.update(dict.fromkeys(("_base", "_layout", "_cached", "_grad", "_leaf_hooks"), nothing))
+        slots.update(dict.fromkeys(("_requires_grad", "_moved", "_silent"), no))
+        return self.make(plain, slots)
+
+    def release(self, grad: Register, op: Any) -> None:
+        """Let go what a grad node keeps: `GradNode.release`."""
+        self.store(grad, GradNode, "run", self.constant(None))
+        if op.saved_inputs or op.saves_output or op.vjp is None:
+            self.store(grad, GradNode, "released", self.constant(True))
+            self.store(grad, GradNode, "inputs", self.constant(()))
+            self.store(grad, GradNode, "output", self.constant(()))
+            self.store(grad, GradNode, "versions", self.list([]))
+
+
+def new_node(
+    steps: Assembly, made: Any, operands: Register, token: Register, place: Register
+) -> Register:
+    """The instructions for the node of a recipe, or of a point of the tree."""
+    nothing = steps.constant(None)
+    slots = {
+        "op": steps.constant(made.op),
+        "inputs": operands,
+        "attrs": steps.constant(made.attrs),
+        "shape": steps.constant(made.shape),
+        "dtype": steps.constant(made.dtype),
+        "value": nothing,
+        "source": nothing,
+        "run": token,
+        "place": place,
+    }
+    return steps.make(Node, slots)
