@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from plait.core.ir.dtypes import float32
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -205,8 +206,10 @@ class Optimizer:
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
-                    if param.grad is not None:
-                        param.grad = None
+                    if watch.active is None:
+                        param._grad = None
+                    else:
+                        param.grad = None  # a capture wants to know
                     continue
                 if param.grad is None:
                     continue
