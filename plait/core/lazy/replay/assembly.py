@@ -51,7 +51,7 @@ class Steps(Assembly):
             return False
         self.differ(self.load(there, Node, "run"), self.token)
         self.isnt(self.load(there, Node, "value"), None)
-        self.equal(self.load(there, Node, "shape"), tuple, node.shape)
+        self.equal(self.load(there, Node, "shape"), type(node.shape), node.shape)
         self.is_now(there, Node, "dtype", node.dtype)
         for register, _ in self.outside:
             self.differ(register, there)
