@@ -70,13 +70,20 @@ def one_step(function: F) -> F:
             and guess.names == tuple(kwargs)
             and guess.setting is setting.ask()
         ):
-            result = guess.call(run, watch.era, *args, *kwargs.values())
+            given = (*args, *kwargs.values()) if kwargs else args
+            if guess.has_views and _read_views(given) and threads.run is not run:
+                return call(*args, **kwargs)
+            result = guess.call(run, watch.era, *given)
             if result is not NotImplemented:
                 threads.bytes += guess.nbytes
                 for place in guess.checks:
                     check(run.nodes[place])
                 return result
         start = Start(run)
+        if _read_views(args):
+            if threads.run is not run:
+                return call(*args, **kwargs)
+            start.after_views(run)
         values: list[Any] = [function, modes.grad_enabled, *args]
         if kwargs:
             for name in kwargs:
@@ -113,6 +120,16 @@ def one_step(function: F) -> F:
     return call  # type: ignore[return-value]  # the same signature
 
 
+def _read_views(values: tuple) -> bool:
+    """Take the steps of the views among the arguments of a call; whether there are any."""
+    found = False
+    for value in values:
+        if isinstance(value, LazyTensor) and value._base is not None:
+            value.value()
+            found = True
+    return found
+
+
 def _guess(
     run: Run,
     start: Start,
@@ -124,7 +141,8 @@ def _guess(
     known: Call,
 ) -> None:
     """Expect that the next call from the same point on is as this one."""
-    call = expect(run, start, [*args, *kwargs.values()], tensors, nodes, known)
+    values = [*args, *kwargs.values()]
+    call = expect(run, start, values, tensors, nodes, known)
     if call is None:
         return
     first = len(run.nodes)
@@ -142,6 +160,7 @@ def _guess(
         setting.ask(),
         nbytes_from_outside(run, start),
         checks,
+        any(x._base is not None for x in tensors),
     )
 
 
@@ -192,7 +211,7 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key.append(value)  # the function itself
             continue
         cell = value._cell
-        if type(run) is Block and value._base is not None:
+        if value._base is not None:
             found = _view(run, value, key)
             if found is None:
                 return None, tensors, nodes, edges
@@ -238,9 +257,9 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
     return run.with_specs(way) if run.specs else way, tensors, nodes, edges
 
 
-def _view(run: Block, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
+def _view(run: Run, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
     """Node and edge of a view, whose places are added to a key; None where it is more than steps
-    from a base. The steps of a view are steps of the block, taken before the call."""
+    from a base. The steps of a view are steps of the run, taken before the call."""
     cell = value._cell
     if cell.shared is not None or not type(value).is_dense or value._requires_grad:
         return None
@@ -248,12 +267,16 @@ def _view(run: Block, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
         return None
     node, edge = value.value()
     if run is not threads.run:
-        run.lost = run.branched = True
+        run.lost = True
+        if type(run) is Block:
+            run.branched = True
+        return None
+    if run.lost:
         return None
     key.append(run.place_of(node))
     if edge is None:
         key.append(-1)
-    elif type(edge[0]) is GradNode and edge[0].run is run:
+    elif type(edge[0]) is GradNode and edge[0].run is run.token:
         key += (edge[0].place, edge[1])
     else:
         key += (run.place_of_target(edge[0]), edge[1])

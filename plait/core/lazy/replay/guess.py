@@ -37,16 +37,23 @@ class Start:
         self.grads = len(run.grads)
         self.held = len(run.held)
 
+    def after_views(self, run: Run) -> None:
+        """Count anew, after the steps of the views among the arguments."""
+        self.nodes = len(run.nodes)
+        self.grads = len(run.grads)
+        self.held = len(run.held)
+
 
 class Guess:
     """What a call is expected to be.
 
     call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
     arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
-    checks: places of the nodes that have to be checked.
+    checks: places of the nodes that have to be checked. has_views: whether there are
+    arguments that are views, which are to be read before.
     """
 
-    __slots__ = ("call", "checks", "grad_enabled", "names", "nbytes", "setting")
+    __slots__ = ("call", "checks", "grad_enabled", "has_views", "names", "nbytes", "setting")
 
     def __init__(
         self,
@@ -56,6 +63,7 @@ class Guess:
         setting: Any,
         nbytes: int,
         checks: list[int],
+        has_views: bool,
     ) -> None:
         self.call = call
         self.names = names
@@ -63,6 +71,7 @@ class Guess:
         self.setting = setting
         self.nbytes = nbytes
         self.checks = checks
+        self.has_views = has_views
 
 
 def expect(
@@ -111,14 +120,53 @@ class _Writer:
     def tensor(self, x: Register, value: Any, node: Node) -> bool:
         """Compare a tensor; False where it is one that no guess is made of."""
         steps = self.steps
-        if value._base is not None or node.run is not self.run.token:
+        if node.run is not self.run.token:
             return False
         steps.type(x, type(value))
+        if value._base is not None:
+            return self._view(x, value, node)
         cell, there = steps.contents(x)
         self.cells.append(cell)
         self.versions.append(steps.load(cell, Cell, "version"))
         self.nodes.append(there)
         return steps.place(there, node, self.start.nodes) and self._edge(x, cell, value)
+
+    def _view(self, x: Register, value: Any, node: Node) -> bool:
+        """Compare a view of a base. It has been read just before, so that what it keeps is its
+        present value (see `LazyTensor.value`)."""
+        steps = self.steps
+        steps.isnt(steps.load(x, LazyTensor, "_base"), None)
+        steps.is_now(x, LazyTensor, "_requires_grad", False)
+        cell = steps.load(x, LazyTensor, "_cell")
+        steps.type(cell, Cell)
+        steps.is_now(cell, Cell, "shared", None)
+        kept = steps.load(x, LazyTensor, "_cached")
+        steps.type(kept, tuple)
+        there, edge = steps.part(kept, 2), steps.part(kept, 3)
+        steps.type(there, Node)
+        self.cells.append(cell)
+        self.versions.append(steps.load(cell, Cell, "version"))
+        self.nodes.append(there)
+        present = value.edge()
+        if present is None:
+            steps.same(edge, steps.constant(None))
+            self.ways.append(None)
+        else:
+            made_by, number = present
+            if type(made_by) is not GradNode or made_by.run is not self.run.token:
+                return False
+            steps.type(edge, tuple)
+            steps.number(steps.part(edge, 1), number)
+            self._made_by(steps.part(edge, 0), made_by, number)
+        return steps.place(there, node, self.start.nodes)
+
+    def _made_by(self, there: Register, made_by: GradNode, number: int) -> None:
+        """Compare the grad node of a tensor."""
+        steps = self.steps
+        steps.type(there, GradNode)
+        steps.same(steps.load(there, GradNode, "run"), steps.token)
+        steps.number(steps.load(there, GradNode, "place"), made_by.place)
+        self.ways.append((there, number))
 
     def _edge(self, x: Register, cell: Register, value: Any) -> bool:
         """Compare where the gradient of a tensor goes."""
@@ -126,13 +174,9 @@ class _Writer:
         if made_by is not None:
             if type(made_by) is not GradNode or made_by.run is not self.run.token:
                 return False
-            there = steps.load(x, LazyTensor, "_grad_fn")
-            steps.type(there, GradNode)
-            steps.same(steps.load(there, GradNode, "run"), steps.token)
-            steps.number(steps.load(there, GradNode, "place"), made_by.place)
             number = steps.load(x, LazyTensor, "_output_number")
             steps.number(number, value._output_number)
-            self.ways.append((there, value._output_number))
+            self._made_by(steps.load(x, LazyTensor, "_grad_fn"), made_by, value._output_number)
             return True
         steps.is_now(x, LazyTensor, "_grad_fn", None)
         steps.is_now(x, LazyTensor, "_requires_grad", value._requires_grad)
