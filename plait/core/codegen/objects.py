@@ -48,6 +48,8 @@ class Do(enum.IntEnum):
     EQUAL = 19  # a, b: are equal, as Python's == says
     PART = 20  # to, tuple, index, which the tuple must have
     ENTRY = 21  # to, dict, key: what is there, which must be something
+    EITHER = 22  # a, b, c: a is one of the others
+    PUT = 23  # list, index, value: instead of what was there
 
 
 class Api(enum.IntEnum):
@@ -68,6 +70,7 @@ class Api(enum.IntEnum):
     PyBytes_FromStringAndSize = 12
     PyObject_RichCompareBool = 13
     PyDict_GetItemWithError = 14
+    PyList_SetItem = 15
 
 
 class Head(enum.IntEnum):
@@ -102,6 +105,7 @@ _SIGNATURES = {
     Api.PyBytes_FromStringAndSize: "ptr (ptr, i64)",
     Api.PyObject_RichCompareBool: "i32 (ptr, ptr, i32)",
     Api.PyDict_GetItemWithError: "ptr (ptr, ptr)",
+    Api.PyList_SetItem: "i32 (ptr, i64, ptr)",
 }
 
 
@@ -286,6 +290,13 @@ class _Machine(_Writer):
         self.unless(self.f.let(f"icmp ne ptr {self.register(1)}, {self.register(2)}"), "miss")
         self.go_on("3")
 
+    def _either(self) -> None:
+        f = self.f
+        a, b, c = (self.register(i) for i in (1, 2, 3))
+        first, second = f.let(f"icmp eq ptr {a}, {b}"), f.let(f"icmp eq ptr {a}, {c}")
+        self.unless(f.let(f"or i1 {first}, {second}"), "miss")
+        self.go_on("4")
+
     def _type(self) -> None:
         kind = self.field(self.register(1), self.layout[Layout.TYPE])
         self.unless(self.f.let(f"icmp eq ptr {kind}, {self.register(2)}"), "miss")
@@ -331,7 +342,7 @@ class _Machine(_Writer):
             self.api(Api.Py_IncRef, f.load("ptr", f.at("%registers", loop.index, "ptr"), 8))
         self.go_on("3")
 
-    def _put(self, target: str, offset: str, value: str) -> None:
+    def _fill(self, target: str, offset: str, value: str) -> None:
         """Store into a slot that is empty."""
         self.api(Api.Py_IncRef, value)
         self.f.store("ptr", value, self.f.let(f"getelementptr i8, ptr {target}, i64 {offset}"), 8)
@@ -339,7 +350,7 @@ class _Machine(_Writer):
     def _store(self) -> None:
         target, offset = self.register(1), self.word(2)
         before = self.field(target, offset)
-        self._put(target, offset, self.register(3))
+        self._fill(target, offset, self.register(3))
         self.api(Api.Py_DecRef, before)
         self.go_on("4")
 
@@ -347,6 +358,13 @@ class _Machine(_Writer):
         done = self.api(Api.PyList_Append, self.register(1), self.register(2))
         self.unless(self.f.let(f"icmp eq i32 {done}, 0"), "failed")
         self.go_on("3")
+
+    def _put(self) -> None:
+        value = self.register(3)
+        self.api(Api.Py_IncRef, value)  # which the list then has
+        done = self.api(Api.PyList_SetItem, self.register(1), self.word(2), value)
+        self.unless(self.f.let(f"icmp eq i32 {done}, 0"), "failed")
+        self.go_on("4")
 
     def _enter(self) -> None:
         key = self._address_of(2)
@@ -362,7 +380,7 @@ class _Machine(_Writer):
         count = self.word(3)
         with f.loop("0", count) as loop:
             pair = f.add(f.mul(loop.index, "2"), "4")
-            self._put(made, self.word(pair), self.register(f.add(pair, "1")))
+            self._fill(made, self.word(pair), self.register(f.add(pair, "1")))
         self.go_on(f.add(f.mul(count, "2"), "4"))
 
     def _filled(self, made: str, items: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait.core.codegen.objects import Do
 from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.tensor import LazyTensor
+from plait.core.ops.source import FULL
 from plait.core.runtime.objects import Assembly, Register
 
 
@@ -26,6 +28,8 @@ class Steps(Assembly):
         self.token = self.load(self.run, Run, "token")
         self.nodes = self.load(self.run, Run, "nodes")
         self.outside: list[tuple[Register, Node]] = []
+        #: (register, place) of nodes of the run that it may have dropped after a launch.
+        self.dropped: list[tuple[Register, int]] = []
 
     # -- comparing -------------------------------------------------------------------------------
 
@@ -45,12 +49,20 @@ class Steps(Assembly):
         if node.place < before:
             self.same(self.load(there, Node, "run"), self.token)
             self.number(self.load(there, Node, "place"), node.place)
-            self.same(self.item(self.nodes, node.place), there)
+            held = self.item(self.nodes, node.place)
+            if node.value is None:
+                self.same(held, there)
+            else:
+                self.do(Do.EITHER, held, there, self.constant(None))
+                self.dropped.append((there, node.place))
             return True
-        if node.value is None or any(node is other for _, other in self.outside):
+        if any(node is other for _, other in self.outside):
             return False
         self.differ(self.load(there, Node, "run"), self.token)
-        self.isnt(self.load(there, Node, "value"), None)
+        if node.value is not None:
+            self.isnt(self.load(there, Node, "value"), None)
+        elif not self._constant(there, node):
+            return False
         self.equal(self.load(there, Node, "shape"), type(node.shape), node.shape)
         self.is_now(there, Node, "dtype", node.dtype)
         for register, _ in self.outside:
@@ -58,10 +70,23 @@ class Steps(Assembly):
         self.outside.append((there, node))
         return True
 
+    def _constant(self, there: Register, node: Node) -> bool:
+        """Compare a waiting constant."""
+        value = node.attrs.get("value")
+        # Zeros of two signs are equal.
+        if node.op is not FULL or type(value) not in (int, float, bool) or not value:
+            return False
+        self.is_now(there, Node, "op", FULL)
+        self.is_now(there, Node, "value", None)
+        self.equal(self.load(there, Node, "attrs"), dict, node.attrs)
+        return True
+
     # -- making ----------------------------------------------------------------------------------
 
     def enter_outside(self) -> None:
-        """Give places to the values from outside."""
+        """Give places to the values from outside, and hold again what was dropped."""
+        for register, place in self.dropped:
+            self.do(Do.PUT, self.nodes, place, register)
         for register, node in self.outside:
             self.enter(register, node.place)
 

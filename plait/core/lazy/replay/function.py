@@ -357,7 +357,7 @@ class _Learned:
             return None  # two arguments share their memory
         steps = []
         for number, (point, operands, edges, cells, place) in enumerate(trace):
-            if place != self.first + number or point.several:
+            if place != self.first + number:
                 return None
             places = [self._place(node) for node in operands]
             if any(p is None for p in places):

@@ -232,7 +232,9 @@ class _Writer:
             if step[2] is None:
                 continue
             own = [cell for cell, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
-            slots = self._grad_slots(step, nodes[number], nodes, grads, own)
+            parts = nodes[number + 1 : number + 1 + step[0].several]
+            output = steps.tuple(parts) if parts else nodes[number]
+            slots = self._grad_slots(step, output, nodes, grads, own)
             slots["cls"] = steps.constant(plain)
             slots["place"] = steps.constant(self.start.grads + len(grads))
             grads.append(steps.make(GradNode, slots))
@@ -242,7 +244,7 @@ class _Writer:
     def _grad_slots(
         self,
         step: tuple,
-        node: Register,
+        output: Register,
         nodes: list[Register],
         grads: list[Register],
         own: list[Register],
@@ -263,7 +265,7 @@ class _Writer:
             "attrs": steps.constant(point.attrs),
             "inputs": steps.tuple(inputs),
             "edges": steps.tuple([self._way(way, grads) for way in ways]),
-            "output": node if plan.output is None else steps.constant(plan.output),
+            "output": output if plan.output is None else steps.constant(plan.output),
             "output_types": steps.constant(plan.output_types),
             "versions": steps.list(versions),
             "hooks": steps.constant(None),
@@ -286,4 +288,5 @@ class _Writer:
 
 def nbytes_from_outside(run: Run, start: Start) -> int:
     """Bytes of the values that have got a place since."""
-    return sum(bytes_of(node.value) for node in run.nodes[start.nodes :])
+    found = [node.value for node in run.nodes[start.nodes :]]
+    return sum(bytes_of(value) for value in found if value is not None)

@@ -214,13 +214,15 @@ class Call:
             "plain = tensors[0].plain",
         ]
         grads = 0
-        for number, (point, operands, edges, saved) in enumerate(self.steps):
+        for number, (point, operands, _, _) in enumerate(self.steps):
             names = [f"n{i}" if i >= 0 else f"arguments[{-1 - i}]" for i in operands]
             source.node(f"n{number}", point, names, f"place + {number}")
             assert point.op is not None, "a step of the tree has an op"
             if point.op.check is not None:
                 source.lines.append(f"check(n{number})")
+        for number, (point, operands, edges, saved) in enumerate(self.steps):
             if edges is not None:
+                names = [f"n{i}" if i >= 0 else f"arguments[{-1 - i}]" for i in operands]
                 _grad(source, grads, number, point, names, edges, saved)
                 grads += 1
         source.lines += [
@@ -273,6 +275,8 @@ def _grad(
             ways.append(f"edges[{way[0]}]")
         else:
             ways.append(f"(g{way[0]}, {way[1]})")
+    parts = "".join(f"n{number + 1 + i}, " for i in range(point.several))
+    output = f"({parts})" if parts else f"n{number}"
     source.lines += [f"c{i} = tensors[{i}]._cell" for i in saved]
     source.lines += [
         f"{name} = new(GradNode)",
@@ -280,7 +284,7 @@ def _grad(
         f"{name}.attrs = {source.name(point.attrs)}",
         f"{name}.inputs = ({''.join(f'{x}, ' for x in inputs)})",
         f"{name}.edges = ({''.join(f'{way}, ' for way in ways)})",
-        f"{name}.output = {f'n{number}' if plan.output is None else source.name(plan.output)}",
+        f"{name}.output = {output if plan.output is None else source.name(plan.output)}",
         f"{name}.output_types = {source.name(plan.output_types)}",
         f"{name}.versions = [{', '.join(f'(c{i}, c{i}.version)' for i in saved)}]",
         f"{name}.cls = plain",
