@@ -68,6 +68,7 @@ class Step:
     """
 
     __slots__ = (
+        "alike",
         "constants",
         "dtypes",
         "given",
@@ -85,6 +86,8 @@ class Step:
     given: list[str]
     held: list[tuple[Any, str, Any]]
     sources: list[tuple[str, Tensor]]
+    #: Numbers of sources that are one value: the gradients of two biases that are added, say.
+    alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
     constants: list[Node]
     dtypes: list[Any]
@@ -123,7 +126,7 @@ class Step:
             if node is None or node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
-        return found
+        return found if all(found[i] is found[k] for i, k in self.alike) else None
 
 
 def _kind_of(grad: Any) -> str:
@@ -409,7 +412,7 @@ def _present(step: Step) -> list[Node] | None:
         if tensor._base is not None or tensor._cell.shared is not None:
             return None
         nodes.append(tensor._cell.node)
-    return nodes if len({id(node) for node in nodes}) == len(nodes) else None
+    return nodes
 
 
 def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -> bool:
@@ -421,7 +424,12 @@ def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -
         step.dtypes.append(dtype)
         inputs.append(node)
     step.numbers = watched.host.build(names)
-    known = {id(node): i for i, node in enumerate(nodes)}
+    known: dict[int, int] = {}
+    step.alike = []
+    for number, node in enumerate(nodes):
+        first = known.setdefault(id(node), number)
+        if first != number:
+            step.alike.append((first, number))
     fresh: list[Node] = []
     step.constants = []
     made: dict[int, int] = {}
@@ -450,12 +458,14 @@ def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -
         stack.pop()
         made[id(node)] = 0
         fresh.append(node)
+    count = len(nodes)
     for node in (*step.constants, *inputs, *fresh):
-        known[id(node)] = len(known)
+        known[id(node)] = count
+        count += 1
     recipes = [
         Recipe(n.op, tuple([known[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype)
         for n in fresh
     ]
-    step.recipes = Recipes(recipes, len(known) - len(fresh))
+    step.recipes = Recipes(recipes, count - len(fresh))
     step.writes = [(tensor, known[id(value)]) for tensor, value in update.writes]
     return all(t._base is None and t._cell.shared is None for t, _ in step.writes)
