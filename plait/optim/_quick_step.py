@@ -57,15 +57,16 @@ def making(
     for (part, owner), node in zip(step.sources, values):
         tensor = grads[id(owner)] if part == "grad" else steps.constant(owner)
         _, there = steps.contents(tensor)
-        if node.run is not run.token or not steps.place(there, node, start.nodes):
+        if not steps.place(there, node, run, start.nodes):
             return None
         nodes.append(there)
     nodes += [*map(steps.constant, step.constants), *given]
     steps.hold()
     steps.enter_outside()
-    for register, node in zip(nodes[len(step.sources) :], values[len(step.sources) :]):
-        steps.enter(register, node.place)
     first = len(run.nodes)
+    entered = nodes[len(step.sources) :]
+    for register, place in zip(entered, range(first - len(entered), first)):
+        steps.enter(register, place)
     for number, recipe in enumerate(step.recipes):
         nodes.append(steps.node(recipe, [nodes[i] for i in recipe.operands], first + number))
     steps.store(steps.run, Run, "point", steps.constant(run.point))

@@ -1,4 +1,4 @@
-"""A small machine that checks and makes Python objects: its instructions, and its text in LLVM's IR.
+"""A small machine that checks and makes Python objects: its instructions, and its text in LLVM IR.
 
 A step that a program repeats makes the same nodes each time, of the same constants. As Python this
 is some hundred bytecodes per op; here it is one call of a builtin function, which reads a list of

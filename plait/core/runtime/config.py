@@ -62,8 +62,8 @@ FLAGS = {
             "PLAIT_OBJECTS",
             "1",
             int,
-            "0: make the nodes of repeated steps in Python, without the native machine for objects; "
-            "read once",
+            "0: make the nodes of repeated steps in Python, without the native machine for "
+            "objects; read once",
         ),
         Flag(
             "PLAIT_LOG",

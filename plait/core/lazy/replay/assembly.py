@@ -18,8 +18,8 @@ class Steps(Assembly):
     """Instructions of a function whose first argument is the run, and whose second is the era of
     new cells.
 
-    nodes, grads, held: of the run. outside: (register, node) of the values from outside that are to
-    get places.
+    nodes: of the run. outside: (register, node, place) of the values from outside that are to get
+    places.
     """
 
     def __init__(self, arguments: int) -> None:
@@ -27,7 +27,7 @@ class Steps(Assembly):
         self.run, self.era, *self.given = self.arguments
         self.token = self.load(self.run, Run, "token")
         self.nodes = self.load(self.run, Run, "nodes")
-        self.outside: list[tuple[Register, Node]] = []
+        self.outside: list[tuple[Register, Node, int]] = []
         #: (register, place) of nodes of the run that it may have dropped after a launch.
         self.dropped: list[tuple[Register, int]] = []
 
@@ -43,20 +43,24 @@ class Steps(Assembly):
         self.type(node, Node)
         return cell, node
 
-    def place(self, there: Register, node: Node, before: int) -> bool:
+    def place(self, there: Register, node: Node, run: Run, before: int) -> bool:
         """Compare where a value is: in the run, or outside if it got its place after so many;
         False where that cannot be told in advance."""
-        if node.place < before:
+        place = node.place
+        # Asked after the place: another thread may enter the node in a run of its own at any time.
+        if node.run is not run.token:
+            return False
+        if place < before:
             self.same(self.load(there, Node, "run"), self.token)
-            self.number(self.load(there, Node, "place"), node.place)
-            held = self.item(self.nodes, node.place)
+            self.number(self.load(there, Node, "place"), place)
+            held = self.item(self.nodes, place)
             if node.value is None:
                 self.same(held, there)
             else:
                 self.do(Do.EITHER, held, there, self.constant(None))
-                self.dropped.append((there, node.place))
+                self.dropped.append((there, place))
             return True
-        if any(node is other for _, other in self.outside):
+        if any(node is other for _, other, _ in self.outside):
             return False
         self.differ(self.load(there, Node, "run"), self.token)
         if node.value is not None:
@@ -65,9 +69,9 @@ class Steps(Assembly):
             return False
         self.equal(self.load(there, Node, "shape"), type(node.shape), node.shape)
         self.is_now(there, Node, "dtype", node.dtype)
-        for register, _ in self.outside:
+        for register, _, _ in self.outside:
             self.differ(register, there)
-        self.outside.append((there, node))
+        self.outside.append((there, node, place))
         return True
 
     def _constant(self, there: Register, node: Node) -> bool:
@@ -87,8 +91,8 @@ class Steps(Assembly):
         """Give places to the values from outside, and hold again what was dropped."""
         for register, place in self.dropped:
             self.do(Do.PUT, self.nodes, place, register)
-        for register, node in self.outside:
-            self.enter(register, node.place)
+        for register, _, place in self.outside:
+            self.enter(register, place)
 
     def enter(self, node: Register, place: int) -> None:
         """Give a node that is there a place; the run first: see `Run.enter`."""
@@ -122,7 +126,9 @@ class Steps(Assembly):
             "_output_number": self.constant(output),
             "_steps": self.constant(()),
         }
-        slots.update(dict.fromkeys(("_base", "_layout", "_cached", "_grad", "_leaf_hooks"), nothing))
+        slots.update(
+            dict.fromkeys(("_base", "_layout", "_cached", "_grad", "_leaf_hooks"), nothing)
+        )
         slots.update(dict.fromkeys(("_requires_grad", "_moved", "_silent"), no))
         return self.make(plain, slots)
 

@@ -22,7 +22,6 @@ from plait.core.lazy.replay.unroll import Recipe, Recipes
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.runtime.crowd import crowd
 
-
 #: The uses of a known pass after which it is expected to come as it did.
 _EXPECTED = (2, 32, 512)
 
@@ -73,9 +72,9 @@ def replay(root: GradNode, number: int) -> bool:
     known = run.point.children.get(_key(root, number))
     if known is None:
         return False
-    if known.quick is not None and not LazyTensor.grads_are_watched:
-        if known.quick(run, watch.era, root) is True:
-            return True
+    quick = None if LazyTensor.grads_are_watched else known.quick
+    if quick is not None and quick(run, watch.era, root) is True:
+        return True
     visited = [root]
     for parent, edge in known.visited:
         visited.append(visited[parent].edges[edge][0])

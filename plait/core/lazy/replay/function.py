@@ -80,7 +80,7 @@ def one_step(function: F) -> F:
                     check(run.nodes[place])
                 return result
         start = Start(run)
-        if _read_views(args):
+        if type(run) is Run and _read_views(args):
             if threads.run is not run:
                 return call(*args, **kwargs)
             start.after_views(run)

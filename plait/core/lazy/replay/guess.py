@@ -27,7 +27,7 @@ _COMPARED = (int, bool, str, float)
 
 
 class Start:
-    """A run as it was before a call: its point, and how many nodes, grad nodes and leaves it had."""
+    """A run as it was before a call: its point; how many nodes, grad nodes and leaves it had."""
 
     __slots__ = ("grads", "held", "nodes", "point")
 
@@ -120,8 +120,6 @@ class _Writer:
     def tensor(self, x: Register, value: Any, node: Node) -> bool:
         """Compare a tensor; False where it is one that no guess is made of."""
         steps = self.steps
-        if node.run is not self.run.token:
-            return False
         steps.type(x, type(value))
         if value._base is not None:
             return self._view(x, value, node)
@@ -129,7 +127,7 @@ class _Writer:
         self.cells.append(cell)
         self.versions.append(steps.load(cell, Cell, "version"))
         self.nodes.append(there)
-        return steps.place(there, node, self.start.nodes) and self._edge(x, cell, value)
+        return steps.place(there, node, self.run, self.start.nodes) and self._edge(x, cell, value)
 
     def _view(self, x: Register, value: Any, node: Node) -> bool:
         """Compare a view of a base. It has been read just before, so that what it keeps is its
@@ -158,7 +156,7 @@ class _Writer:
             steps.type(edge, tuple)
             steps.number(steps.part(edge, 1), number)
             self._made_by(steps.part(edge, 0), made_by, number)
-        return steps.place(there, node, self.start.nodes)
+        return steps.place(there, node, self.run, self.start.nodes)
 
     def _made_by(self, there: Register, made_by: GradNode, number: int) -> None:
         """Compare the grad node of a tensor."""

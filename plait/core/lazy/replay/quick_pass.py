@@ -1,8 +1,8 @@
 """Backward passes by the object machine: what `backward.replay` does, in one call.
 
 The pass is expected to find the grad nodes and leaves of the last one in the same places: no hooks,
-nothing freed or written in between, no gradient that the leaves have yet. What is otherwise is found
-before anything is changed, and the pass goes the ordinary way.
+nothing freed or written in between, no gradient that the leaves have yet. What is otherwise is
+found before anything is changed, and the pass goes the ordinary way.
 """
 
 from __future__ import annotations
