@@ -1,4 +1,4 @@
-"""Convolutions with 3 x 3 taps and no strides, by Winograd's F(m x m, 3 x 3), on channels-last images.
+"""Convolutions with 3 x 3 taps and no strides by Winograd's F(m x m, 3 x 3), channels last.
 
 A tile of m x m results of all channels needs (m + 2)^2 products of a vector of channels with a
 matrix in place of 9 m^2. A unit takes a block of tiles: it transforms their windows of the source,
@@ -17,7 +17,6 @@ from plait.core.codegen.outlet import Outlet, Spot
 from plait.core.codegen.text import Function
 from plait.core.codegen.winograd_math import TAPS, apply, transforms
 from plait.core.ir.dtypes import float32
-from plait.core.llvm.target import Target
 
 _KEPT = "float"
 
@@ -115,7 +114,11 @@ def _emit_weight(symbol: str, what: Winograd) -> Function:
                     vectors.load(
                         f,
                         float32,
-                        f.at(source, f.add(over.index, str((a * TAPS + b) * what.depth * line)), _KEPT),
+                        f.at(
+                            source,
+                            f.add(over.index, str((a * TAPS + b) * what.depth * line)),
+                            _KEPT,
+                        ),
                         what.lanes,
                     )
                     for b in range(TAPS)
