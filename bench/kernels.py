@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from bench import machine
@@ -110,9 +111,7 @@ def _call_of(contender: str, case: Any, arrays: Sequence[Any]) -> Callable[[], A
         return program_of(case, arrays)
     if contender == "numpy":
         return None if case.plain is None else lambda: (case.plain(*arrays),)
-    import torch
-
-    return call_on(torch, case, arrays)[0]
+    return call_on(import_module(contender), case, arrays)[0]
 
 
 def serve(pipe: Any, contender: str, threads: int) -> None:
@@ -124,12 +123,14 @@ def serve(pipe: Any, contender: str, threads: int) -> None:
 
     machine.limit_processors(threads)
     if contender != "numpy":
-        __import__(contender).set_num_threads(threads)
-    call, pace = None, 1.0
+        import_module(contender).set_num_threads(threads)
+    call: Callable[[], Any] | None = None
+    pace = 1.0
     with contextlib.suppress(EOFError, KeyboardInterrupt):
         while True:
             kind, *given = pipe.recv()
             if kind == "block":
+                assert call is not None
                 seconds, realtime = given
                 with machine.precedence(realtime):
                     pace = _timed(call, max(1, round(seconds / pace)))
