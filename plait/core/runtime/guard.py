@@ -12,6 +12,7 @@ import ctypes
 import functools
 import mmap
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -101,7 +102,8 @@ def drive(frame: Frame, functions: Mapping[Kernel, int], number: int, side: str)
 
 
 def _bytes_at(address: int, nbytes: int) -> np.ndarray:
-    return np.ndarray((nbytes,), np.uint8, (ctypes.c_char * nbytes).from_address(address))
+    block: Any = (ctypes.c_char * nbytes).from_address(address)
+    return np.ndarray((nbytes,), np.uint8, block)
 
 
 def _named(launch: Launch) -> str:
