@@ -443,23 +443,21 @@ def test_an_argument_that_is_a_parameter_of_the_module_too() -> None:
         assert torch.equal(run(given), net(given) + given)
 
 
-def test_an_argument_that_is_a_view_of_what_the_call_writes() -> None:
-    for warm in (False, True):
-        total = torch.arange(4.0)
+@pytest.mark.parametrize("warm", [0, 3])
+def test_an_argument_that_is_a_view_of_what_the_call_writes(warm: int) -> None:
+    total = torch.arange(4.0)
 
-        def step(view: torch.Tensor) -> torch.Tensor:
-            total.add_(1)
-            return view * 1
+    def step(view: torch.Tensor) -> torch.Tensor:
+        total.add_(1)
+        return view * 1
 
-        run = torch.compile(step)
-        if warm:
-            for _ in range(3):
-                assert run(torch.zeros(2)).tolist() == [0.0, 0.0]
-        first = total[0].item()
-        for turn in range(1, 4):
-            assert run(total[:2]).tolist() == [first + turn, first + turn + 1]
+    run = torch.compile(step)
+    for _ in range(warm):
         assert run(torch.zeros(2)).tolist() == [0.0, 0.0]
-        assert total[0].item() == first + 4
+    for turn in range(warm + 1, warm + 4):
+        assert run(total[:2]).tolist() == [turn, turn + 1]
+    assert run(torch.zeros(2)).tolist() == [0.0, 0.0]
+    assert total[0].item() == warm + 4
 
 
 REASONS = {
@@ -490,9 +488,9 @@ def test_fullgraph_leaves_all_as_it_was_where_it_raises() -> None:
 
     run = torch.compile(step, fullgraph=True)
     # What a first call makes to last is no effect; one of every call is.
-    calls = 0
     with pytest.raises(RuntimeError, match="fullgraph"):
-        for calls in range(10):
+        for _ in range(10):
             assert run(torch.ones(2)).tolist() == [2.0, 2.0]
-    assert 0 < calls < 8
-    assert total.tolist() == [calls, calls]
+    # The call that raised has come as far as to count, and no further.
+    assert 1 < seen[0] < 9
+    assert total.tolist() == [seen[0] - 1, seen[0] - 1]
