@@ -92,6 +92,7 @@ globals().update(_STORAGE_TYPES)
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
     [
+        "_C",
         "_dynamo",
         "_higher_order_ops",
         "accelerator",
@@ -104,6 +105,7 @@ _MODULES = frozenset(
         "distributions",
         "fft",
         "func",
+        "futures",
         "fx",
         "hub",
         "io",
@@ -220,6 +222,8 @@ def _late_function(name: str) -> _Any:
 def __getattr__(name: str) -> _Any:
     if name in _MODULES:
         return _importlib.import_module(f"plait.{name}")
+    if name == "torch":  # PyTorch's package imports itself, and annotations say torch.torch.Tensor
+        return _importlib.import_module("plait")
     if name in _LATE:
         found = getattr(_importlib.import_module(f"plait.{_LATE[name]}"), name)
     elif name in _OF_FUNCTIONAL:

@@ -10,7 +10,11 @@ from plait.io import (
     save,
 )
 
+#: The pickle protocol of `save`.
+DEFAULT_PROTOCOL = 2
+
 __all__ = [
+    "DEFAULT_PROTOCOL",
     "add_safe_globals",
     "clear_safe_globals",
     "get_safe_globals",
