@@ -51,6 +51,9 @@ from plait._tests_of_kind import (
 )
 from plait._types import (
     Size,
+    SymBool,
+    SymFloat,
+    SymInt,
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -93,6 +96,7 @@ globals().update(_STORAGE_TYPES)
 _MODULES = frozenset(
     [
         "_C",
+        "_subclasses",
         "_dynamo",
         "_higher_order_ops",
         "accelerator",
@@ -123,6 +127,7 @@ _MODULES = frozenset(
         "signal",
         "sparse",
         "special",
+        "storage",
         "testing",
         "types",
         "utils",

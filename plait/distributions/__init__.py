@@ -24,6 +24,7 @@ from plait.distributions.distribution import Distribution
 from plait.distributions.gammas import Beta, Chi2, Dirichlet, Gamma, _sample_dirichlet
 from plait.distributions.independent import Independent
 from plait.distributions.kl import kl_divergence, register_kl
+from plait.distributions.lkj import LKJCholesky
 from plait.distributions.multivariate import MixtureSameFamily, MultivariateNormal
 from plait.distributions.relaxed import (
     OneHotCategoricalStraightThrough,
@@ -39,7 +40,7 @@ from plait.distributions.tails import (
     StudentT,
     Weibull,
 )
-from plait.distributions.transformed import TransformedDistribution
+from plait.distributions.transformed import LogisticNormal, TransformedDistribution
 from plait.distributions.transforms import (
     AbsTransform,
     AffineTransform,
@@ -50,6 +51,7 @@ from plait.distributions.transforms import (
     SigmoidTransform,
     SoftmaxTransform,
     SoftplusTransform,
+    StickBreakingTransform,
     TanhTransform,
     Transform,
     identity_transform,
@@ -71,7 +73,9 @@ _HOMES = {
     "half_cauchy": (HalfCauchy,),
     "half_normal": (HalfNormal,),
     "laplace": (Laplace,),
+    "lkj_cholesky": (LKJCholesky,),
     "log_normal": (LogNormal,),
+    "logistic_normal": (LogisticNormal,),
     "mixture_same_family": (MixtureSameFamily,),
     "multinomial": (Multinomial,),
     "multivariate_normal": (MultivariateNormal,),
@@ -121,8 +125,10 @@ __all__ = [
     "HalfNormal",
     "Independent",
     "IndependentTransform",
+    "LKJCholesky",
     "Laplace",
     "LogNormal",
+    "LogisticNormal",
     "MixtureSameFamily",
     "Multinomial",
     "MultivariateNormal",
@@ -138,6 +144,7 @@ __all__ = [
     "SigmoidTransform",
     "SoftmaxTransform",
     "SoftplusTransform",
+    "StickBreakingTransform",
     "StudentT",
     "TanhTransform",
     "Transform",
@@ -164,14 +171,11 @@ __getattr__ = unbuilt(
         "GeneralizedPareto",
         "InverseGamma",
         "Kumaraswamy",
-        "LKJCholesky",
-        "LogisticNormal",
         "LowRankMultivariateNormal",
         "LowerCholeskyTransform",
         "PositiveDefiniteTransform",
         "ReshapeTransform",
         "StackTransform",
-        "StickBreakingTransform",
         "VonMises",
         "Wishart",
         "biject_to",

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from plait._functions import pointwise as pw
 from plait._types import Size
 from plait.core.ir.errors import error
 from plait.core.lazy.modes import grad_mode
+from plait.distributions.constraints import Constraint
+from plait.distributions.continuous import Normal
 from plait.distributions.distribution import Distribution
 from plait.distributions.independent import Independent
-from plait.distributions.transforms import ComposeTransform, Transform
+from plait.distributions.transforms import ComposeTransform, StickBreakingTransform, Transform
 
-__all__ = ["TransformedDistribution"]
+__all__ = ["LogisticNormal", "TransformedDistribution"]
 
 
 class TransformedDistribution(Distribution):
@@ -100,6 +102,33 @@ class TransformedDistribution(Distribution):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}()"
+
+
+class LogisticNormal(TransformedDistribution):
+    """Shares of 1 (the last axis, one longer than the parameters') of a normal vector."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = Normal.arg_constraints
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        base = Normal(loc, scale, validate_args)
+        if not base.batch_shape:
+            base = base.expand((1,))
+        super().__init__(base, StickBreakingTransform(), validate_args)
+
+    @property
+    def loc(self) -> Any:
+        """The mean of the normal vector."""
+        return self._normal.loc
+
+    @property
+    def scale(self) -> Any:
+        """Its standard deviation."""
+        return self._normal.scale
+
+    @property
+    def _normal(self) -> Any:
+        base: Any = self.base_dist
+        return base.base_dist
 
 
 def _folded(value: Any, count: int) -> Any:

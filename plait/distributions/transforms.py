@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from plait._functions import pointwise as pw
-from plait._functions.creation import zeros_like
+from plait._functions.creation import arange, zeros_like
+from plait._functions.joining import cat as concatenate
 from plait._types import finfo
 from plait.core.ir.errors import error
 from plait.distributions import constraints
@@ -26,6 +27,7 @@ __all__ = [
     "SigmoidTransform",
     "SoftmaxTransform",
     "SoftplusTransform",
+    "StickBreakingTransform",
     "TanhTransform",
     "Transform",
     "identity_transform",
@@ -428,6 +430,46 @@ class SoftmaxTransform(Transform):
 
     def _inverse(self, y: Any) -> Any:
         return pw.log(y)
+
+
+class StickBreakingTransform(Transform):
+    """From n - 1 numbers to n shares of 1 (the last axis): each takes a part of what is left."""
+
+    bijective = True
+    domain = constraints.real_vector
+    codomain = constraints.simplex
+
+    def _call(self, x: Any) -> Any:
+        count = x.shape[-1]
+        offset = pw.log(arange(count, 0, -1, dtype=x.dtype))
+        taken = pw.sigmoid(pw.sub(x, offset))
+        left: Any = pw.sub(1, taken)
+        left = left.cumprod(-1)
+        first = zeros_like(x[..., :1])
+        before = concatenate([pw.add(first, 1), left], -1)
+        return pw.mul(concatenate([taken, pw.add(first, 1)], -1), before)
+
+    def _inverse(self, y: Any) -> Any:
+        inner = y[..., :-1]
+        offset = pw.log(arange(inner.shape[-1], 0, -1, dtype=y.dtype))
+        left = pw.clamp(pw.sub(1, inner.cumsum(-1)), min=finfo(y.dtype).tiny)
+        return pw.add(pw.sub(pw.log(inner), pw.log(left)), offset)
+
+    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
+        offset = pw.log(arange(x.shape[-1], 0, -1, dtype=x.dtype))
+        x = pw.sub(x, offset)
+        return pw.add(pw.sub(pw.neg(_softplus(pw.neg(x))), x), pw.log(y[..., :-1])).sum(-1)
+
+    def forward_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], shape[-1] + 1)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], shape[-1] - 1)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StickBreakingTransform)
+
+    __hash__ = object.__hash__
 
 
 def _softplus(x: Any) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from plait._functions import pointwise as pw
 from plait._functions.joining import broadcast_tensors
+from plait._functions.random import randn
 from plait._tensor import Tensor
 from plait._types import finfo
 from plait.core.functional.broadcasting import Number
@@ -29,6 +30,16 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
     if all(isinstance(v, Tensor) for v in values):
         return tuple(broadcast_tensors(*values))
     return parameters(*values)[0]
+
+
+def _standard_normal(shape: Any, dtype: Any, device: Any) -> Any:
+    """Draws of the standard normal distribution."""
+    return randn(shape, dtype=dtype, device=device)
+
+
+def _sum_rightmost(value: Any, dim: int) -> Any:
+    """The sum over the last `dim` axes."""
+    return value.sum(tuple(range(-dim, 0))) if dim else value
 
 
 def clamp_probs(probs: Any) -> Any:

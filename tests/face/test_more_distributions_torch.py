@@ -86,6 +86,7 @@ def pairs(framework):
             None,
             t([0.3, 0.5, 0.9]),
         ),
+        "LogisticNormal": (made.LogisticNormal(x, b), None, t([0.2, 0.3, 0.1, 0.4])),
         "softplus and a power": (
             made.TransformedDistribution(
                 made.Normal(x, b),
@@ -209,6 +210,7 @@ def test_a_squashed_policy():
         "TanhTransform",
         "SoftplusTransform",
         "SoftmaxTransform",
+        "StickBreakingTransform",
         "AbsTransform",
     ],
 )

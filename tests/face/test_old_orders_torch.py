@@ -150,3 +150,61 @@ def test_futures(framework):
     broken.set_exception(KeyError("why"))
     with pytest.raises(KeyError, match="why"):
         broken.wait()
+
+
+def test_types_of_processes_that_are_not_there():
+    """Libraries ask `isinstance` of them; none can be made."""
+    from plait._subclasses.fake_tensor import FakeTensor, is_fake
+    from plait.distributed import ProcessGroup
+    from plait.distributed._tensor import DTensor
+    from plait.distributed._tensor.experimental import implicit_replication
+    from plait.distributed.device_mesh import DeviceMesh
+    from plait.distributed.optim import ZeroRedundancyOptimizer
+    from plait.fx.experimental.proxy_tensor import get_proxy_mode
+    from plait.nn.parallel import DistributedDataParallel
+
+    absent = [DTensor, DeviceMesh, ProcessGroup, ZeroRedundancyOptimizer, FakeTensor, plait.SymInt]
+    for kind in (*absent, DistributedDataParallel):
+        assert not isinstance(plait.ones(1), kind)
+        with pytest.raises(NotImplementedError, match=kind.__name__):
+            kind(plait.nn.Linear(1, 1))
+    assert get_proxy_mode() is None
+    assert not is_fake(plait.ones(1))
+    with implicit_replication():
+        assert plait.ones(2).sum().item() == 2
+
+
+def test_one_device_is_scattered_to():
+    from plait.nn.parallel import gather, scatter
+    from plait.nn.parallel.scatter_gather import scatter_kwargs
+
+    x = plait.ones(2)
+    assert gather(scatter(x, [0]), 0) is x
+    assert scatter_kwargs((x,), {"k": 1}, [0]) == (((x,),), ({"k": 1},))
+    with pytest.raises(RuntimeError, match="one device"):
+        scatter(x, [0, 1])
+
+
+def test_choices_of_optimizers():
+    from plait.optim import optimizer
+
+    assert optimizer._default_to_fused_or_foreach([], False) == (False, False)
+    assert "cuda" in optimizer._get_capturable_supported_devices()
+
+    class Steps(plait.optim.SGD):
+        @optimizer._use_grad_for_differentiable
+        def step(self, closure=None):
+            return plait.is_grad_enabled()
+
+    assert not Steps([plait.ones(1)], lr=0.1).step()
+    assert Steps([plait.ones(1)], lr=0.1, differentiable=True).step()
+
+
+@pytest.mark.parametrize("framework", [torch, plait], ids=["torch", "plait"])
+def test_numpy_where_gradients_are_off(framework):
+    x = framework.ones(2, requires_grad=True) * 2
+    with framework.no_grad():
+        assert x.numpy().tolist() == [2.0, 2.0]
+        assert np.asarray(x).tolist() == [2.0, 2.0]
+    with pytest.raises(RuntimeError, match="requires grad"):
+        x.numpy()

@@ -271,3 +271,21 @@ def test_a_compiled_step_after_an_optimizer_has_worked_in_parts() -> None:
     reports = assert_same(body, rtol=1e-5, blocks=True)
     assert [None] in reports  # one kind of call, and nothing against compiling it
     assert worked_in_parts == [False, True]
+
+
+def test_the_turn_to_blocks_may_come_between_recording_and_asking() -> None:
+    """Where a run has ended, the next begins when a value is asked for, and may be a block's."""
+
+    def program() -> list[float]:
+        threads.forget_the_program()
+        first = plait.ones(3) * 2
+        second = first + 1
+        threads.end()
+        threads.turns = True
+        return [*second.tolist(), *(first * second).tolist()]
+
+    in_its_thread: list[Any] = []
+    thread = threading.Thread(target=lambda: in_its_thread.extend(program()))
+    thread.start()
+    thread.join()
+    assert in_its_thread == [3.0, 3.0, 3.0, 6.0, 6.0, 6.0]
