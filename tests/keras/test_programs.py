@@ -17,7 +17,7 @@ if importlib.util.find_spec("keras") is None:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PROGRAMS = ("classifiers", "generative", "training", "crossing")
+PROGRAMS = ("classifiers", "generative", "training", "crossing", "sparse")
 
 
 def run(program: str, *arguments: str, backend: str = "plait", **environment: str) -> str:
