@@ -271,3 +271,19 @@ def test_a_compiled_step_after_an_optimizer_has_worked_in_parts() -> None:
     reports = assert_same(body, rtol=1e-5, blocks=True)
     assert [None] in reports  # one kind of call, and nothing against compiling it
     assert worked_in_parts == [False, True]
+
+
+@pytest.mark.once
+def test_a_program_that_turns_to_blocks_between_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value asked for just then is no launch of the new block, which holds nothing of it."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    threads.forget_the_program()
+    waiting = [plait.ones(3) * number for number in range(3)]
+    threads.end()
+    threads.turns = True
+    try:
+        for number, made in enumerate(waiting):
+            assert made.tolist() == [float(number)] * 3
+            assert (made + 1).tolist() == [number + 1.0] * 3
+    finally:
+        threads.forget_the_program()

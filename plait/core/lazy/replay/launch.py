@@ -76,10 +76,11 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     pending = [node for node in roots if node.value is None]
     if not pending:
         return True
+    if not threads.in_blocks:
+        run = threads.run or threads.begin()  # with which a program may turn to blocks
     if threads.in_blocks:
         return compute_blocks(roots, donors)
     threads.adrift = False
-    run = threads.run or threads.begin()
     token = run.token
     for node in pending:
         if node.run is not token:
