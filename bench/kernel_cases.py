@@ -48,22 +48,26 @@ def _draw(random: np.random.RandomState, given: Any) -> np.ndarray:
     return random.standard_normal(given).astype(np.float32)
 
 
-def _gemm(huge: bool) -> Iterator[Case]:
-    def product(lib: Any, a: Any, b: Any) -> Any:
-        return lib.matmul(a, b)
+def _product(lib: Any, a: Any, b: Any) -> Any:
+    return lib.matmul(a, b)
 
-    for m, k, n in (
-        (128, 128, 128),
-        (512, 512, 512),
-        (1024, 1024, 1024),
-        (64, 784, 128),
-        (64, 128, 64),
-        (1024, 384, 1152),
-        (1024, 384, 1536),
-        (1024, 1536, 384),
-        (1, 1024, 1024),
-    ):
-        yield Case(f"{m} x {k} x {n}", ((m, k), (k, n)), product, plain=np.matmul)
+
+def _products(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Case]:
+    for m, k, n in sizes:
+        yield Case(f"{m} x {k} x {n}", ((m, k), (k, n)), _product, plain=np.matmul)
+
+
+def _gemm(huge: bool) -> Iterator[Case]:
+    """The products of the benchmark's networks, in all transpositions."""
+    yield from _products(
+        (
+            (64, 784, 128),
+            (64, 128, 64),
+            (1024, 384, 1152),
+            (1024, 384, 1536),
+            (1024, 1536, 384),
+        )
+    )
     for m, k, n in ((64, 784, 128), (1024, 384, 1536)):
         yield Case(
             f"{m} x {k} x {n}, right transposed",
@@ -77,8 +81,38 @@ def _gemm(huge: bool) -> Iterator[Case]:
             lambda lib, a, b: a.t() @ b,
             plain=lambda a, b: a.T @ b,
         )
+        yield Case(
+            f"{k} x {m} x {n}, both transposed",
+            ((m, k), (n, m)),
+            lambda lib, a, b: a.t() @ b.t(),
+            plain=lambda a, b: a.T @ b.T,
+        )
+
+
+def _gemm_square(huge: bool) -> Iterator[Case]:
+    most = 13 if huge else 12
+    yield from _products([(1 << n,) * 3 for n in range(6, most)])
+
+
+def _gemm_skinny(huge: bool) -> Iterator[Case]:
+    sides = (512, 1024, 2048, 4096)
+    yield from _products([(m, side, side) for m in (1, 8, 32, 100) for side in sides])
+
+
+def _gemm_narrow(huge: bool) -> Iterator[Case]:
+    yield from _products([(m, 512, n) for m in (512, 4096) for n in (1, 8, 10, 24, 48)])
+
+
+def _gemm_odd(huge: bool) -> Iterator[Case]:
+    yield from _products([(n,) * 3 for n in (17, 63, 127, 1000)])
+
+
+def _gemm_batched(huge: bool) -> Iterator[Case]:
+    for n in (64, 128, 256):
+        shapes = ((64, n, n), (64, n, n))
+        yield Case(f"64 of {n} x {n} x {n}", shapes, _product, plain=np.matmul)
     for shapes in (((48, 256, 64), (48, 64, 256)), ((96, 128, 32), (96, 32, 128))):
-        yield Case(f"batched {shapes[0]} {shapes[1]}", shapes, product, plain=np.matmul)
+        yield Case(f"batched {shapes[0]} {shapes[1]}", shapes, _product, plain=np.matmul)
 
 
 #: (batch, channels, extent, filters, kernel, stride, padding, groups)
@@ -94,9 +128,23 @@ _CONVS = {
         (1, 3, 224, 64, 7, 2, 3, 1),
         (1, 64, 56, 256, 1, 1, 0, 1),
         (1, 256, 56, 64, 1, 1, 0, 1),
+        (1, 64, 56, 64, 1, 1, 0, 1),
+        (1, 64, 56, 64, 3, 1, 1, 1),
+        (1, 256, 56, 128, 1, 1, 0, 1),
+        (1, 128, 56, 128, 3, 2, 1, 1),
+        (1, 128, 28, 512, 1, 1, 0, 1),
+        (1, 512, 28, 128, 1, 1, 0, 1),
+        (1, 256, 56, 512, 1, 2, 0, 1),
         (1, 128, 28, 128, 3, 1, 1, 1),
+        (1, 256, 28, 256, 3, 2, 1, 1),
+        (1, 256, 14, 1024, 1, 1, 0, 1),
+        (1, 1024, 14, 256, 1, 1, 0, 1),
+        (1, 256, 14, 256, 3, 1, 1, 1),
         (1, 1024, 14, 512, 1, 1, 0, 1),
+        (1, 512, 14, 512, 3, 2, 1, 1),
         (1, 512, 7, 2048, 1, 1, 0, 1),
+        (1, 2048, 7, 512, 1, 1, 0, 1),
+        (1, 512, 7, 512, 3, 1, 1, 1),
     ),
     "conv_depthwise": (
         (1, 32, 112, 32, 3, 1, 1, 32),
@@ -196,6 +244,18 @@ def _sides(huge: bool) -> dict[str, int]:
     return {"1 MB": 512, "32 MB": 2896, **({"1 GB": 16384} if huge else {})}
 
 
+def _copies(huge: bool) -> Iterator[Case]:
+    """What memory gives: the measure of the groups after this."""
+
+    def copy(x: np.ndarray) -> np.ndarray:
+        result = np.empty_like(x)
+        np.copyto(result, x)
+        return result
+
+    for size, side in _sides(huge).items():
+        yield Case(f"copy, {size}", ((side, side),), lambda lib, x: x.clone(), plain=copy)
+
+
 def _elementwise(huge: bool) -> Iterator[Case]:
     for size, side in _sides(huge).items():
         x = (side, side)
@@ -282,12 +342,18 @@ def _gather(huge: bool) -> Iterator[Case]:
 #: By group: a function of whether the 1 GB working sets are wanted too.
 GROUPS: dict[str, Callable[[bool], Iterator[Case]]] = {
     "gemm": _gemm,
+    "gemm_square": _gemm_square,
+    "gemm_skinny": _gemm_skinny,
+    "gemm_narrow": _gemm_narrow,
+    "gemm_odd": _gemm_odd,
+    "gemm_batched": _gemm_batched,
     **{group: _convolutions(group) for group in _CONVS},
     "softmax": _softmax,
     "layer_norm": _layer_norm,
     "batch_norm": _batch_norm,
     "attention": _attention,
     "lstm": _lstm,
+    "copies": _copies,
     "elementwise": _elementwise,
     "reductions": _reductions,
     "transposes": _transposes,

@@ -1,21 +1,25 @@
 """Plait's kernels against NumPy's and PyTorch's: `python -m bench.kernels [group ...]`.
 
-One process, contenders in turn. Plait runs the graph of the operation as a compiled program, so
-what a call of it costs is in its times, as what PyTorch's dispatch costs is in PyTorch's. All
-results are compared first; a case where they differ fails the command.
+A process for each contender, so that no pool's threads spin on another's processors, and blocks in
+turn. Plait runs the graph of the operation as a compiled program, so what a call of it costs is in
+its times, as what PyTorch's dispatch costs is in PyTorch's. All results are compared first; a case
+where they differ fails the command.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
+import multiprocessing
 import os
 import shlex
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from bench import machine
@@ -97,32 +101,99 @@ def program_of(case: Any, arrays: Sequence[Any]) -> Callable[[], list[Any]]:
     return lambda: program.run(values)
 
 
-def measure(case: Any, rounds: int, seconds: float) -> Row:
-    """Compare a case's results, then time it by turns; blocks last about so many seconds."""
-    import numpy as np
-    import torch
+#: Who is measured, the judge of results last.
+CONTENDERS = ("plait", "numpy", "torch")
 
-    row = Row(case.name)
-    arrays = case.arrays()
-    calls: dict[str, Callable[[], Any]] = {"torch": call_on(torch, case, arrays)[0]}
+
+def _call_of(contender: str, case: Any, arrays: Sequence[Any]) -> Callable[[], Any] | None:
+    """What computes a case, by a contender; None where it does not have the operation."""
+    if contender == "plait":
+        return program_of(case, arrays)
+    if contender == "numpy":
+        return None if case.plain is None else lambda: (case.plain(*arrays),)
+    return call_on(import_module(contender), case, arrays)[0]
+
+
+def serve(pipe: Any, contender: str, threads: int) -> None:
+    """Answer, for one contender: ("case", group, number, huge) with its results, None or the reason
+    why there are none; ("block", seconds, realtime) with the seconds of a call."""
+    import numpy as np
+
+    from bench.kernel_cases import GROUPS
+
+    machine.limit_processors(threads)
+    if contender != "numpy":
+        import_module(contender).set_num_threads(threads)
+    call: Callable[[], Any] | None = None
+    pace = 1.0
+    with contextlib.suppress(EOFError, KeyboardInterrupt):
+        while True:
+            kind, *given = pipe.recv()
+            if kind == "block":
+                assert call is not None
+                seconds, realtime = given
+                with machine.precedence(realtime):
+                    pace = _timed(call, max(1, round(seconds / pace)))
+                pipe.send(pace)
+                continue
+            group, number, huge = given
+            case = list(GROUPS[group](huge))[number]
+            try:
+                call = _call_of(contender, case, case.arrays())
+                pipe.send(call and [np.asarray(part) for part in call()])
+            except Exception as fault:
+                call = None
+                pipe.send(f"{type(fault).__name__}: {fault}"[:200])
+            pace = _timed(call, 1) if call else 1.0
+
+
+@contextlib.contextmanager
+def contenders(threads: int) -> Iterator[dict[str, Any]]:
+    """The pipes to processes that `serve`."""
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = {}, []
     try:
-        calls["plait"] = program_of(case, arrays)
-    except Exception as fault:
-        row.trouble = f"{type(fault).__name__}: {fault}"[:200]
-    if case.plain is not None:
-        calls["numpy"] = lambda: (case.plain(*arrays),)
-    results = {name: [np.asarray(part) for part in call()] for name, call in calls.items()}
+        for name in CONTENDERS:
+            pipes[name], theirs = context.Pipe()
+            process = context.Process(target=serve, args=(theirs, name, threads), daemon=True)
+            process.start()
+            theirs.close()
+            processes.append(process)
+        yield pipes
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def measure(
+    name: str, pipes: dict[str, Any], place: tuple[str, int, bool], rounds: int, block: tuple
+) -> Row:
+    """Compare a case's results, then time it by turns.
+
+    place: group, number, huge. block: (seconds, realtime).
+    """
+    row = Row(name)
+    results = {}
+    for contender, pipe in pipes.items():
+        pipe.send(("case", *place))
+        answer = pipe.recv()
+        if isinstance(answer, str):
+            row.trouble = f"{contender}: {answer}"
+        elif answer is not None:
+            results[contender] = answer
+    judge = results[CONTENDERS[-1]]
     worst = max(
-        (_difference(a, b) for r in results.values() for a, b in zip(r, results["torch"])),
+        (_difference(a, b) for parts in results.values() for a, b in zip(parts, judge)),
         default=0.0,
     )
     if not worst <= _TOLERANCE:
         row.trouble = f"results differ by {worst:.1g}"
-    counts = {name: max(1, round(seconds / _timed(call, 1))) for name, call in calls.items()}
-    row.times = {name: [] for name in calls}
+    row.times = {contender: [] for contender in results}
     for turn in range(rounds):
-        for name in calls if turn % 2 == 0 else reversed(calls):
-            row.times[name].append(_timed(calls[name], counts[name]))
+        for contender in results if turn % 2 == 0 else reversed(results):
+            pipes[contender].send(("block", *block))
+            row.times[contender].append(pipes[contender].recv())
     return row
 
 
@@ -183,42 +254,37 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--block-seconds", type=float, default=0.005)
     parser.add_argument("--threads", type=int, default=machine.default_threads())
     parser.add_argument("--huge", action="store_true", help="working sets of 1 GB too")
+    parser.add_argument(
+        "--realtime", action="store_true", help="run timed blocks before all other processes"
+    )
     parser.add_argument("--summary", action="store_true", help="geometric means only")
     return parser.parse_args()
-
-
-def _restart_with_threads(threads: int) -> None:
-    """Start over where the pools, which read it when loaded, would have another size."""
-    wanted = {f"{pool}_NUM_THREADS": str(threads) for pool in ("OMP", "MKL", "OPENBLAS")}
-    if any(os.environ.get(name) != value for name, value in wanted.items()):
-        command = [sys.executable, "-m", "bench.kernels", *sys.argv[1:]]
-        os.execve(sys.executable, command, {**os.environ, **wanted})
 
 
 def main() -> int:
     """Print a table for each group, then their means; 1 where something failed or differs."""
     arguments = _arguments()
-    _restart_with_threads(arguments.threads)
-    import torch
-
-    import plait
+    # Read by the pools of the contenders, which inherit it, when they are loaded.
+    for pool in ("OMP", "MKL", "OPENBLAS"):
+        os.environ[f"{pool}_NUM_THREADS"] = str(arguments.threads)
     from bench.kernel_cases import GROUPS
 
     unknown = set(arguments.groups) - set(GROUPS)
     if unknown:
         sys.exit(f"unknown groups: {', '.join(sorted(unknown))}; known: {', '.join(GROUPS)}")
-    machine.limit_processors(arguments.threads)
-    plait.set_num_threads(arguments.threads)
-    torch.set_num_threads(arguments.threads)
     means, troubles = [], []
-    for group in arguments.groups or GROUPS:
-        cases = GROUPS[group](arguments.huge)
-        rows = [measure(case, arguments.rounds, arguments.block_seconds) for case in cases]
-        if not arguments.summary:
-            print(f"\n{table(group, rows)}", flush=True)
-        shown = [_shown(geometric_mean(rows, name)) for name in ("torch", "numpy")]
-        means.append(f"| {group} | {' | '.join(shown)} |")
-        troubles += [f"{group}, {row.name}: {row.trouble}" for row in rows if row.trouble]
+    block = (arguments.block_seconds, arguments.realtime)
+    with contenders(arguments.threads) as pipes:
+        for group in arguments.groups or GROUPS:
+            rows = [
+                measure(case.name, pipes, (group, number, arguments.huge), arguments.rounds, block)
+                for number, case in enumerate(GROUPS[group](arguments.huge))
+            ]
+            if not arguments.summary:
+                print(f"\n{table(group, rows)}", flush=True)
+            shown = [_shown(geometric_mean(rows, name)) for name in ("torch", "numpy")]
+            means.append(f"| {group} | {' | '.join(shown)} |")
+            troubles += [f"{group}, {row.name}: {row.trouble}" for row in rows if row.trouble]
     head = "| geometric means | plait / torch | plait / numpy |\n| --- | --- | --- |"
     print("", head, *means, "", *troubles, sep="\n")
     print(f"{time.strftime('%Y-%m-%d')}; {machine.describe(arguments.threads)}")

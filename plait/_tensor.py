@@ -13,7 +13,7 @@ import numpy as np
 
 from plait._autograd_methods import AutogradMethods
 from plait._promotion import can_cast
-from plait._types import CPU, Size, device, layout, memory_format, require_cpu, strided
+from plait._types import CPU, Size, device, is_meta, layout, memory_format, require_cpu, strided
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
@@ -392,7 +392,12 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """This tensor in another dtype; itself where nothing changes and `copy` is not asked."""
         where, dtype, copy = parse_to(args, kwargs)
-        require_cpu(where)
+        if where is not None:
+            if is_meta(where):
+                from plait._meta import meta  # it builds on this module
+
+                return meta(self._shape, dtype or self._dtype)
+            require_cpu(where)
         if dtype is None or dtype is self._dtype:
             return self.clone() if copy else self
         return cast(self, dtype)
@@ -603,7 +608,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, DType 
         elif isinstance(value, Tensor):
             other = value
     if other is not None:
-        dtype = other.dtype
+        where, dtype = other.device, other.dtype
     if dtype is not None and not isinstance(dtype, DType):
         dtype = dtype_of(dtype)
     return where, dtype, bool(kwargs.get("copy", False))

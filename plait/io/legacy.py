@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
@@ -18,7 +19,8 @@ import numpy as np
 
 from plait.core.ir.errors import error
 from plait.io.bounded_repr import short
-from plait.io.dtypes import STORAGE_CLASS_DTYPES, item_size, numpy_dtype
+from plait.io.dtypes import STORAGE_CLASS_DTYPES, item_size, numpy_dtype, storage_class
+from plait.io.pickler import StorageTable
 from plait.io.rebuild import StorageType, TypedStorage
 from plait.io.scan import Named, storages_of
 from plait.io.storage import Relocation, Storage
@@ -26,6 +28,9 @@ from plait.io.unpickler import BoundedReader, GlobalTable, RestrictedUnpickler
 
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION = 1001
+
+#: What ends a storage's id: it is no view of a part of another one.
+ID_END = (None,)
 
 Unpickle = Callable[[BinaryIO, Callable[[Any], Any]], Any]
 
@@ -47,6 +52,25 @@ def load(file: BinaryIO, label: str, unpickle: Unpickle, relocate: Relocation) -
     storages = _read_storages(file, label, _types_of(ids), keys)
     file.seek(body)
     return unpickle(file, _Storages(storages, relocate))
+
+
+def write(file: BinaryIO, data: bytes, storages: StorageTable, protocol: int) -> None:
+    """Write a checkpoint of an object's pickle, made with `ID_END`, and its storages."""
+    system = {
+        "protocol_version": PROTOCOL_VERSION,
+        "little_endian": sys.byteorder == "little",
+        "type_sizes": {"short": 2, "int": 4, "long": 4},
+    }
+    keys = sorted(storages.arrays)
+    for head in (MAGIC_NUMBER, PROTOCOL_VERSION, system):
+        file.write(pickle.dumps(head, protocol))
+    file.write(data)
+    file.write(pickle.dumps(keys, protocol))
+    for key in keys:
+        flat = np.ascontiguousarray(storages.arrays[key]).reshape(-1)
+        typed = storage_class(storages.dtype_of(key)) is not None
+        file.write(struct.pack("<q", flat.size if typed else flat.nbytes))
+        file.write(flat.view(np.uint8).data)
 
 
 def _plain(file: BinaryIO) -> Any:

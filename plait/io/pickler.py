@@ -66,6 +66,10 @@ class StorageTable:
         self._dtypes[key] = dtype_name
         return key
 
+    def dtype_of(self, key: str) -> str:
+        """The dtype that the storage was met as."""
+        return self._dtypes[key]
+
 
 # PyTorch's pickles name these; they are made once so that the memo shares them.
 _FLAT_CLASSES: dict[str, GlobalName] = {}
@@ -96,9 +100,10 @@ class _TorchNaming:
     save_reduce: Any
     proto: int
 
-    def prepare(self, bridge: Any, storages: StorageTable) -> None:
+    def prepare(self, bridge: Any, storages: StorageTable, id_end: tuple[Any, ...]) -> None:
         self._bridge = bridge
         self._storages = storages
+        self._id_end = id_end
         self._dtypes: dict[str, GlobalName] = {}
         self._is_plain: dict[type, bool] = {}
 
@@ -158,7 +163,7 @@ class _TorchNaming:
         class_name = _storage_name(dtype_name)
         untyped = class_name is _UNTYPED_STORAGE
         count = flat.nbytes if untyped else flat.size
-        reference = _StorageRef(("storage", class_name, key, "cpu", int(count)))
+        reference = _StorageRef(("storage", class_name, key, "cpu", int(count), *self._id_end))
         flag = wants_grad if requires_grad is None else requires_grad
         arguments = (reference, offset, size, stride, flag, OrderedDict())
         if untyped:
@@ -257,15 +262,18 @@ def _pickler_class(pickle_module: Any) -> type:
     return type("TorchPickler", (_TorchNaming, base), {"dispatch": dispatch})
 
 
-def dump(obj: Any, bridge: Any, pickle_module: Any, protocol: int) -> tuple[bytes, StorageTable]:
+def dump(
+    obj: Any, bridge: Any, pickle_module: Any, protocol: int, id_end: tuple[Any, ...] = ()
+) -> tuple[bytes, StorageTable]:
     """The pickle of `obj` and the storages its tensors use.
 
-    `bridge` is the module `plait.io.tensor_bridge` or a double of it. Raises what pickle raises for
+    `bridge` is the module `plait.io.tensor_bridge` or a double of it. `id_end` stands at the end of
+    each storage's persistent id. Raises what pickle raises for
     objects that cannot be pickled, and RuntimeError for one storage seen as two dtypes.
     """
     buffer = io.BytesIO()
     storages = StorageTable()
     pickler = _pickler_class(pickle_module)(buffer, protocol=protocol)
-    pickler.prepare(bridge, storages)
+    pickler.prepare(bridge, storages, id_end)
     pickler.dump(obj)
     return buffer.getvalue(), storages

@@ -43,32 +43,36 @@ def save(
     pickle_protocol: int = 2,
     _use_new_zipfile_serialization: bool = True,
 ) -> None:
-    """Write `obj` to `f` (a path or a binary file object) in PyTorch's zip format.
+    """Write `obj` to `f` (a path or a binary file object) in PyTorch's zip format, or with
+    `_use_new_zipfile_serialization=False` in that from before 1.6.
 
     Any picklable object is accepted; tensors are stored as raw bytes, each storage once, so that
     tensors sharing memory share it again after loading. PyTorch can read the file. A path is
     replaced only when the new file is complete. Raises RuntimeError for a missing folder and what
     pickle raises for objects that cannot be pickled; nothing is written then.
     """
-    if not _use_new_zipfile_serialization:
-        raise error(
-            NotImplementedError,
-            "save: the format from before PyTorch 1.6 can be read but not written; leave "
-            "_use_new_zipfile_serialization at True",
-        )
     if not isinstance(pickle_protocol, int) or not 2 <= pickle_protocol <= pickle.HIGHEST_PROTOCOL:
         raise error(
             ValueError,
             f"save: pickle_protocol must be 2 to {pickle.HIGHEST_PROTOCOL}, got "
             f"{pickle_protocol!r}",
         )
-    data, storages = dump(obj, tensor_bridge, pickle_module or pickle, pickle_protocol)
+    archived = _use_new_zipfile_serialization
+    id_end = () if archived else legacy.ID_END
+    data, storages = dump(obj, tensor_bridge, pickle_module or pickle, pickle_protocol, id_end)
+
+    def write(file: BinaryIO, root: str) -> None:
+        if archived:
+            _write_archive(file, root, data, storages.arrays)
+        else:
+            legacy.write(file, data, storages, pickle_protocol)
+
     if isinstance(f, (str, os.PathLike)):
         path = os.fspath(f)
         with replacing(path) as file:
-            _write_archive(file, _root_name(path), data, storages.arrays)
+            write(file, _root_name(path))
     elif hasattr(f, "write"):
-        _write_archive(f, "archive", data, storages.arrays)
+        write(f, "archive")
     else:
         raise AttributeError(f"save: expected a path or a file with write(), got {f!r:.80}")
 

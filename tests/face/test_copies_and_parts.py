@@ -127,3 +127,16 @@ def test_parts_of_real_numbers() -> None:
     assert torch.ones(2, 3).mH.shape == (3, 2)
     with pytest.raises(RuntimeError, match="imag is not implemented for tensors with non-complex"):
         torch.imag(x)
+
+
+def test_new_axes_of_one_may_be_written_through():
+    """As a buffer of `arange(n).expand((1, -1))` is when a checkpoint is loaded."""
+    base = torch.arange(3)
+    view = base.expand((1, -1))
+    view.copy_(torch.tensor([[4, 5, 6]]))
+    assert base.tolist() == [4, 5, 6]
+    view[0, 1] = 7
+    assert base.tolist() == [4, 7, 6]
+    torch.ones(1).expand(0).fill_(2)  # no element is written
+    with pytest.raises(RuntimeError, match="more than one element"):
+        base.expand(2, 3).fill_(0)

@@ -206,9 +206,22 @@ def test_devices_are_written_in_place(files):
     assert not Path("/dev/null").is_file()
 
 
-def test_old_format_cannot_be_written(files, tmp_path):
-    with pytest.raises(NotImplementedError, match="from before PyTorch"):
-        files.save(1, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+@pytest.mark.parametrize("weights_only", [True, False])
+def test_old_format(files, tmp_path, weights_only):
+    base = nb.tensor(np.arange(6, dtype=np.float32))
+    obj = {
+        "shared": [base, nb.view(base, 2, (2,), (1,))],
+        "other": [nb.tensor(np.array([k], np.int64)) for k in range(12)],  # "10" sorts before "2"
+        "plain": (1, "é", None),
+    }
+    files.save(obj, tmp_path / "a.pt", _use_new_zipfile_serialization=False)
+    assert not zipfile.is_zipfile(tmp_path / "a.pt")
+    loaded = files.load(tmp_path / "a.pt", weights_only=weights_only)
+    assert loaded["plain"] == obj["plain"]
+    assert [t.array().tolist() for t in loaded["other"]] == [[k] for k in range(12)]
+    first, second = loaded["shared"]
+    first.flat[:] = 9
+    assert second.array().tolist() == [9, 9]
 
 
 def test_wrong_arguments(files):

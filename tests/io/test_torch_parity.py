@@ -241,6 +241,18 @@ def test_legacy_files_are_read(files, tmp_path, weights_only):
     assert (loaded["v"].array() == 0).all()
 
 
+@pytest.mark.parametrize("dtype", CLASSIC)
+def test_torch_reads_old_files(files, tmp_path, dtype):
+    base = nb.tensor(sample(dtype, (6,)))
+    state = {"a": base, "v": nb.view(base, 2, (2, 2), (2, 1)), "n": 1, "e": nb.tensor([])}
+    files.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    loaded = torch.load(tmp_path / "old.pt", weights_only=True)
+    assert torch_bits(loaded["a"]) == bits(base.array())
+    assert torch_bits(loaded["v"]) == bits(state["v"].array())
+    assert loaded["a"].untyped_storage().data_ptr() == loaded["v"].untyped_storage().data_ptr()
+    assert loaded["n"] == 1 and loaded["e"].numel() == 0
+
+
 @pytest.mark.parametrize("saved", ["list", "tensor"])
 def test_numpy_values_need_the_users_consent(files, saved):
     obj = [np.float64(1.5)] if saved == "list" else {"a": np.arange(3)}

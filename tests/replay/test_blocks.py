@@ -273,19 +273,17 @@ def test_a_compiled_step_after_an_optimizer_has_worked_in_parts() -> None:
     assert worked_in_parts == [False, True]
 
 
-def test_the_turn_to_blocks_may_come_between_recording_and_asking() -> None:
-    """Where a run has ended, the next begins when a value is asked for, and may be a block's."""
-
-    def program() -> list[float]:
+@pytest.mark.once
+def test_a_program_that_turns_to_blocks_between_two_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value asked for just then is no launch of the new block, which holds nothing of it."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    threads.forget_the_program()
+    waiting = [plait.ones(3) * number for number in range(3)]
+    threads.end()
+    threads.turns = True
+    try:
+        for number, made in enumerate(waiting):
+            assert made.tolist() == [float(number)] * 3
+            assert (made + 1).tolist() == [number + 1.0] * 3
+    finally:
         threads.forget_the_program()
-        first = plait.ones(3) * 2
-        second = first + 1
-        threads.end()
-        threads.turns = True
-        return [*second.tolist(), *(first * second).tolist()]
-
-    in_its_thread: list[Any] = []
-    thread = threading.Thread(target=lambda: in_its_thread.extend(program()))
-    thread.start()
-    thread.join()
-    assert in_its_thread == [3.0, 3.0, 3.0, 6.0, 6.0, 6.0]

@@ -31,7 +31,9 @@ NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source
 class Tile:
     """The register tile of a step kernel.
 
-    rows, columns: its most rows, and vectors in a row. gates: whether the vectors of a panel are
+    rows, columns: its most rows, and vectors in a row; `together` of these are multiplied at once:
+    with few vectors side by side there is room for many rows, and the weight, which comes from the
+    second-level cache, is read less often. gates: whether the vectors of a panel are
     the gates of one vector of hidden units, else neighbouring vectors of hidden units. ragged:
     whether the last panel has fewer hidden units than `width`.
     """
@@ -40,6 +42,7 @@ class Tile:
     lanes: int
     rows: int
     columns: int
+    together: int
     gates: bool
     ragged: bool
 
@@ -51,7 +54,7 @@ class Tile:
     @property
     def key(self) -> tuple:
         """What kernels on this tile depend on."""
-        shape = (self.lanes, self.rows, self.columns)
+        shape = (self.lanes, self.rows, self.columns, self.together)
         return (self.dtype.name, *shape, self.gates, self.ragged)
 
     @property
@@ -192,10 +195,16 @@ def step_kernel(
             b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), width), kept)
             count = f.let(f"select i1 {is_tall}, i64 {tile.rows}, i64 {tile.rows - 1}")
             _each_vector(step, first, count, panel, lambda: _prefetch(step, soon))
-            given = f"ptr {a}, ptr {b}, i64 {args['depth']}, i64 {args['steps']}, ptr %scratch"
+            extents = f"i64 {args['depth']}, i64 {args['steps']}"
             for helper, wanted in zip(f.helpers, ("true", "false")):
                 with f.when(f.let(f"icmp eq i1 {is_tall}, {wanted}")):
-                    f.line(f"call void @{helper.name}({given})")
+                    for column in range(0, tile.columns, tile.together):
+                        part, sums = [
+                            f.at(start, str(column * tile.lanes), kept) for start in (b, "%scratch")
+                        ]
+                        f.line(
+                            f"call void @{helper.name}(ptr {a}, ptr {part}, {extents}, ptr {sums})"
+                        )
             _each_vector(step, first, count, panel, lambda: cell(step))
         f.ret()
         return f
@@ -204,7 +213,7 @@ def step_kernel(
 
 
 def _product(symbol: str, tile: Tile, rows: int) -> Function:
-    """A function: `rows` rows of (rows, depth) times a panel of the weight, to the scratch memory.
+    """A function: `rows` rows of (rows, depth) times `together` vectors of a panel, to the scratch.
 
     It stands by itself so that the constants of the cell do not take the registers of its loop.
     """
@@ -217,15 +226,16 @@ def _product(symbol: str, tile: Tile, rows: int) -> Function:
         ("ptr", "scratch"),
     )
     f = Function(f"{symbol}_{rows}", parameters, "void")
-    width = str(tile.columns * tile.lanes)
+    width = tile.columns * tile.lanes
     starts = [f.at("%matrix", f.mul(str(i), "%depth"), kept) for i in range(rows)]
-    zeros = brgemm.zero_tile(tile.dtype, tile.lanes, rows, tile.columns)
+    zeros = brgemm.zero_tile(tile.dtype, tile.lanes, rows, tile.together)
     found = brgemm.accumulate(
-        f, tile.dtype, tile.lanes, starts, "1", "%panel", width, "%steps", zeros
+        f, tile.dtype, tile.lanes, starts, "1", "%panel", str(width), "%steps", zeros
     )
-    for i, value in enumerate(brgemm.flatten(found)):
-        where = f.at("%scratch", str(i * tile.lanes), kept)
-        vectors.store(f, tile.dtype, value, where, tile.lanes)
+    for i, row in enumerate(found):
+        for j, value in enumerate(row):
+            where = f.at("%scratch", str(i * width + j * tile.lanes), kept)
+            vectors.store(f, tile.dtype, value, where, tile.lanes)
     f.ret()
     return f
 

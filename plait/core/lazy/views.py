@@ -7,6 +7,7 @@ value after it, the value before it that agrees with both.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -144,8 +145,10 @@ def write_back(step: Step, before: Any, value: Any) -> Any:
         return BITCAST(value, dtype=before.dtype)
     if op is TAKE:
         return PUT_AT(before, *step.extra, value, **attrs)
-    if op is BROADCAST and before.shape == value.shape:
-        return value
+    if op is BROADCAST and 0 in value.shape:
+        return before
+    if op is BROADCAST and math.prod(before.shape) == math.prod(value.shape):
+        return RESHAPE(value, shape=before.shape)  # new axes of extent 1 alone
     raise error(RuntimeError, EXPANDED)
 
 

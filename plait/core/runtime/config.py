@@ -114,6 +114,13 @@ FLAGS = {
             "file that gets a trace of the compiled programs' kernels, for chrome://tracing",
         ),
         Flag(
+            "PLAIT_GUARD",
+            "",
+            str,
+            "`end` or `start`: run each kernel by itself, on copies of its buffers that end "
+            "(begin) at a page without access: what goes past them ends the process",
+        ),
+        Flag(
             "PLAIT_ALIASES",
             "",
             str,

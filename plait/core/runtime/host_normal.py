@@ -9,35 +9,27 @@ deviates", Ann. Math. Stat. 29, 1958), and which one depends on the size:
 
 The float32 blocks use the logarithm, sine and cosine of Moshier's Cephes library (single precision)
 with fused multiply-adds, as PyTorch's vector kernels do, and give the same bits as PyTorch on an
-x86-64 machine with AVX2. In float64 blocks the logarithm, sine and cosine are NumPy's: within
-4 units in the last place of PyTorch's, mostly equal.
+x86-64 machine with AVX2; large ones are drawn by native code, to the same bits. In float64 blocks
+the logarithm, sine and cosine are NumPy's: within 4 units in the last place of PyTorch's, mostly
+equal.
 """
 
 import math
 
 import numpy as np
 
+from plait.core.codegen import host_draws as draws
+from plait.core.codegen.host_draws import BLOCK
+from plait.core.runtime import host_kernels
 from plait.core.runtime.fused import fma32, fma64
 from plait.core.runtime.generator import Generator
 
-BLOCK = 16
 _HALF_BLOCK = 8
 _CHUNK = 1024 * BLOCK  # values at a time, so that temporaries stay in the second-level cache
 
-# Cephes logf: polynomial for log(1 + x), sqrt(1/2) <= 1 + x < sqrt(2); ln 2 in two parts.
-_LOG_COEFFICIENTS = (
-    7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
-    -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
-)  # fmt: skip
-_LN2_LOW = np.float32(-2.12194440e-4)
-_LN2_HIGH = np.float32(0.693359375)
-_SQRT_HALF = np.float32(0.707106781186547524)
-# Cephes sinf, cosf: polynomials on [-pi/4, pi/4]; pi/4 in three parts.
-_SIN_COEFFICIENTS = (-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-_COS_COEFFICIENTS = (2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
-_FOUR_OVER_PI = np.float32(1.27323954473516)
-_PI_FOURTHS = (0.78515625, 2.4187564849853515625e-4, 3.77489497744594108e-8)
-_TWO_PI = np.float32(2 * math.pi)
+_LN2_LOW, _LN2_HIGH = np.float32(draws.LN2_LOW), np.float32(draws.LN2_HIGH)
+_SQRT_HALF = np.float32(draws.SQRT_HALF)
+_FOUR_OVER_PI, _TWO_PI = np.float32(draws.FOUR_OVER_PI), np.float32(draws.TWO_PI)
 
 
 def scalar_normals(gen: Generator, count: int) -> list[float]:
@@ -65,19 +57,25 @@ def fill_normal(gen: Generator, count: int, dtype: np.dtype, mean: float, std: f
     if dtype == np.float64:
         return _fill_float64(gen, count, mean, std)
     if dtype == np.float32:
-        values = _float32_blocks(_uniform32(gen, count), mean, std)
+        values = _float32_normals(gen.words32(count), mean, std)
     else:
         # 16-bit fills draw whole blocks only, and no word for the rest that is redrawn anyway.
         values = np.empty(count, dtype=np.float32)
         whole = count // BLOCK * BLOCK
-        values[:whole] = _float32_blocks(_uniform32(gen, whole), mean, std)
+        values[:whole] = _float32_normals(gen.words32(whole), mean, std)
     if count % BLOCK:
-        values[-BLOCK:] = _float32_blocks(_uniform32(gen, BLOCK), mean, std)
+        values[-BLOCK:] = _float32_normals(gen.words32(BLOCK), mean, std)
     return values.astype(dtype, copy=False)
 
 
-def _uniform32(gen: Generator, count: int) -> np.ndarray:
-    return (gen.words32(count) & np.uint32((1 << 24) - 1)).astype(np.float32) * np.float32(2**-24)
+def _float32_normals(words: np.ndarray, mean: float, std: float) -> np.ndarray:
+    """Normals of the whole blocks of `words`, which may be overwritten; a rest is anything."""
+    if len(words) >= host_kernels.FROM:
+        values = host_kernels.normals(words, mean, std)
+        if values is not None:
+            return values
+    uniforms = (words & np.uint32((1 << 24) - 1)).astype(np.float32) * np.float32(2**-24)
+    return _float32_blocks(uniforms, mean, std)
 
 
 def _uniform64(gen: Generator, count: int) -> np.ndarray:
@@ -123,7 +121,7 @@ def log32(x: np.ndarray) -> np.ndarray:
     exponent -= small
     t = (mantissa - np.float32(1)) + np.where(small, mantissa, np.float32(0))
     square = t * t
-    y = _horner32(_LOG_COEFFICIENTS, t) * t
+    y = _horner32(draws.LOG_COEFFICIENTS, t) * t
     y = fma32(y, square, exponent * _LN2_LOW)
     y = fma32(square, -0.5, y)
     return fma32(exponent, _LN2_HIGH, t + y)
@@ -134,11 +132,11 @@ def sincos32(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     octant = (x * _FOUR_OVER_PI).astype(np.int32)
     octant = (octant + 1) & ~1
     multiple = -octant.astype(np.float32)
-    for part in _PI_FOURTHS:
+    for part in draws.PI_FOURTHS:
         x = fma32(multiple, np.float32(part), x)
     square = x * x
-    near_zero = fma32(_horner32(_SIN_COEFFICIENTS, square) * square, x, x)
-    near_one = _horner32(_COS_COEFFICIENTS, square) * square
+    near_zero = fma32(_horner32(draws.SIN_COEFFICIENTS, square) * square, x, x)
+    near_one = _horner32(draws.COS_COEFFICIENTS, square) * square
     near_one = fma32(near_one, square, square * np.float32(-0.5)) + np.float32(1)
     swapped = (octant & 2) != 0
     sine = np.where(swapped, near_one, near_zero)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from plait.core.ir.errors import error
+from plait.core.runtime import host_kernels
 from plait.core.runtime.fused import fma32, fma64
 from plait.core.runtime.generator import Generator
 from plait.core.runtime.host_normal import fill_normal, scalar_normals
@@ -66,14 +67,26 @@ def uniform(
             values = fma64(values, high - low, low) if low else values * (high - low)
             values[values == high] = low
     else:
-        values = (gen.words32(count) & np.uint32((1 << 24) - 1)).astype(np.float32)
-        values *= np.float32(2**-24)
-        if (low, high) != (0.0, 1.0):
-            low32, high32 = np.float32(low), np.float32(high)
-            values = fma32(values, high32 - low32, low32)
-        values = values.astype(dtype, copy=False)
-        values[values == dtype.type(high)] = dtype.type(low)
+        values = _uniform32(gen.words32(count), low, high)
+        if dtype != np.float32:
+            values = values.astype(dtype)
+            values[values == dtype.type(high)] = dtype.type(low)
     return values.reshape(shape)
+
+
+def _uniform32(words: np.ndarray, low: float, high: float) -> np.ndarray:
+    """float32 values of `words`, which may be overwritten; none is `high`."""
+    low32, high32 = np.float32(low), np.float32(high)
+    if len(words) >= host_kernels.FROM:
+        native = host_kernels.uniforms(words, low32, high32)
+        if native is not None:
+            return native
+    values = (words & np.uint32((1 << 24) - 1)).astype(np.float32)
+    values *= np.float32(2**-24)
+    if (low, high) != (0.0, 1.0):
+        values = fma32(values, high32 - low32, low32)
+        values[values == high32] = low32
+    return values
 
 
 def normal(

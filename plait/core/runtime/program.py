@@ -24,7 +24,7 @@ from plait.core.compiler.steps import HostStep, Step, explain, explaining, memor
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
-from plait.core.runtime import kernels, native, profile, threads
+from plait.core.runtime import guard, kernels, native, profile, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, maker, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
@@ -89,6 +89,9 @@ class Program:
         self._plan_results()
         self._frames = [self.new_frame()]
         self._verify = bool(flag("PLAIT_VERIFY"))
+        self._guard = str(flag("PLAIT_GUARD"))
+        if self._guard not in ("", *guard.SIDES):
+            raise ValueError(f"PLAIT_GUARD={self._guard!r}: expected {' or '.join(guard.SIDES)}")
         fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
         if self.peak_bytes >= _MUCH_BYTES:
@@ -199,8 +202,8 @@ class Program:
             frame = self.new_frame()
         if frame.generation != threads.generation:
             frame = self.new_frame()
-        if profile.active is not None:
-            return self._run_measured(frame, arrays, profile.active)
+        if profile.active is not None or self._guard:
+            return self._run_alone(frame, arrays, profile.active)
         arena = take_arena(frame.arena_bytes)
         try:
             return self._run_in(frame, arena, arrays)
@@ -208,14 +211,17 @@ class Program:
             give_arena(arena)
             self._frames.append(frame)
 
-    def _run_measured(
-        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile
+    def _run_alone(
+        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile | None
     ) -> list[np.ndarray]:
-        """A run whose steps are timed one by one, in tables made for it."""
+        """A run step by step, in tables made for it: timed, or between guard pages."""
         self._frames.append(kept)
         frame = self.new_frame(alone=True)
+        arena = Arena(frame.arena_bytes)
+        if measured is None:
+            return self._run_in(frame, arena, arrays)
         steps = [step for phase in self.phases for step in phase.steps]
-        return self._run_in(frame, Arena(frame.arena_bytes), arrays, measured.clock(steps))
+        return self._run_in(frame, arena, arrays, measured.clock(steps))
 
     def _run_in(
         self,
@@ -235,7 +241,11 @@ class Program:
         for begin, end, host in frame.segments:
             if host is not None:
                 self._run_host(host, frame, bound)
-            elif driver.drive(frame.address, begin, end):
+            elif (
+                guard.drive(frame, self._functions, begin, self._guard)  # a phase is a launch there
+                if self._guard
+                else driver.drive(frame.address, begin, end)
+            ):
                 launch, code = frame.first_fault()
                 explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
             if ended is not None:

@@ -24,6 +24,7 @@ from plait.core.compiler.lower.conv_taps import (
     transposed_axes,
 )
 from plait.core.compiler.lower.conv_weight import weight_gradient
+from plait.core.compiler.lower.winograd import winograd_convolution, winograd_of
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.op import elements
 from plait.core.ops.geometry import window_extents
@@ -71,11 +72,17 @@ def convolve(
         forward_axis(n, k, s, p[0], d)
         for n, k, s, p, d in zip(extents, kernel, strides, padding, dilation)
     ]
-    borders = (*down.reach(spatial[0]), *across.reach(spatial[1]))
-    image = padded_image(plan, x, borders, compute_dtype(x.buffer.dtype))
     taps = elements(kernel)
     weights = Weights(out // groups, depth, out // groups * depth * taps, taps, depth * taps)
     flops = 2 * samples * elements(extents) * elements(w.shape)
+    fast = winograd_of(plan, x, w, weights, (down, across), groups)
+    if fast is not None:
+        winograd_convolution(
+            plan, fast, x, w, weights, (down, across), outlet, results, reads, flops
+        )
+        return True
+    borders = (*down.reach(spatial[0]), *across.reach(spatial[1]))
+    image = padded_image(plan, x, borders, compute_dtype(x.buffer.dtype))
     tap_convolution(
         plan, image, borders, w, weights, kernel, (down, across), groups, outlet, results, reads,
         flops,
@@ -111,12 +118,19 @@ def convolve_back(
         return False
     if samples * plane == 0:
         return True
-    reaches = [[a.reach(n) for a in axes] for axes, n in zip((downs, acrosses), g.shape[1:3])]
-    borders = tuple(max(reach[side] for reach in axis) for axis in reaches for side in (0, 1))
-    image = padded_image(plan, g, borders, compute_dtype(g.buffer.dtype))
     taps = elements(kernel)
     weights = Weights(inner, depth, depth * inner * taps, inner * taps, taps)
     share = 2 * samples * elements(g.shape[1:3]) * elements(w.shape)
+    if all(s == 1 for s in strides):
+        axes = downs[0], acrosses[0]
+        fast = winograd_of(plan, g, w, weights, axes, groups)
+        outlet = outlet_of(epilogue, Access((plane, row, out, 1)), *names)
+        if fast is not None and outlet is not None:
+            winograd_convolution(plan, fast, g, w, weights, axes, outlet, results, reads, share)
+            return True
+    reaches = [[a.reach(n) for a in axes] for axes, n in zip((downs, acrosses), g.shape[1:3])]
+    borders = tuple(max(reach[side] for reach in axis) for axis in reaches for side in (0, 1))
+    image = padded_image(plan, g, borders, compute_dtype(g.buffer.dtype))
     share //= len(downs) * len(acrosses)
     for down in downs:
         for across in acrosses:

@@ -13,7 +13,6 @@ from typing import Any
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
-from plait.core.lazy.replay.block import Block
 from plait.core.lazy.replay.block_launch import compute_blocks
 from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.run import Run
@@ -77,12 +76,11 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     pending = [node for node in roots if node.value is None]
     if not pending:
         return True
+    if not threads.in_blocks:
+        run = threads.run or threads.begin()  # with which a program may turn to blocks
     if threads.in_blocks:
         return compute_blocks(roots, donors)
     threads.adrift = False
-    run = threads.run or threads.begin()
-    if type(run) is Block:  # the program turned to blocks just now
-        return compute_blocks(roots, donors)
     token = run.token
     for node in pending:
         if node.run is not token:
