@@ -43,6 +43,12 @@ if self._backend == "plait":
     return getattr(importlib.import_module("keras_plait.src"), name)
 """
 _CONFIG = "keras.src.backend.config"
+#: What the callback for TensorBoard imports of TensorFlow: here Plait's event files.
+_TENSORBOARD = "keras.src.callbacks.tensorboard"
+_EVENT_FILES = {
+    "tensorflow.summary": "plait.tf.summary",
+    "tensorflow.compat.v1": "plait.tf.summary",
+}
 
 
 def install_if_asked() -> None:
@@ -70,7 +76,7 @@ class _Finder(MetaPathFinder):
     """Finds the modules that are amended, and no others."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if fullname not in _BRANCHES and fullname not in (_DYNAMIC, _CONFIG):
+        if fullname not in _BRANCHES and fullname not in (_DYNAMIC, _CONFIG, _TENSORBOARD):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and type(spec.loader) is SourceFileLoader:
@@ -95,6 +101,8 @@ def amended(module: str, tree: ast.Module) -> bool:
         return _add_name(tree, "PLUGGABLE_BACKENDS")
     if module == _DYNAMIC:
         return _amend_dynamic(tree)
+    if module == _TENSORBOARD:
+        return _import_event_files(tree)
     for statement in tree.body:
         last = statement
         while isinstance(last, ast.If) and len(last.orelse) == 1:
@@ -120,6 +128,22 @@ def _amend_dynamic(tree: ast.Module) -> bool:
             node.body.insert(0, _at(ast.parse(_DYNAMIC_BRANCH).body[0], node.body[0]))
             lookup = True
     return known and lookup
+
+
+def _import_event_files(tree: ast.Module) -> bool:
+    """Each import of TensorFlow as one of Plait's module; whether there was one."""
+    found = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names: list[Any] = [part for part in node.names if part.name in _EVENT_FILES]
+            for part in names:
+                part.asname = part.asname or part.name.rsplit(".", 1)[-1]
+                part.name = _EVENT_FILES[part.name]
+            found = found or bool(names)
+        elif isinstance(node, ast.ImportFrom) and node.module in _EVENT_FILES:
+            node.module = _EVENT_FILES[node.module]
+            found = True
+    return found
 
 
 def _add_name(tree: ast.Module, variable: str) -> bool:
