@@ -156,6 +156,7 @@ def test_types_of_processes_that_are_not_there():
     """Libraries ask `isinstance` of them; none can be made."""
     from plait._subclasses.fake_tensor import FakeTensor, is_fake
     from plait.distributed import ProcessGroup
+    from plait.distributed._composable.fsdp import FSDPModule
     from plait.distributed._tensor import DTensor
     from plait.distributed._tensor.experimental import implicit_replication
     from plait.distributed.device_mesh import DeviceMesh
@@ -163,7 +164,15 @@ def test_types_of_processes_that_are_not_there():
     from plait.fx.experimental.proxy_tensor import get_proxy_mode
     from plait.nn.parallel import DistributedDataParallel
 
-    absent = [DTensor, DeviceMesh, ProcessGroup, ZeroRedundancyOptimizer, FakeTensor, plait.SymInt]
+    absent = [
+        DTensor,
+        DeviceMesh,
+        FSDPModule,
+        ProcessGroup,
+        ZeroRedundancyOptimizer,
+        FakeTensor,
+        plait.SymInt,
+    ]
     for kind in (*absent, DistributedDataParallel):
         assert not isinstance(plait.ones(1), kind)
         with pytest.raises(NotImplementedError, match=kind.__name__):
