@@ -217,3 +217,17 @@ def test_numpy_where_gradients_are_off(framework):
         assert np.asarray(x).tolist() == [2.0, 2.0]
     with pytest.raises(RuntimeError, match="requires grad"):
         x.numpy()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t.ao.quantization.QuantStub(),
+        lambda t: t.quantization.quantize_dynamic(t.nn.Linear(1, 1)),
+        lambda t: t.quantize_per_tensor(t.ones(2), 0.1, 0, t.qint8),
+    ],
+)
+def test_quantization_says_that_it_is_not_built(use):
+    with pytest.raises(NotImplementedError, match="not built in Plait yet"):
+        use(plait)
+    assert not hasattr(plait.ao.quantization, "prepare")
