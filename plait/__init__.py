@@ -98,6 +98,7 @@ globals().update(_STORAGE_TYPES)
 _MODULES = frozenset(
     [
         "_C",
+        "__config__",
         "_subclasses",
         "_dynamo",
         "_higher_order_ops",

@@ -231,3 +231,18 @@ def test_quantization_says_that_it_is_not_built(use):
     with pytest.raises(NotImplementedError, match="not built in Plait yet"):
         use(plait)
     assert not hasattr(plait.ao.quantization, "prepare")
+
+
+def test_cross_map_lrn():
+    values = [
+        f.nn.CrossMapLRN2d(3, alpha=0.1, k=2.0)(f.arange(48.0).reshape(1, 4, 3, 4))
+        for f in (torch, plait)
+    ]
+    np.testing.assert_allclose(values[1].tolist(), values[0].tolist(), rtol=1e-6)
+
+
+def test_the_build_describes_itself():
+    from plait import __config__
+
+    assert "CPU only" in __config__.show()
+    assert "get_num_threads" in __config__.parallel_info()

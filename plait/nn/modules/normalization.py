@@ -37,6 +37,13 @@ class LocalResponseNorm(Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
+class CrossMapLRN2d(LocalResponseNorm):
+    """`LocalResponseNorm` under the name that Torch 7's models have it."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+
 class LayerNorm(Module):
     """Ba et al. 2016: normalise over the trailing axes `normalized_shape`, then scale and shift."""
 
