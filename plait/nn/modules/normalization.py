@@ -37,11 +37,11 @@ class LocalResponseNorm(Module):
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
 
 
-class CrossMapLRN2d(LocalResponseNorm):
-    """`LocalResponseNorm` under the name that Torch 7's models have it."""
+class CrossMapLRN2d(Module):
+    """Torch 7's norm, which differs from `LocalResponseNorm` in the last channels."""
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
-        super().__init__(size, alpha, beta, k)
+        raise not_built("torch.nn.CrossMapLRN2d (torch.nn.LocalResponseNorm is)")
 
 
 class LayerNorm(Module):
