@@ -7,6 +7,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._unbuilt import not_built
 from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
