@@ -267,6 +267,15 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_FUNCTIONS, *_MODULES, *_LATE, *_OF_FUNCTIONAL})
 
 
+def typename(obj: _Any, /) -> str:
+    """The type of a tensor ("torch.FloatTensor"), else the name of an object or of its class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
+
+
 def _assert(condition: _Any, message: str) -> None:
     """`assert condition, message` as a function."""
     assert condition, message

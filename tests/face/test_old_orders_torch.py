@@ -161,6 +161,7 @@ def test_types_of_processes_that_are_not_there():
     from plait.distributed._tensor.experimental import implicit_replication
     from plait.distributed.device_mesh import DeviceMesh
     from plait.distributed.optim import ZeroRedundancyOptimizer
+    from plait.fx import GraphModule, Node, Tracer
     from plait.fx.experimental.proxy_tensor import get_proxy_mode
     from plait.nn.parallel import DistributedDataParallel
 
@@ -173,7 +174,7 @@ def test_types_of_processes_that_are_not_there():
         FakeTensor,
         plait.SymInt,
     ]
-    for kind in (*absent, DistributedDataParallel):
+    for kind in (*absent, DistributedDataParallel, GraphModule, Node, Tracer):
         assert not isinstance(plait.ones(1), kind)
         with pytest.raises(NotImplementedError, match=kind.__name__):
             kind(plait.nn.Linear(1, 1))
@@ -243,3 +244,18 @@ def test_the_build_describes_itself():
 
     assert "CPU only" in __config__.show()
     assert "get_num_threads" in __config__.parallel_info()
+
+
+def test_typename():
+    import collections
+
+    for make in (
+        lambda t: t.ones(1),
+        lambda t: t.ones(1).long(),
+        lambda t: 3,
+        lambda t: collections.OrderedDict(),
+        lambda t: collections.OrderedDict,
+        lambda t: len,
+    ):
+        assert plait.typename(make(plait)) == torch.typename(make(torch))
+    assert plait.typename(plait.nn.Linear(1, 1)).endswith("nn.modules.linear.Linear")
