@@ -123,6 +123,7 @@ _MODULES = frozenset(
         "mps",
         "multiprocessing",
         "nn",
+        "onnx",
         "optim",
         "profiler",
         "quantization",

@@ -259,3 +259,9 @@ def test_typename():
     ):
         assert plait.typename(make(plait)) == torch.typename(make(torch))
     assert plait.typename(plait.nn.Linear(1, 1)).endswith("nn.modules.linear.Linear")
+
+
+def test_no_export_to_onnx():
+    assert not plait.onnx.is_in_onnx_export()
+    with pytest.raises(NotImplementedError, match=r"torch\.onnx\.export is not built"):
+        plait.onnx.export(plait.nn.Linear(1, 1), plait.ones(1), "model.onnx")
