@@ -13,10 +13,13 @@ keras_plait.hook.install()` before `import keras` does the same.
 from __future__ import annotations
 
 import ast
+import functools
 import os
+import re
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -88,6 +91,8 @@ class _Loader(SourceFileLoader):
     """Loads a module of Keras from its amended source. The source's own bytecode is not used."""
 
     def get_code(self, fullname: str) -> CodeType | None:
+        sources = next(folder for folder in Path(self.path).parents if folder.name == "src")
+        _require_known_version(sources / "version.py")
         tree = ast.parse(self.get_data(self.path))
         if not amended(fullname, tree) and fullname != _CONFIG:
             _require_pluggable(fullname, self.get_data(self.path))
@@ -167,27 +172,26 @@ def _at(made: Any, place: Any) -> Any:
     return made
 
 
+@functools.cache
+def _require_known_version(source: Path) -> None:
+    """Raise ImportError unless Keras' file of its version names one that the backend knows."""
+    found = re.search(r"__version__ = ['\"]((\d+)\.(\d+)[^'\"]*)", source.read_text("utf-8"))
+    if found is None or not OLDEST <= (int(found[2]), int(found[3])) < TOO_NEW:
+        raise _unknown(f"the Keras installed is {found[1] if found else 'of unknown version'}")
+
+
 def _require_pluggable(module: str, source: bytes) -> None:
     """Raise ImportError unless this version of Keras loads backends from outside by itself."""
-    if b"get_pluggable_backend" in source:
-        return
-    raise ImportError(
+    if b"get_pluggable_backend" not in source:
+        raise _unknown(f"{module} of the Keras installed is not as expected there")
+
+
+def _unknown(reason: str) -> ImportError:
+    return ImportError(
         f"keras_plait: the backend works with Keras {_text(OLDEST)} up to, not including, "
-        f"{_text(TOO_NEW)}; {module} of the Keras installed ({_version()}) is not as expected "
-        "there. Install one of those: pip install 'plait[keras]'"
+        f"{_text(TOO_NEW)}; {reason}. Install one of those: pip install 'plait[keras]'"
     )
 
 
 def _text(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name in ("keras", "keras-nightly"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown version"

@@ -19,7 +19,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
-from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.modes import grad_mode, modes
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.lazy.views import is_contiguous
 from plait.core.ops.elementwise import ALIAS, cast
@@ -273,12 +273,12 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory.
 
-        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
-        bfloat16.
+        Raises RuntimeError for a tensor that requires a gradient, unless `force` or where gradients
+        are off (`no_grad`); TypeError for bfloat16.
         """
         if Tensor.arrays_are_copies:
             return np.array(self.compute())
-        if force:
+        if force or (self.requires_grad and not modes.grad_enabled):
             return self.detach().numpy()
         if self.requires_grad:
             raise error(

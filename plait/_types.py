@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from plait._unbuilt import not_built
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -242,3 +243,24 @@ def _layout_by_name(name: str) -> layout:
 
 strided = layout("strided")
 sparse_coo = layout("sparse_coo")
+
+
+class SymInt:
+    """A number that a tracer leaves open. None is made here: sizes are ints."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymInt")
+
+
+class SymFloat:
+    """A number that a tracer leaves open. None is made here: values are floats."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymFloat")
+
+
+class SymBool:
+    """A truth value that a tracer leaves open. None is made here: values are bools."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymBool")
