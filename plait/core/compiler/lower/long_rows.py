@@ -95,3 +95,56 @@ def _last(
     reads = [Access((1,)), *[Access((0,))] * with_rest, *[kernel.reads[i] for i in shared]]
     outputs = [values[v] for v in graph.outputs]
     return RowKernel(build.finish(outputs), (), (pieces,), tuple(reads), kernel.writes), shared
+
+
+# -- rows side by side ----------------------------------------------------------------------------
+
+#: Elements of a piece of rows that lie across memory, about: lines so far apart are on pages of
+#: their own, and the processor remembers some thousand pages.
+_FAR_PIECE = 256
+#: Elements of such rows from which they are cut.
+_FAR_ELEMENTS = 1 << 20
+#: Folds that may see an element twice.
+_IDEMPOTENT = ("max", "min", "any", "all")
+
+
+class Layers(NamedTuple):
+    """partial: (pieces, rows), what `main` gives. last: folds it."""
+
+    partial: Spec
+    main: RowKernel
+    last: RowKernel
+
+
+def layers(kernel: RowKernel) -> Layers | None:
+    """A fold (canonical) down columns that are long and many, in pieces; None for other kernels.
+
+    Pieces begin at even distances and overlap a little, so that all have one length.
+    """
+    graph, count = kernel.graph, len(kernel.graph.inputs)
+    plain = len(kernel.outer) == len(kernel.inner) == 1
+    if not plain or not graph.instructions or kernel.rows * kernel.width < _FAR_ELEMENTS:
+        return None
+    pieces, last = kernel.width // _FAR_PIECE, len(graph.instructions) - 1
+    fold = graph.instructions[last]
+    only = graph.outputs == (count + last,)
+    full = all(map(kernel.is_full, range(count + last)))
+    near = any(a.strides[1] in (0, 1) or a.guards for a in kernel.reads)
+    if pieces < 2 or not (only and full) or near or fold.op.name not in _IDEMPOTENT:
+        return None
+    step = kernel.width // pieces
+    size = kernel.width - (pieces - 1) * step
+    reads = [Access((a.strides[1] * step, *a.strides), a.offset) for a in kernel.reads]
+    write = Write(Access((kernel.rows, 1, 0)), "store")
+    main = RowKernel(
+        with_width(graph, kernel.width, size),
+        (pieces, *kernel.outer),
+        (size,),
+        tuple(reads),
+        (write,),
+    )
+    build = Builder([Spec((pieces,), fold.dtype)])
+    graph = build.finish([build.emit(fold.op, 0, axes=(0,))])
+    read = Access((1, kernel.rows))
+    summed = RowKernel(graph, kernel.outer, (pieces,), (read,), kernel.writes)
+    return Layers(Spec((pieces, kernel.rows), fold.dtype), main, summed)
