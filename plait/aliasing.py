@@ -29,7 +29,12 @@ from types import ModuleType
 from typing import Any
 
 ENVIRONMENT = "PLAIT_ALIASES"
-TARGETS = {"torch": "plait", "torchvision": "plait.vision", "tensorflow": "plait.tf"}
+TARGETS = {
+    "torch": "plait",
+    "torchvision": "plait.vision",
+    "torchaudio": "plait.audio",
+    "tensorflow": "plait.tf",
+}
 
 
 class AliasLoader:

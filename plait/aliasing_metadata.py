@@ -6,11 +6,17 @@ import importlib.metadata
 from pathlib import Path
 from typing import Any
 
-from plait.version import TENSORFLOW_INTERFACE, TORCH_INTERFACE, VISION_INTERFACE
+from plait.version import (
+    AUDIO_INTERFACE,
+    TENSORFLOW_INTERFACE,
+    TORCH_INTERFACE,
+    VISION_INTERFACE,
+)
 
 VERSIONS = {
     "torch": TORCH_INTERFACE,
     "torchvision": VISION_INTERFACE,
+    "torchaudio": AUDIO_INTERFACE,
     "tensorflow": TENSORFLOW_INTERFACE,
 }
 

@@ -11,6 +11,7 @@ from plait.core.functional.broadcasting import Number
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.replay.function import one_step
+from plait.core.lazy.views import EXPANDED
 
 #: NumPy's spellings, which PyTorch also takes.
 _ALIASES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}
@@ -56,7 +57,9 @@ def public(
             if alias not in own_names:
                 kwargs[_ALIASES[alias]] = kwargs.pop(alias)
         result = plain(*args, **kwargs)
-        return result if out is None else write_out(plain.__name__, out, result)
+        if out is None:
+            return result
+        return write_out(plain.__name__, out, result, (*args, *kwargs.values()))
 
     for name in (plain.__name__, *names):
         FUNCTIONS[name] = call
@@ -90,17 +93,89 @@ def attach(**members: Any) -> None:
         setattr(Tensor, name, member)
 
 
-def write_out(name: str, out: Any, result: Any) -> Any:
-    """Store a result in the caller's `out` tensor (a tuple of them for several results)."""
+def takes_out(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of the face, outside of `public`, that takes `out=` as well."""
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        if out is None:
+            return function(*args, **kwargs)
+        return write_out(
+            function.__name__, out, function(*args, **kwargs), (*args, *kwargs.values())
+        )
+
+    return call
+
+
+def write_out(name: str, out: Any, result: Any, given: Iterable[Any] = ()) -> Any:
+    """Store a result in the caller's `out` tensor (a tuple of them for several results).
+
+    given: the arguments the result is made of. Raises RuntimeError where `out` shares a part of
+    their memory, as in PyTorch, though here the result is whole before it is written.
+    """
     if isinstance(result, tuple):
         for target, part in zip(out, result, strict=True):
-            write_out(name, target, part)
+            write_out(name, target, part, given)
         return out
     if not isinstance(out, Tensor):
         raise error(TypeError, f"{name}(): argument 'out' must be Tensor, not {type(out).__name__}")
+    for tensor in _tensors_of(given):
+        if tensor._cell is out._cell and _overlap(tensor, out, name in _READ_WHILE_WRITTEN):
+            raise error(
+                RuntimeError,
+                "unsupported operation: some elements of the input tensor and the written-to "
+                f"tensor refer to a single memory location (in {name}). Please clone() the tensor "
+                "before performing the operation.",
+            )
+    if name in _OF_ONE_DTYPE and out.dtype is not result.dtype:
+        raise error(
+            RuntimeError,
+            f"Expected out tensor to have dtype {result.dtype}, but got {out.dtype} instead "
+            f"(in {name})",
+        )
     if out.shape != result.shape:
         out.resize_(result.shape)
+    if any(step == 0 and extent > 1 for step, extent in zip(out.stride(), out.shape)):
+        raise error(RuntimeError, EXPANDED)
     return out.assign_result(name, result)
+
+
+#: Functions whose `out` must have the dtype of the result, where others cast to that of `out`.
+_OF_ONE_DTYPE = frozenset(("aminmax", "complex", "gather", "multinomial"))
+
+#: Functions whose `out` may not even be the very memory of an argument.
+_READ_WHILE_WRITTEN = frozenset(
+    ("cat", "concat", "concatenate", "gather", "index_select", "kthvalue", "masked_select", "take")
+)
+
+
+def _tensors_of(values: Iterable[Any]) -> Iterable[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from _tensors_of(value)
+
+
+def _overlap(a: Tensor, b: Tensor, same_too: bool) -> bool:
+    """Whether two tensors of one storage share elements, by the ranges that they lie in.
+
+    same_too: whether tensors of the same elements count. As in PyTorch, no question is asked of
+    tensors with gaps between their elements.
+    """
+    if not a.numel() or not b.numel():
+        return False
+    places = [(t.storage_offset(), t.stride()) for t in (a, b)]
+    if places[0] == places[1] and a.shape == b.shape:
+        return same_too
+    spans = [(t.storage_offset(), t.storage_offset() + _span(t)) for t in (a, b)]
+    gapless = all(_span(t) == t.numel() for t in (a, b))
+    return gapless and spans[0][0] < spans[1][1] and spans[1][0] < spans[0][1]
+
+
+def _span(t: Tensor) -> int:
+    """Elements of the storage from a tensor's first to its last."""
+    return 1 + sum((extent - 1) * step for extent, step in zip(t.shape, t.stride()))
 
 
 def tensor_argument(name: str, position: str, value: Any) -> Tensor:

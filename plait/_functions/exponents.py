@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from plait import return_types
-from plait._functions.common import public
+from plait._functions.common import public, tensor_argument
 from plait._functions.creation import full_like, zeros_like
 from plait._functions.pointwise import (
     abs,
@@ -36,9 +36,9 @@ def _floats(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @public(inplace=True)
-def ldexp(input: Tensor, other: Any) -> Tensor:
+def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input * 2^other."""
-    other = other if isinstance(other, Tensor) else full_like(input.detach(), other)
+    tensor_argument("ldexp", "other", other)
     power = other if other.dtype.kind == "f" else cast(other, dtypes.float32)
     return mul(input, exp2(power))
 

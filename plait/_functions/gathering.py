@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait._functions.common import public
+from plait._functions.logic import where
 from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.broadcasting import number_for
@@ -272,10 +273,19 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
                 "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
                 f"{value.ndim} dimension(s).",
             )
+        if value.requires_grad:  # a place that is named twice counts once
+            named = PUT_AT(*_marks(input._shape[axis], places), axis=0)
+            named = reshape(named, (input._shape[axis],) + (1,) * (input.ndim - axis - 1))
+            return where(named, cast(value, input.dtype), input)
         filler: Any = broadcast(cast(value, input.dtype), shape)
     else:
         filler = full(number_for(value, input.dtype), shape, input.dtype)
     return PUT_AT(input, places, filler, axis=axis)
+
+
+def _marks(extent: int, places: Tensor) -> tuple[Any, Tensor, Any]:
+    """Operands of PUT_AT that mark places of an axis."""
+    return full(False, (extent,), dtypes.bool_), places, full(True, places._shape, dtypes.bool_)
 
 
 def _vector(x: Tensor) -> Tensor:

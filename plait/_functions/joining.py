@@ -17,6 +17,11 @@ from plait.core.ops.view import CONCAT, slice_axis
 
 
 def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
+    if isinstance(tensors, Tensor):
+        raise error(
+            TypeError,
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not Tensor",
+        )
     found = list(tensors)
     if not found:
         kind = ValueError if name == "cat" else RuntimeError  # as PyTorch has it

@@ -10,6 +10,7 @@ from typing import Any
 from plait._autocast import lower
 from plait._functions import pointwise as pw
 from plait._functions.common import public, tensor_argument
+from plait._promotion import promote_types
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import contraction
 from plait.core.functional import einsum as summation
@@ -358,7 +359,7 @@ def addbmm(
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * outer(vec1, vec2)."""
     product = outer(vec1, vec2)
-    dtype = pw.promote_types(product.dtype, input.dtype)
+    dtype = promote_types(product.dtype, input.dtype)
     return _scaled_sum("addr", cast(input, dtype), cast(product, dtype), beta, alpha)
 
 

@@ -14,7 +14,7 @@ from plait._functions import reduction
 from plait._functions.common import public, require_dtype, tensor_argument
 from plait._functions.matrix import matmul
 from plait._functions.shape import diagonal, movedim
-from plait._promotion import promote_types
+from plait._promotion import promote_types, result_type
 from plait._tensor import Tensor, scalar_type
 from plait._unbuilt import not_built
 from plait.core.functional.axes import normal_axes, normal_axis
@@ -208,7 +208,7 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
             f"linalg.cross: inputs dimension {dim} must have length 3. Got {extents[0]} and "
             f"{extents[1]}",
         )
-    dtype = pw.result_type(input, other)
+    dtype = result_type(input, other)
     a, b = broadcast(cast(input, dtype), shape), broadcast(cast(other, dtype), shape)
 
     def turned(x: Any, order: tuple[int, ...]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from plait._functions.common import public, require_dtype, shape_argument
+from plait._functions.conjugation import view_as_complex
 from plait._functions.creation import owned
 from plait._functions.pointwise import without_slope
 from plait._promotion import get_default_dtype
@@ -176,7 +177,7 @@ def _made(draws: Any, kwargs: dict[str, Any]) -> Tensor:
 
 def _float_dtype(name: str, dtype: Any) -> DType:
     wanted = require_dtype(name, dtype) or get_default_dtype()
-    if wanted.kind != "f":
+    if wanted.kind not in "fc":
         raise error(RuntimeError, f"\"{name}\" not implemented for '{wanted.name}'")
     return wanted
 
@@ -193,19 +194,33 @@ def _sizes(name: str, size: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[in
     return shape
 
 
+#: The dtype of a complex dtype's parts.
+_PARTS = {"complex64": dtypes.float32, "complex128": dtypes.float64}
+
+
+def _of_parts(draw: Any, generator: Any, shape: tuple, dtype: DType, *args: float) -> Tensor:
+    """Complex numbers whose real and imaginary parts are drawn one after the other."""
+    parts = drawn(draw, generator, (*shape, 2), _PARTS[dtype.name].numpy, *args)
+    return view_as_complex(_tensor(parts))
+
+
 @public(method=False)
 def rand(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
-    """Uniform in [0, 1)."""
+    """Uniform in [0, 1); of complex dtypes in both parts."""
     shape = _sizes("rand", size, kwargs)
     wanted = _float_dtype("rand", dtype)
+    if wanted.is_complex:
+        return _made(_of_parts(host.uniform, generator, shape, wanted), kwargs)
     return _made(drawn(host.uniform, generator, shape, wanted.numpy), kwargs)
 
 
 @public(method=False)
 def randn(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -> Tensor:
-    """Standard normal."""
+    """Standard normal; of complex dtypes with half the variance in each part."""
     shape = _sizes("randn", size, kwargs)
     wanted = _float_dtype("randn", dtype)
+    if wanted.is_complex:
+        return _made(_of_parts(host.normal, generator, shape, wanted, 0.0, 0.5**0.5), kwargs)
     return _made(drawn(host.normal, generator, shape, wanted.numpy), kwargs)
 
 

@@ -161,7 +161,7 @@ def isin(
     dtype = result_type(value, tests)
     if not tests.numel():
         found: Any = pw.ne(value, value)
-        found = found if dtype.kind != "f" else pw.logical_and(found, False)
+        found = found if dtype.kind != "f" else pw.bitwise_and(found, False)
     else:
         line, _ = SORT(
             cast(reshape(tests, (tests.numel(),)), dtype), axis=0, descending=False, stable=True

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from plait._functions import pointwise as pw
-from plait._functions.common import both_operands, public, tensor_argument
+from plait._functions.common import both_operands, public, takes_out, tensor_argument
 from plait._promotion import float_result
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
@@ -24,19 +24,22 @@ def unary_of(name: str, op: Op) -> Any:
 
     function.__name__ = name
     function.__doc__ = f"Elementwise `{name}`; integers are converted to the default float dtype."
-    return function
+    return takes_out(function)
 
 
-def binary_of(name: str, op: Op) -> Any:
-    """A function of two operands, of which one may be a number."""
+def binary_of(name: str, op: Op, numbers: bool = True) -> Any:
+    """A function of two operands, of which one may be a number, if `numbers` are taken."""
 
     def function(input: Any, other: Any) -> Tensor:
         input, other = both_operands(name, input, other)
+        if not numbers:
+            tensor_argument(name, "input", input)
+            tensor_argument(name, "other", other)
         return pw.apply(op, float_result(input, other), input, other)
 
     function.__name__ = name
     function.__doc__ = f"Elementwise `{name}`: {op.doc}"
-    return function
+    return takes_out(function)
 
 
 def _unary(name: str, op: Op, names: tuple[str, ...] = ()) -> Any:
@@ -51,8 +54,8 @@ digamma = _unary("digamma", sp.DIGAMMA)
 i0 = _unary("i0", sp.I0)
 sinc = _unary("sinc", sp.SINC)
 xlogy = public(binary_of("xlogy", sp.XLOGY), inplace=True)
-igamma = public(binary_of("igamma", sp.IGAMMA), inplace=True)
-igammac = public(binary_of("igammac", sp.IGAMMAC), inplace=True)
+igamma = public(binary_of("igamma", sp.IGAMMA, numbers=False), inplace=True)
+igammac = public(binary_of("igammac", sp.IGAMMAC, numbers=False), inplace=True)
 
 
 def _polygamma(n: int, input: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""`plait coverage script.py`: the names of torch and torchvision that a program uses, and which
-of them Plait lacks.
+"""`plait coverage script.py`: the names of torch, torchvision and torchaudio that a program
+uses, and which of them Plait lacks.
 
 The program is parsed, not run. A name is what is reached from an import (`nn.Linear` after
 `import torch.nn as nn`, `from torch import optim`, ...). Whose method `x.relu()` is cannot be read
@@ -21,7 +21,7 @@ from typing import Any
 
 from plait.aliasing import TARGETS
 
-PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision")}
+PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision", "torchaudio")}
 EXIT_MISSING, EXIT_CANNOT_READ = 1, 2
 METHODS = Path(__file__).with_name("torch_methods.txt")
 #: Where methods are looked for, and what a report calls their owners.
@@ -198,7 +198,7 @@ class _Reader(ast.NodeVisitor):
         self.methods = _methods()
 
     def learn(self, node: ast.AST) -> None:
-        """Take in the imports of torch and torchvision."""
+        """Take in the imports of torch and its companions."""
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.split(".")[0] in PACKAGES:

@@ -14,6 +14,7 @@ from plait.version import TORCH_INTERFACE, __version__
 # Module to import, name of the distribution, the extra of Plait that brings it.
 EXTRAS = (
     ("PIL", "pillow", "vision"),
+    ("soundfile", "soundfile", "audio"),
     ("matplotlib", "matplotlib", "plot"),
     ("tqdm", "tqdm", "progress"),
 )

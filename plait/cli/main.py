@@ -70,9 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         usage="plait run [-h] script.py [args ...]",
-        help="run a Python script in which torch, torchvision and tensorflow mean Plait",
+        help="run a Python script in which torch, its companions and tensorflow mean Plait",
         description="Run a Python script as `python script.py` would, with `import torch`, "
-        "`import torchvision` and `import tensorflow` meaning Plait, there and in its worker "
+        "`torchvision`, `torchaudio` and `tensorflow` meaning Plait, there and in its worker "
         "processes. "
         "Installed packages of these names stay untouched.",
     )
@@ -88,10 +88,10 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("script", help="the script; everything after it is passed to it")
     coverage = commands.add_parser(
         "coverage",
-        help="list the names of torch and torchvision that a script uses and which are missing",
-        description="Parse a script, without running it, and list the names of torch and "
-        "torchvision that it uses. The exit status is 1 where Plait lacks one. What an attribute "
-        "belongs to is told by its spelling.",
+        help="list the names of torch and its companions that a script uses, and which are missing",
+        description="Parse a script, without running it, and list the names of torch, torchvision "
+        "and torchaudio that it uses. The exit status is 1 where Plait lacks one. What an "
+        "attribute belongs to is told by its spelling.",
     )
     coverage.add_argument("script", help="the script")
     commands.add_parser("doctor", help="say what Plait finds on this machine")

@@ -1,5 +1,5 @@
-"""`plait run script.py args`: what `python script.py args` does, with torch, torchvision and
-tensorflow meaning Plait.
+"""`plait run script.py args`: what `python script.py args` does, with torch,
+torchvision, torchaudio and tensorflow meaning Plait.
 
 The script runs as the module `__main__` of this process, and stays it until the interpreter ends,
 so that pickles, `atexit` functions and `multiprocessing` find it. Its exceptions are reported

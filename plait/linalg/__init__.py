@@ -11,7 +11,7 @@ from plait._functions import decompositions as _matrices
 from plait._functions import norms as _norms
 from plait._functions import pointwise as _pw
 from plait._functions import reduction as _reduction
-from plait._functions.common import write_out
+from plait._functions.common import takes_out, write_out
 from plait._functions.decompositions import require_floating, require_square
 from plait._functions.matrix import chain_matmul, matmul
 from plait._functions.shape import diagonal as _diagonal
@@ -278,6 +278,7 @@ class _LstsqResult(tuple):
     singular_values = property(lambda self: self[3])
 
 
+@takes_out
 @full_precision
 def lstsq(
     A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | None = None

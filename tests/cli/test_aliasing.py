@@ -53,7 +53,8 @@ def test_alias_is_the_same_module_object(tmp_path):
         "True True True",
         "plait plait.version plait plait.version",
         "True",
-        "{'torch': 'plait', 'torchvision': 'plait.vision', 'tensorflow': 'plait.tf'}",
+        "{'torch': 'plait', 'torchvision': 'plait.vision', "
+        "'torchaudio': 'plait.audio', 'tensorflow': 'plait.tf'}",
     ]
 
 
@@ -63,7 +64,7 @@ def test_find_spec_and_metadata(tmp_path):
         "import importlib.util as u, importlib.metadata as m, sys\n"
         "print(u.find_spec('torch').name, 'torch' in sys.modules)\n"
         "print(u.find_spec('torch.version').name)\n"
-        "print(u.find_spec('torch.no_such_part'), u.find_spec('torchaudio'))\n"
+        "print(u.find_spec('torch.no_such_part'), u.find_spec('torchtext'))\n"
         "print(m.version('torch'), m.version('torchvision'), m.metadata('torch')['Name'])\n",
     )
     from plait.version import TORCH_INTERFACE, VISION_INTERFACE

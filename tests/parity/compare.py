@@ -1,17 +1,24 @@
 """Running one expression under two frameworks, and telling whether they agree.
 
 A case is a function of the framework's module. Its outcome is a value (a tensor, number, dtype, or
-nest of them) or the type of the exception it raised.
+nest of them) or the type of the exception it raised. What PyTorch gives is on file, since where the
+tests run PyTorch is not installed as a rule; where it is, it is asked.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
+import importlib.util
 import math
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
+import plait
+from tests.parity.pack import FOLDER, Pack
 
 #: The largest distance, in units of the result's own precision, that separate libraries' elementary
 #: functions and summation orders explain.
@@ -57,6 +64,13 @@ class Held:
         if self.dtype == "torch.bfloat16":
             wide = wide.float()
         self.array = np.array(wide.numpy())
+
+    @classmethod
+    def of(cls, dtype: str, array: np.ndarray) -> Held:
+        """From its parts."""
+        held = cls.__new__(cls)
+        held.dtype, held.shape, held.array = dtype, array.shape, array
+        return held
 
     def __repr__(self) -> str:
         return f"{self.dtype[6:]}{list(self.shape)} {self.array.reshape(-1)[:8].tolist()}"
@@ -120,19 +134,29 @@ def _same_tensor(ours: Held, theirs: Held, exact: bool) -> bool:
 
 
 class Hunt:
-    """Cases run under both frameworks, and the differences found."""
+    """The cases of one suite run under Plait and compared with PyTorch, and the differences found.
 
-    def __init__(self, ours: Any, theirs: Any) -> None:
-        self.ours = ours
-        self.theirs = theirs
+    What a suite's cases give in PyTorch is in the pack of its name. `group` tells apart the tests
+    of a suite, which may use the same labels.
+    """
+
+    def __init__(self, suite: str, group: str = "") -> None:
+        self.suite, self.group = suite, group
         self.cases = 0
         self.found: list[str] = []
 
+    def expected(self, label: str, case: Callable[[Any], Any]) -> Any:
+        """What a case gives in PyTorch. Raises AssertionError where nobody knows."""
+        return expectations.of(self.suite, f"{self.group} {label}".strip(), case)
+
     def check(self, label: str, case: Callable[[Any], Any], exact: bool = False) -> bool:
         """Run one case; note a difference under its label."""
+        wanted = self.expected(label, case)
+        return self.compare(label, outcome(case, plait), wanted, exact)
+
+    def compare(self, label: str, got: Any, wanted: Any, exact: bool = False) -> bool:
+        """Compare two outcomes; note a difference."""
         self.cases += 1
-        got = outcome(case, self.ours)
-        wanted = outcome(case, self.theirs)
         same = agree(got, wanted, exact)
         if not same:
             self.found.append(f"{label}: plait {got!r}, torch {wanted!r}")
@@ -142,3 +166,52 @@ class Hunt:
         """Fail, listing the first differences."""
         shown = "\n".join(self.found[:40])
         assert not self.found, f"{len(self.found)} of {self.cases} cases differ\n{shown}"
+
+
+class Expectations:
+    """What PyTorch gives: asked where it is installed, else from the packs.
+
+    recording: the packs that are being written by suite; None outside `tests.parity.record`.
+    """
+
+    def __init__(self) -> None:
+        self.recording: dict[str, Any] | None = None
+        self._packs: dict[str, Any] = {}
+
+    @functools.cached_property
+    def torch(self) -> Any:
+        """PyTorch, None where it is not installed."""
+        return importlib.import_module("torch") if importlib.util.find_spec("torch") else None
+
+    def of(self, suite: str, label: str, case: Callable[[Any], Any]) -> Any:
+        """The outcome of a case in PyTorch."""
+        if self.torch is None:
+            return self.stored(suite, label)
+        found = outcome(case, self.torch)
+        if self.recording is not None:
+            from tests.parity.outcomes import encoded
+
+            pack = self.recording.setdefault(suite, Pack())
+            entry = encoded(found, pack)  # the same again where a test's body runs several times
+            assert pack.entries.setdefault(label, entry) == entry, f"two cases of label {label!r}"
+        return found
+
+    def pack(self, suite: str) -> Pack:
+        """What is on file of a suite."""
+        if suite not in self._packs:
+            self._packs[suite] = Pack.read(FOLDER / f"{suite}.zip")
+        return self._packs[suite]
+
+    def stored(self, suite: str, label: str) -> Any:
+        """The outcome on file."""
+        from tests.parity.outcomes import decoded
+
+        pack = self.pack(suite)
+        assert label in pack.entries, (
+            f"{suite}: nothing on file for {label!r}; where PyTorch is installed, "
+            "`python -m tests.parity.record` writes it"
+        )
+        return decoded(pack.entries[label], pack)
+
+
+expectations = Expectations()

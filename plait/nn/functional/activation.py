@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plait._functions.common import require_dtype
+from plait._functions.common import require_dtype, takes_out
 from plait._promotion import can_cast, float_result
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import activations
@@ -187,6 +187,7 @@ def rrelu_(
     return rrelu(input, lower, upper, training, True)
 
 
+@takes_out
 @one_step
 def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     """input times the normal distribution function; "tanh" approximates it (arXiv:1606.08415)."""
@@ -223,11 +224,13 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     return store("hardsigmoid_", input, activations.hard_sigmoid(x), inplace)
 
 
+@takes_out
 def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """0 where |input| <= lambd, else input."""
     return activations.hard_shrink(_operand("hardshrink", "hardshrink_cpu", input, False), lambd)
 
 
+@takes_out
 def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
     """input moved towards 0 by lambd. Raises RuntimeError for a negative lambd."""
     x = _operand("softshrink", "softshrink_check", input, False)
@@ -246,6 +249,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return activations.tanh_shrink(cast(input, float_result(input)))
 
 
+@takes_out
 def softplus(input: Tensor, beta: float = 1, threshold: float = 20) -> Tensor:
     """log(1 + exp(beta input)) / beta; input itself where beta * input > threshold."""
     x = _operand("softplus", "softplus_cpu", input, False)
@@ -285,6 +289,7 @@ def tanh(input: Tensor) -> Tensor:
     return TANH(cast(input, float_result(input)))
 
 
+@takes_out
 def logsigmoid(input: Tensor) -> Tensor:
     """log(sigmoid(input)), computed without overflow."""
     return activations.log_sigmoid(_operand("logsigmoid", "log_sigmoid_cpu", input, False))

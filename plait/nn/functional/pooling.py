@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait._functions.common import takes_out
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import pooling
 from plait.core.ir import dtypes
@@ -330,6 +331,7 @@ def avg_pool1d(
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad, None)
 
 
+@takes_out
 @one_step
 def avg_pool2d(
     input: Tensor,
@@ -346,6 +348,7 @@ def avg_pool2d(
     )
 
 
+@takes_out
 def avg_pool3d(
     input: Tensor,
     kernel_size: Any,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -183,6 +184,14 @@ def embedding_bag(
     """
     require_tensor("embedding_bag", "input", input, 1)
     require_tensor("embedding_bag", "weight", weight, 2)
+    if weight.dtype is dtypes.int64 and input.is_floating_point():
+        warnings.warn(
+            "Argument order of nn.functional.embedding_bag was changed. "
+            "Usage `embedding_bag(weight, input, ...)` is deprecated, "
+            "and should now be `embedding_bag(input, weight, ...)`.",
+            stacklevel=2,
+        )
+        input, weight = weight, input
     if mode not in ("sum", "mean", "max"):
         raise error(ValueError, "mode has to be one of sum, mean or max")
     if per_sample_weights is not None and mode != "sum":

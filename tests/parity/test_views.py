@@ -4,13 +4,11 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
 import plait
 from tests.parity.compare import Failure, Hunt, outcome
 from tests.parity.view_sequences import SEEDS, run
-
-torch = pytest.importorskip("torch")
 
 #: Where the other framework refuses what has a clear meaning; Plait, whose values never change once
 #: recorded, carries it out.
@@ -22,13 +20,17 @@ REFUSALS = (
 
 
 def test_sequences() -> None:
-    hunt = Hunt(plait, torch)
+    hunt = Hunt("views")
     for seed in SEEDS:
-        theirs = outcome(lambda t: run(t, seed), torch)
+
+        def case(t: Any) -> Any:
+            return run(t, seed)
+
+        theirs = hunt.expected(f"seed {seed}", case)
         if isinstance(theirs, Failure) and any(r in theirs.text for r in REFUSALS):
             continue
-        ours = outcome(lambda t: run(t, seed), plait)
+        ours = outcome(case, plait)
         if isinstance(ours, Failure) and "refers to a single memory location" in ours.text:
             continue  # Plait refuses every write to an expanded tensor, the other those it notices
-        hunt.check(f"seed {seed}", lambda t: run(t, seed))
+        hunt.compare(f"seed {seed}", ours, theirs)
     hunt.verdict()
