@@ -13,10 +13,13 @@ keras_plait.hook.install()` before `import keras` does the same.
 from __future__ import annotations
 
 import ast
+import functools
 import os
+import re
 import sys
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -43,6 +46,12 @@ if self._backend == "plait":
     return getattr(importlib.import_module("keras_plait.src"), name)
 """
 _CONFIG = "keras.src.backend.config"
+#: What the callback for TensorBoard imports of TensorFlow: here Plait's event files.
+_TENSORBOARD = "keras.src.callbacks.tensorboard"
+_EVENT_FILES = {
+    "tensorflow.summary": "plait.tf.summary",
+    "tensorflow.compat.v1": "plait.tf.summary",
+}
 
 
 def install_if_asked() -> None:
@@ -70,7 +79,7 @@ class _Finder(MetaPathFinder):
     """Finds the modules that are amended, and no others."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
-        if fullname not in _BRANCHES and fullname not in (_DYNAMIC, _CONFIG):
+        if fullname not in _BRANCHES and fullname not in (_DYNAMIC, _CONFIG, _TENSORBOARD):
             return None
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and type(spec.loader) is SourceFileLoader:
@@ -82,6 +91,8 @@ class _Loader(SourceFileLoader):
     """Loads a module of Keras from its amended source. The source's own bytecode is not used."""
 
     def get_code(self, fullname: str) -> CodeType | None:
+        sources = next(folder for folder in Path(self.path).parents if folder.name == "src")
+        _require_known_version(sources / "version.py")
         tree = ast.parse(self.get_data(self.path))
         if not amended(fullname, tree) and fullname != _CONFIG:
             _require_pluggable(fullname, self.get_data(self.path))
@@ -95,6 +106,8 @@ def amended(module: str, tree: ast.Module) -> bool:
         return _add_name(tree, "PLUGGABLE_BACKENDS")
     if module == _DYNAMIC:
         return _amend_dynamic(tree)
+    if module == _TENSORBOARD:
+        return _import_event_files(tree)
     for statement in tree.body:
         last = statement
         while isinstance(last, ast.If) and len(last.orelse) == 1:
@@ -122,6 +135,22 @@ def _amend_dynamic(tree: ast.Module) -> bool:
     return known and lookup
 
 
+def _import_event_files(tree: ast.Module) -> bool:
+    """Each import of TensorFlow as one of Plait's module; whether there was one."""
+    found = False
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names: list[Any] = [part for part in node.names if part.name in _EVENT_FILES]
+            for part in names:
+                part.asname = part.asname or part.name.rsplit(".", 1)[-1]
+                part.name = _EVENT_FILES[part.name]
+            found = found or bool(names)
+        elif isinstance(node, ast.ImportFrom) and node.module in _EVENT_FILES:
+            node.module = _EVENT_FILES[node.module]
+            found = True
+    return found
+
+
 def _add_name(tree: ast.Module, variable: str) -> bool:
     """Add `plait` to the set that is assigned to a variable."""
     for statement in tree.body:
@@ -143,27 +172,26 @@ def _at(made: Any, place: Any) -> Any:
     return made
 
 
+@functools.cache
+def _require_known_version(source: Path) -> None:
+    """Raise ImportError unless Keras' file of its version names one that the backend knows."""
+    found = re.search(r"__version__ = ['\"]((\d+)\.(\d+)[^'\"]*)", source.read_text("utf-8"))
+    if found is None or not OLDEST <= (int(found[2]), int(found[3])) < TOO_NEW:
+        raise _unknown(f"the Keras installed is {found[1] if found else 'of unknown version'}")
+
+
 def _require_pluggable(module: str, source: bytes) -> None:
     """Raise ImportError unless this version of Keras loads backends from outside by itself."""
-    if b"get_pluggable_backend" in source:
-        return
-    raise ImportError(
+    if b"get_pluggable_backend" not in source:
+        raise _unknown(f"{module} of the Keras installed is not as expected there")
+
+
+def _unknown(reason: str) -> ImportError:
+    return ImportError(
         f"keras_plait: the backend works with Keras {_text(OLDEST)} up to, not including, "
-        f"{_text(TOO_NEW)}; {module} of the Keras installed ({_version()}) is not as expected "
-        "there. Install one of those: pip install 'plait[keras]'"
+        f"{_text(TOO_NEW)}; {reason}. Install one of those: pip install 'plait[keras]'"
     )
 
 
 def _text(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    for name in ("keras", "keras-nightly"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown version"

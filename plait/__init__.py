@@ -51,6 +51,9 @@ from plait._tests_of_kind import (
 )
 from plait._types import (
     Size,
+    SymBool,
+    SymFloat,
+    SymInt,
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -92,6 +95,8 @@ globals().update(_STORAGE_TYPES)
 #: Subpackages and modules that load on first use.
 _MODULES = frozenset(
     [
+        "_C",
+        "_subclasses",
         "_dynamo",
         "_higher_order_ops",
         "accelerator",
@@ -104,6 +109,7 @@ _MODULES = frozenset(
         "distributions",
         "fft",
         "func",
+        "futures",
         "fx",
         "hub",
         "io",
@@ -121,6 +127,7 @@ _MODULES = frozenset(
         "signal",
         "sparse",
         "special",
+        "storage",
         "testing",
         "types",
         "utils",
@@ -220,6 +227,8 @@ def _late_function(name: str) -> _Any:
 def __getattr__(name: str) -> _Any:
     if name in _MODULES:
         return _importlib.import_module(f"plait.{name}")
+    if name == "torch":  # PyTorch's package imports itself, and annotations say torch.torch.Tensor
+        return _importlib.import_module("plait")
     if name in _LATE:
         found = getattr(_importlib.import_module(f"plait.{_LATE[name]}"), name)
     elif name in _OF_FUNCTIONAL:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plait._types import CPU, device, require_cpu
+from plait._types import CPU, META, default_device, device, is_meta, require_cpu, set_default
 from plait.core.ir.errors import error
 
 _settings = {"matmul_precision": "highest", "deterministic": False}
@@ -60,10 +60,14 @@ def set_num_interop_threads(num: int) -> None:
 
 
 def get_default_device() -> device:
-    """Where tensors are made: the CPU."""
-    return CPU
+    """Where tensors are made: the CPU, or the meta device."""
+    return default_device()
 
 
 def set_default_device(device: Any) -> None:
-    """Make tensors on a device: the CPU, or None for it. Raises as PyTorch does without another."""
-    require_cpu(device)
+    """Make tensors on the CPU (or None) or the meta device; raises PyTorch's error for others."""
+    if device is None or not is_meta(device):
+        require_cpu("cpu" if device is None else device)
+        set_default(CPU)
+    else:
+        set_default(META)

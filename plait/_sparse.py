@@ -96,9 +96,10 @@ class SparseTensor(Tensor):
 
     def _indices(self) -> Tensor:
         """The places (sparse_dim, n)."""
-        if self._sparse_dim == 1:
-            return Tensor.of_node(reshape(self._index.read(), (1, self._nnz())))
-        return self._places()
+        if self._sparse_dim > 1:
+            return self._places()
+        line: Any = Tensor.of_node(reshape(self._index.read(), (1, self._nnz())))
+        return line if self._sparse_dim else line[:0]
 
     def _places(self) -> Any:
         """The coordinates of each place, from its number in the table."""
@@ -351,6 +352,10 @@ def accumulated(held: Tensor | None, parts: tuple[Node, Node], shape: tuple[int,
 
 def flat_places(indices: Any, sizes: tuple[int, ...]) -> Tensor:
     """Coordinates (d, n) as numbers in a table of these extents, row-major."""
+    if not sizes:
+        from plait._functions.creation import zeros
+
+        return zeros(indices.shape[1], dtype=dtypes.int64)
     flat = indices[0]
     for axis in range(1, len(sizes)):
         flat = flat * sizes[axis] + indices[axis]

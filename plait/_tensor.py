@@ -13,13 +13,13 @@ import numpy as np
 
 from plait._autograd_methods import AutogradMethods
 from plait._promotion import can_cast
-from plait._types import CPU, Size, device, layout, memory_format, require_cpu, strided
+from plait._types import CPU, Size, device, is_meta, layout, memory_format, require_cpu, strided
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.errors import error
 from plait.core.lazy.cell import leaf_of
-from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.modes import grad_mode, modes
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.lazy.views import is_contiguous
 from plait.core.ops.elementwise import ALIAS, cast
@@ -273,12 +273,12 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """A NumPy array over the same memory.
 
-        Raises RuntimeError for a tensor that requires a gradient, unless `force`; TypeError for
-        bfloat16.
+        Raises RuntimeError for a tensor that requires a gradient, unless `force` or where gradients
+        are off (`no_grad`); TypeError for bfloat16.
         """
         if Tensor.arrays_are_copies:
             return np.array(self.compute())
-        if force:
+        if force or (self.requires_grad and not modes.grad_enabled):
             return self.detach().numpy()
         if self.requires_grad:
             raise error(
@@ -392,7 +392,12 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
     def to(self, *args: Any, **kwargs: Any) -> Tensor:
         """This tensor in another dtype; itself where nothing changes and `copy` is not asked."""
         where, dtype, copy = parse_to(args, kwargs)
-        require_cpu(where)
+        if where is not None:
+            if is_meta(where):
+                from plait._meta import meta  # it builds on this module
+
+                return meta(self._shape, dtype or self._dtype)
+            require_cpu(where)
         if dtype is None or dtype is self._dtype:
             return self.clone() if copy else self
         return cast(self, dtype)
@@ -603,7 +608,7 @@ def parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, DType 
         elif isinstance(value, Tensor):
             other = value
     if other is not None:
-        dtype = other.dtype
+        where, dtype = other.device, other.dtype
     if dtype is not None and not isinstance(dtype, DType):
         dtype = dtype_of(dtype)
     return where, dtype, bool(kwargs.get("copy", False))

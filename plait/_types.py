@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
 
+from plait._unbuilt import not_built
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -50,7 +52,7 @@ class device:
         if isinstance(type, device):
             type, index = type.type, type.index if index is None else index
         if isinstance(type, int):
-            type, index = "cuda", type
+            raise error(RuntimeError, "Cannot access accelerator device when none is available.")
         if not isinstance(type, str):
             raise error(
                 TypeError,
@@ -58,13 +60,15 @@ class device:
                 f"{type.__class__.__name__}",
             )
         kind, colon, number = type.partition(":")
-        if kind not in device._KINDS or (colon and not number.isdigit()):
+        if kind not in device._KINDS:
             raise error(
                 RuntimeError,
                 f"Expected one of {', '.join(device._KINDS)} device type at start of device "
                 "string: "
                 f"{type}",
             )
+        if colon and not number.isdigit():
+            raise error(RuntimeError, f"Invalid device string: '{type}'")
         self.type = kind
         self.index = int(number) if colon else index
 
@@ -86,17 +90,49 @@ class device:
         return (device, (self.type, self.index))
 
     def __enter__(self) -> device:
-        require_cpu(self)
+        """Make tensors here, unless another device is asked for."""
+        if self.type != "meta":
+            require_cpu(self)
+        _defaults.stack.append(self)
         return self
 
     def __exit__(self, *exc: object) -> None:
-        return None
+        _defaults.stack.pop()
 
 
-CPU = device("cpu")
+CPU, META = device("cpu"), device("meta")
+
+
+class _Defaults(threading.local):
+    """Where this thread makes tensors: the last one holds."""
+
+    def __init__(self) -> None:
+        self.stack = [CPU]
+
+
+_defaults = _Defaults()
+
+
+def default_device() -> device:
+    """Where tensors are made that say nothing about it."""
+    return _defaults.stack[-1]
+
+
+def set_default(where: device) -> None:
+    """Make tensors there, but in the contexts of other devices that are open."""
+    _defaults.stack[0] = where
+
+
+def is_meta(where: Any) -> bool:
+    """Whether a device, its name, or None for the default one, is the meta device."""
+    if where is None:
+        return _defaults.stack[-1].type == "meta"
+    return (where if isinstance(where, device) else device(where)).type == "meta"
+
 
 _NO_DEVICE = {
     "cuda": (AssertionError, "Torch not compiled with CUDA enabled"),
+    "xpu": (AssertionError, "Torch not compiled with XPU enabled"),
     "mps": (RuntimeError, "PyTorch is not linked with support for mps devices"),
 }
 
@@ -104,12 +140,12 @@ _NO_DEVICE = {
 def require_cpu(where: Any) -> device:
     """The CPU device. Raises what PyTorch built for the CPU raises for any other."""
     if where is None:
-        return CPU
+        where = _defaults.stack[-1]
     found = where if isinstance(where, device) else device(where)
     if found.type == "cpu":
         return CPU
     if found.type == "meta":
-        raise error(NotImplementedError, "the meta device is not built in Plait yet")
+        raise error(NotImplementedError, "this function makes no tensors on the meta device yet")
     kind, text = _NO_DEVICE.get(found.type, (RuntimeError, f"device {found} is not available"))
     raise error(kind, f"{text} (device {str(found)!r} was asked for; Plait computes on the CPU)")
 
@@ -207,3 +243,24 @@ def _layout_by_name(name: str) -> layout:
 
 strided = layout("strided")
 sparse_coo = layout("sparse_coo")
+
+
+class SymInt:
+    """A number that a tracer leaves open. None is made here: sizes are ints."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymInt")
+
+
+class SymFloat:
+    """A number that a tracer leaves open. None is made here: values are floats."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymFloat")
+
+
+class SymBool:
+    """A truth value that a tracer leaves open. None is made here: values are bools."""
+
+    def __init__(self, node: Any) -> None:
+        raise not_built("torch.SymBool")

@@ -106,6 +106,10 @@ def _hubconf(folder: str, source: str) -> Any:
         spec.loader.exec_module(module)
     finally:
         sys.path.remove(folder)
+    wanted = getattr(module, "dependencies", [])
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise error(RuntimeError, f"Missing dependencies: {', '.join(missing)} (of {path})")
     return module
 
 

@@ -1,5 +1,8 @@
 """`torch.serialization`: saving, loading, and what a restricted load may build; see `plait.io`."""
 
+from collections.abc import Callable
+from typing import Any
+
 from plait.io import (
     add_safe_globals,
     clear_safe_globals,
@@ -10,7 +13,15 @@ from plait.io import (
     save,
 )
 
+#: What `map_location` may be.
+MAP_LOCATION = Callable[[Any, str], Any] | Any | str | dict[str, str] | None
+
+#: The pickle protocol of `save`.
+DEFAULT_PROTOCOL = 2
+
 __all__ = [
+    "DEFAULT_PROTOCOL",
+    "MAP_LOCATION",
     "add_safe_globals",
     "clear_safe_globals",
     "get_safe_globals",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from keras.src import tree
+from keras.src.trainers.data_adapters.generator_data_adapter import GeneratorDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDataset
 from keras.src.trainers.epoch_iterator import EpochIterator
 
@@ -19,6 +20,12 @@ from plait.utils.data import DataLoader
 
 class Batches(EpochIterator):
     """Groups of `steps_per_execution` batches; the last group of an epoch may have fewer."""
+
+    def _get_iterator(self) -> Any:
+        """Arrays; what a generator yields as it is, since it may be sparse."""
+        if isinstance(self.data_adapter, GeneratorDataAdapter):
+            return self.data_adapter.generator()
+        return self.data_adapter.get_numpy_iterator()
 
     def __next__(self) -> tuple[int, int, list[Any]]:
         position: Any = self._epoch_iterator  # set by `iter`

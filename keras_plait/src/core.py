@@ -29,8 +29,9 @@ from keras_plait.src.control import map as map
 from keras_plait.src.control import scan as scan
 from keras_plait.src.control import switch as switch
 from keras_plait.src.control import while_loop as while_loop
+from keras_plait.src.sparse import dense, from_other, is_sparse, made_of
 
-SUPPORTS_SPARSE_TENSORS = False
+SUPPORTS_SPARSE_TENSORS = True
 SUPPORTS_RAGGED_TENSORS = False
 SUPPORTS_COMPLEX_DTYPES = True
 #: Keras would read the logs of a step from a thread of its own. That works, but where two threads
@@ -83,7 +84,7 @@ class Variable(KerasVariable):
             self._value.copy_(value)
 
     def _convert_to_tensor(self, value: Any, dtype: Any = None) -> Any:
-        return convert_to_tensor(value, dtype=dtype)
+        return convert_to_tensor(value, dtype=dtype, sparse=False)
 
     @property
     def trainable(self) -> bool:
@@ -103,9 +104,8 @@ class Variable(KerasVariable):
 def convert_to_tensor(
     x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None
 ) -> Any:
-    """A tensor of numbers, arrays, nested sequences, variables or tensors."""
-    if sparse:
-        raise ValueError("`sparse=True` is not supported with the plait backend")
+    """A tensor of numbers, arrays, nested sequences, variables or tensors, or of a sparse matrix of
+    SciPy's. Sparse tensors stay sparse, unless `sparse` is False."""
     if ragged:
         raise ValueError("`ragged=True` is not supported with the plait backend")
     if isinstance(x, KerasVariable):
@@ -113,7 +113,10 @@ def convert_to_tensor(
     elif hasattr(x, "_as_core_tensor"):  # of a TensorFlow program
         x = x._as_core_tensor()
     if isinstance(x, torch.Tensor):
+        x = dense(x) if sparse is False else x
         return x if dtype is None else x.to(to_plait_dtype(dtype))
+    if hasattr(x, "todense"):
+        return convert_to_tensor(from_other(x), dtype, sparse)
     if dtype is None:
         dtype = _dtype_of(x)
     wanted = to_plait_dtype(dtype)
@@ -158,7 +161,7 @@ def convert_to_numpy(x: Any) -> Any:
     if isinstance(x, KerasVariable):
         x = x.value
     if isinstance(x, torch.Tensor):
-        return np.array(x.compute())
+        return np.array(dense(x).compute())
     return np.array(x)
 
 
@@ -187,7 +190,14 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
             if not isinstance(x, KerasTensor):
                 return x
             extents = [extent if e is None else e for e in _extents(x)]
-            return torch.ones(extents, dtype=to_plait_dtype(x.dtype))
+            dtype = to_plait_dtype(x.dtype)
+            if x.sparse:  # with one value, at the origin
+                return made_of(
+                    [torch.zeros(1, dtype=torch.int64)] * x.ndim,
+                    torch.ones(1, dtype=dtype),
+                    extents,
+                )
+            return torch.ones(extents, dtype=dtype)
 
         given: Any = tree.map_structure(stand_in, (args, kwargs))
         return fn(*given[0], **given[1])
@@ -196,7 +206,7 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
         if not isinstance(first, torch.Tensor):
             return first
         extents = [a if a == b else None for a, b in zip(first.shape, second.shape)]
-        return KerasTensor(extents, standardize_dtype(first.dtype))
+        return KerasTensor(extents, standardize_dtype(first.dtype), sparse=is_sparse(first))
 
     with StatelessScope(), SymbolicScope(), torch.no_grad():
         first = second = record(_EXTENTS[0])

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from plait._functions.old_orders import positions, today
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
 from plait.core.ir.dtypes import DType
@@ -38,12 +39,15 @@ def public(
         return lambda f: public(f, method=method, inplace=inplace, names=names, pure=pure)
     plain = function
     wants_tensor = _takes_tensor(plain)
+    most = positions(plain.__name__)
     own_names = frozenset(plain.__code__.co_varnames[: plain.__code__.co_argcount])
     if pure:
         plain = one_step(plain)
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > most:
+            args, kwargs = today(plain.__name__, args, kwargs)
         if wants_tensor and args and not isinstance(args[0], Tensor):
             raise error(
                 TypeError,
@@ -78,7 +82,12 @@ def _takes_tensor(function: Callable[..., Any]) -> bool:
 
 
 def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    most = positions(function.__name__)
+
     def write(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if len(args) >= most:
+            given, kwargs = today(function.__name__, (self, *args), kwargs)
+            args = given[1:]
         # The old value is taken first, so that a derivative may read it after the write.
         return self.assign_result(name, function(self.frozen(), *args, **kwargs))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from plait._functions import shape as views
 from plait._functions.common import attach, public
-from plait._functions.creation import empty, empty_strided
+from plait._functions.creation import empty, empty_strided, from_numpy
 from plait._functions.reduction import sum as total
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
@@ -80,6 +82,30 @@ def diagonal_scatter(
     return _written("diagonal_scatter", input, src, lambda x: views.diagonal(x, offset, dim1, dim2))
 
 
+def _fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor:
+    """Write `fill_value` where all indices are equal; wrap: in a tall matrix, again below it.
+
+    Raises RuntimeError for fewer than two dimensions, and for more of unequal lengths.
+    """
+    if self.ndim < 2:
+        raise error(RuntimeError, "dimensions must larger than 1")
+    if self.ndim > 2 and len(set(self.shape)) > 1:
+        raise error(
+            RuntimeError,
+            "all dimensions of input must be of equal length (fill_diagonal_ of shape "
+            f"{list(self.shape)})",
+        )
+    places = np.arange(min(self.shape))
+    if wrap and self.ndim == 2:
+        rows, columns = self.shape
+        places = np.arange(0, rows * columns, columns + 1)
+        key = (from_numpy(places // columns), from_numpy(places % columns))
+    else:
+        key = (from_numpy(places),) * self.ndim
+    self[key] = fill_value
+    return self
+
+
 @public
 def as_strided_scatter(
     input: Tensor, src: Tensor, size: Any, stride: Any, storage_offset: int | None = None
@@ -112,7 +138,11 @@ def _new_empty_strided(self: Tensor, size: Any, stride: Any, **kwargs: Any) -> T
     return empty_strided(size, stride, dtype=kwargs.pop("dtype", None) or self.dtype, **kwargs)
 
 
-attach(sum_to_size=_sum_to_size, new_empty_strided=_new_empty_strided)
+attach(
+    sum_to_size=_sum_to_size,
+    new_empty_strided=_new_empty_strided,
+    fill_diagonal_=_fill_diagonal_,
+)
 
 
 @public(method=False)

@@ -12,7 +12,7 @@ import numpy as np
 from plait._functions.common import attach, public, require_dtype, shape_argument
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
-from plait._types import require_cpu
+from plait._types import is_meta, require_cpu
 from plait.core.functional.broadcasting import Number, number_for
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
@@ -31,6 +31,10 @@ def owned(array: np.ndarray, requires_grad: bool = False) -> Tensor:
 
 
 def _finish(made: Tensor, device: Any, requires_grad: bool) -> Tensor:
+    if is_meta(device):
+        from plait._meta import meta  # only where it is asked for
+
+        return meta(made._shape, made._dtype, requires_grad)
     require_cpu(device)
     return made.requires_grad_() if requires_grad else made
 
@@ -50,6 +54,7 @@ def tensor(
     """A new tensor with a copy of the data: numbers, nested sequences, arrays, tensors."""
     if isinstance(data, Tensor):
         copy = data.detach().clone()
+        device = data.device if device is None and data.is_meta else device
         wanted = require_dtype("tensor", dtype)
         return _finish(copy if wanted is None else copy.to(wanted), device, requires_grad)
     array = array_of(data, require_dtype("tensor", dtype))
@@ -175,8 +180,10 @@ def _shape_as_tensor(input: Tensor) -> Tensor:
 @public(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """The data as a tensor; tensors and arrays are shared where no conversion is needed."""
-    require_cpu(device)
     wanted = require_dtype("as_tensor", dtype)
+    if is_meta(device):
+        return tensor(data, dtype=wanted, device=device)
+    require_cpu(device)
     if isinstance(data, Tensor):
         return data if wanted is None else data.to(wanted)
     if isinstance(data, np.ndarray) and data.dtype.name in BY_NAME:
@@ -334,11 +341,18 @@ def empty_strided(size: Any, stride: Any, **kwargs: Any) -> Tensor:
     return as_strided(zeros(count, **kwargs), size, stride)
 
 
+def _beside(other: Tensor, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments, with another tensor's device where they name none."""
+    if kwargs.get("device") is None:
+        kwargs["device"] = other.device
+    return kwargs
+
+
 def _like(name: str, value: Any) -> Any:
     def create(input: Tensor, **kwargs: Any) -> Tensor:
         kwargs.pop("memory_format", None)
         dtype = require_dtype(name, kwargs.pop("dtype", None)) or input.dtype
-        return full(input._shape, value, dtype=dtype, **kwargs)
+        return full(input._shape, value, dtype=dtype, **_beside(input, kwargs))
 
     create.__name__ = name
     create.__doc__ = f"A tensor like another, filled with {value}."
@@ -354,7 +368,7 @@ empty_like = _like("empty_like", 0)
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
     """A tensor like another, filled with one value."""
     kwargs.pop("memory_format", None)
-    return full(input._shape, fill_value, dtype=dtype or input.dtype, **kwargs)
+    return full(input._shape, fill_value, dtype=dtype or input.dtype, **_beside(input, kwargs))
 
 
 def _new(name: str, value: Any) -> None:
@@ -362,7 +376,8 @@ def _new(name: str, value: Any) -> None:
         if "size" in kwargs:
             size = (kwargs.pop("size"),)
         shape = shape_argument(name, size)
-        return full(shape, value, dtype=kwargs.pop("dtype", None) or self.dtype, **kwargs)
+        dtype = kwargs.pop("dtype", None) or self.dtype
+        return full(shape, value, dtype=dtype, **_beside(self, kwargs))
 
     create.__name__ = name
     create.__doc__ = "A tensor of this dtype and another shape."
@@ -375,12 +390,13 @@ for _name, _value in (("new_zeros", 0), ("new_ones", 1), ("new_empty", 0)):
 
 def _new_full(self: Tensor, size: Any, fill_value: Any, **kwargs: Any) -> Tensor:
     """A tensor of this dtype filled with one value."""
-    return full(size, fill_value, dtype=kwargs.pop("dtype", None) or self.dtype, **kwargs)
+    dtype = kwargs.pop("dtype", None) or self.dtype
+    return full(size, fill_value, dtype=dtype, **_beside(self, kwargs))
 
 
 def _new_tensor(self: Tensor, data: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
     """A tensor of this dtype with a copy of the data."""
-    return tensor(data, dtype=dtype or self.dtype, **kwargs)
+    return tensor(data, dtype=dtype or self.dtype, **_beside(self, kwargs))
 
 
 def _new_legacy(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:

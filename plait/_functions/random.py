@@ -18,7 +18,7 @@ from plait._functions.creation import owned
 from plait._functions.pointwise import without_slope
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait._types import CPU, require_cpu
+from plait._types import CPU, is_meta, require_cpu
 from plait.core.batching.levels import Level, running
 from plait.core.batching.rules import stacked_samples
 from plait.core.ir import dtypes
@@ -175,6 +175,15 @@ def _made(draws: Any, kwargs: dict[str, Any]) -> Tensor:
     return made.requires_grad_() if kwargs.get("requires_grad") else made
 
 
+def _on_meta(shape: Any, dtype: DType, kwargs: dict[str, Any]) -> Any:
+    """A meta tensor where one is asked for; then nothing is drawn. None elsewhere."""
+    if not is_meta(kwargs.get("device")):
+        return None
+    from plait._meta import meta  # only where it is asked for
+
+    return meta(shape, dtype, bool(kwargs.get("requires_grad")))
+
+
 def _float_dtype(name: str, dtype: Any) -> DType:
     wanted = require_dtype(name, dtype) or get_default_dtype()
     if wanted.kind not in "fc":
@@ -209,6 +218,8 @@ def rand(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) ->
     """Uniform in [0, 1); of complex dtypes in both parts."""
     shape = _sizes("rand", size, kwargs)
     wanted = _float_dtype("rand", dtype)
+    if (made := _on_meta(shape, wanted, kwargs)) is not None:
+        return made
     if wanted.is_complex:
         return _made(_of_parts(host.uniform, generator, shape, wanted), kwargs)
     return _made(drawn(host.uniform, generator, shape, wanted.numpy), kwargs)
@@ -219,6 +230,8 @@ def randn(*size: Any, generator: Any = None, dtype: Any = None, **kwargs: Any) -
     """Standard normal; of complex dtypes with half the variance in each part."""
     shape = _sizes("randn", size, kwargs)
     wanted = _float_dtype("randn", dtype)
+    if (made := _on_meta(shape, wanted, kwargs)) is not None:
+        return made
     if wanted.is_complex:
         return _made(_of_parts(host.normal, generator, shape, wanted, 0.0, 0.5**0.5), kwargs)
     return _made(drawn(host.normal, generator, shape, wanted.numpy), kwargs)
@@ -245,6 +258,8 @@ def randint(*args: Any, generator: Any = None, dtype: Any = None, **kwargs: Any)
         )
     wanted = require_dtype("randint", dtype) or dtypes.int64
     shape = shape_argument("randint", (size,))
+    if (made := _on_meta(shape, wanted, kwargs)) is not None:
+        return made
     node = drawn(host.integers, generator, int(low), int(high), shape, wanted.numpy)
     return _made(node, kwargs)
 
@@ -255,6 +270,8 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, **kwargs: Any)
     wanted = require_dtype("randperm", dtype) or dtypes.int64
     if n < 0:
         raise error(RuntimeError, f"n must be non-negative in randperm, got {n}")
+    if (made := _on_meta((n,), wanted, kwargs)) is not None:
+        return made
     return _made(cast(drawn(host.permutation, generator, int(n)), wanted), kwargs)
 
 
@@ -262,6 +279,8 @@ def _like(name: str, draw: Any) -> Any:
     def create(input: Tensor, **kwargs: Any) -> Tensor:
         kwargs.pop("memory_format", None)
         kwargs["dtype"] = kwargs.pop("dtype", None) or input.dtype
+        if kwargs.get("device") is None:
+            kwargs["device"] = input.device
         return draw(tuple(input._shape), **kwargs)
 
     create.__name__ = name
@@ -291,6 +310,8 @@ def normal(
         wanted = _float_dtype("normal", kwargs.pop("dtype", None))
         shape = shape_argument("normal", (size,))
         _require_std(std)
+        if (made := _on_meta(shape, wanted, kwargs)) is not None:
+            return made
         node = drawn(host.normal, generator, shape, wanted.numpy, float(mean), float(std))
         return _made(node, kwargs)
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait._functions.common import attach, public, shape_argument
-from plait._tensor import Tensor
+from plait._tensor import Tensor, scalar_type
 from plait._types import Size
 from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes as common_shape
@@ -78,7 +78,29 @@ def view(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
 def _view_dtype(input: Tensor, dtype: Any) -> Tensor:
     if dtype is input.dtype:
         return input.view_through(RESHAPE, shape=input._shape)
+    if dtype.itemsize != input.dtype.itemsize:
+        return _view_of_other_size(input, dtype)
     return input.view_through(BITCAST, dtype=dtype)
+
+
+def _view_of_other_size(input: Tensor, dtype: DType) -> Tensor:
+    """The memory read in larger or smaller elements: the last axis shrinks or grows.
+
+    The value is computed, and its memory is from now on visible from outside.
+    """
+    what = f"to view {scalar_type(input.dtype)} as {scalar_type(dtype)} (different element sizes)"
+    if not input.ndim:
+        raise error(RuntimeError, f"self.dim() cannot be 0 {what}")
+    if input.shape[-1] > 1 and input.stride(-1) != 1:
+        raise error(RuntimeError, f"self.stride(-1) must be 1 {what}, but got {input.stride(-1)}")
+    ratio = dtype.itemsize // input.dtype.itemsize
+    if ratio and input.shape[-1] % ratio:
+        raise error(
+            RuntimeError,
+            f"self.size(-1) must be divisible by {ratio} {what}, but got {input.shape[-1]}",
+        )
+    array = input.detach().export()
+    return Tensor.of_array(array.view(dtype.numpy), dtype)
 
 
 @public

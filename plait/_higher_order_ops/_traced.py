@@ -8,6 +8,7 @@ write to what was there before.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,11 +23,15 @@ from plait.core.lazy.views import Layout
 from plait.core.ops.elementwise import cast
 from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
+_numbers = itertools.count()
+
 
 class Outside:
     """The tensors from outside that the bodies of one control flow use, in this order."""
 
     def __init__(self) -> None:
+        #: Of two control flows being recorded, the one begun later is inside of the other.
+        self.number = next(_numbers)
         self.tensors: list[Any] = []
         self.nodes: list[Node] = []
         self._known: dict[int, Node] = {}
@@ -67,7 +72,13 @@ class TracedTensor(ValuelessTensor):
         return self
 
     def bind(self, op: Op, inputs: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-        """Record an op into the body's graph."""
+        """Record an op into the graph of the innermost body that one of the operands is of."""
+        innermost = self
+        for x in inputs:
+            if isinstance(x, TracedTensor) and x._outside.number > innermost._outside.number:
+                innermost = x
+        if innermost is not self:
+            return innermost.bind(op, inputs, attrs)
         nodes = []
         for x in inputs:
             if type(x) is Unneeded:

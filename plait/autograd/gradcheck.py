@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from plait._functions.conjugation import view_as_complex, view_as_real
 from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
@@ -34,25 +36,30 @@ def gradcheck(
 ) -> bool:
     """Compare the gradients of `func` at `inputs` with central differences of step `eps`.
 
-    inputs: a tensor or a tuple of arguments; those that require gradients are checked and should be
-    float64. Further options of PyTorch's are accepted; every element is always checked.
-    Raises GradcheckError (or gives False without `raise_exception`) where they disagree.
+    inputs: a tensor or a tuple of arguments; those that require gradients are checked, complex ones
+    by their parts, and should be float64 or complex128 (else a warning). Further options of
+    PyTorch's are accepted; every element is always checked. Outputs that require no gradient must
+    not change. Raises GradcheckError (or gives False without `raise_exception`) where they
+    disagree.
     """
     arguments = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, a in enumerate(arguments) if isinstance(a, Tensor) and a.requires_grad]
     if not checked:
         raise error(
             ValueError,
-            "gradcheck expects at least one input tensor to require gradient, but none of the "
+            "gradcheck expects at least one input tensor to require gradient, but none of "
             "them have requires_grad=True.",
         )
     for i in checked:
-        if arguments[i].dtype is not dtypes.float64:
-            raise error(
-                ValueError,
-                f"gradcheck: input {i} has dtype {arguments[i].dtype}; central differences need "
-                "float64. Hint: call .double() on it before requires_grad_()",
+        if arguments[i].dtype not in (dtypes.float64, dtypes.complex128):
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or "
+                "complex. This check will likely fail if all the inputs are not of double "
+                "precision floating point or complex.",
+                stacklevel=2,
             )
+    if any(isinstance(a, Tensor) and a.is_complex() for a in arguments):
+        func, arguments = _by_parts(func, arguments)
     try:
         _check(func, arguments, checked, eps, atol, rtol)
     except GradcheckError:
@@ -72,6 +79,8 @@ def _check(
 ) -> None:
     with grad_mode(True):
         outputs = _outputs(func(*arguments))
+    if not any(output.requires_grad for output in outputs):
+        _require_constant(func, arguments, checked, outputs, eps)
     for number, output in enumerate(outputs):
         if not output.requires_grad:
             continue
@@ -86,16 +95,53 @@ def _check(
                 )
 
 
+def _require_constant(
+    func: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    checked: list[int],
+    outputs: list[Tensor],
+    eps: float,
+) -> None:
+    """Outputs without a gradient must not change with the inputs."""
+    for number in range(len(outputs)):
+        for i in checked:
+            if np.any(_numeric(func, arguments, i, number, eps)):
+                raise error(
+                    GradcheckError,
+                    "Numerical gradient for function expected to be zero: output "
+                    f"{number} changes with input {i} and does not require a gradient",
+                )
+
+
 def _outputs(results: Any) -> list[Tensor]:
+    """The floating results; complex ones as their parts."""
     parts = results if isinstance(results, (tuple, list)) else (results,)
-    return [part for part in parts if isinstance(part, Tensor) and part.is_floating_point()]
+    found = [part for part in parts if isinstance(part, Tensor)]
+    found = [view_as_real(part) if part.is_complex() else part for part in found]
+    return [part for part in found if part.is_floating_point()]
+
+
+def _by_parts(
+    func: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The same function of the real and imaginary parts of its complex arguments."""
+    split = [isinstance(a, Tensor) and a.is_complex() for a in arguments]
+
+    def of_parts(*parts: Any) -> Any:
+        return func(*[view_as_complex(p) if s else p for p, s in zip(parts, split)])
+
+    replaced = [
+        view_as_real(a.detach()).requires_grad_(a.requires_grad) if s else a
+        for a, s in zip(arguments, split)
+    ]
+    return of_parts, tuple(replaced)
 
 
 def _analytic(output: Tensor, inputs: list[Tensor]) -> list[np.ndarray]:
     """Per input the matrix of derivatives: (elements of input, elements of output)."""
     columns: list[list[np.ndarray]] = [[] for _ in inputs]
     for k in range(output.numel()):
-        start = np.zeros(output.numel())
+        start = np.zeros(output.numel(), output.dtype.numpy)
         start[k] = 1.0
         seed = Tensor.of_node(leaf_of(start.reshape(output.shape)))
         grads = differentiation.grad([output], inputs, [seed], True, False, True, True)
@@ -119,7 +165,8 @@ def _numeric(
             moved = values.copy().reshape(-1)
             moved[k] += step
             replaced = list(arguments)
-            replaced[index] = Tensor.of_node(leaf_of(moved.reshape(values.shape)))
+            moved = moved.reshape(values.shape).astype(arguments[index].dtype.numpy)
+            replaced[index] = Tensor.of_node(leaf_of(moved))
             # A function may differentiate inside itself: record, as for the true inputs.
             replaced[index].requires_grad_()
             with grad_mode(True):

@@ -69,6 +69,9 @@ class Compiled:
         key = None if kwargs else _flat_key(args)
         if key is None:
             leaves, tree = tree_flatten((args, kwargs))
+            if any(isinstance(x, Tensor) and x.is_sparse for x in leaves):
+                log("breaks", self._function, "an argument is a sparse tensor")
+                return self._function(*args, **kwargs)
             key = (_shape_of(tree), *map(_describe, leaves))
         key = (
             *key,
@@ -242,10 +245,10 @@ def _shape_of(tree: Any) -> tuple:
 
 
 def _flat_key(args: tuple) -> tuple | None:
-    """The kind of a call whose arguments are tensors and simple values; else None."""
+    """The kind of a call whose arguments are dense tensors and simple values; else None."""
     key: list[Any] = []
     for value in args:
-        if isinstance(value, Tensor):
+        if isinstance(value, Tensor) and not value.is_sparse:
             key.append(_place(value))
         elif type(value) in _SIMPLE:
             key.append((type(value), value if value else repr(value)))  # 0.0 is not -0.0

@@ -171,6 +171,9 @@ ShortTensor, IntTensor, LongTensor, BoolTensor = (
     _tensor_type(f"{kind}Tensor") for kind in ("Short", "Int", "Long", "Bool")
 )
 
+#: Whether the driver was started, which programs read before they keep its random state.
+_initialized = False
+
 __getattr__ = unbuilt(
     "torch.cuda", ("graph", "graphs", "jiterator", "make_graphed_callables", "nccl", "nvtx")
 )

@@ -74,19 +74,27 @@ class ReduceOp:
     MAX = "max"
 
 
+class ProcessGroup:
+    """A group of processes; none can be made."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise not_built("torch.distributed.ProcessGroup")
+
+
+class group:
+    """Names of groups: there is no other than the world, which is not there."""
+
+    WORLD: Any = None
+
+
 __getattr__ = unbuilt(
     "torch.distributed",
     (
         "DistributedDataParallel",
-        "ProcessGroup",
-        "algorithms",
         "checkpoint",
-        "device_mesh",
         "elastic",
         "fsdp",
-        "optim",
         "pipelining",
         "rpc",
-        "tensor",
     ),
 )

@@ -10,9 +10,17 @@ from plait._functions import pointwise as pw
 __all__ = [
     "Constraint",
     "boolean",
+    "greater_than_eq",
+    "half_open_interval",
+    "independent",
+    "integer_interval",
     "interval",
+    "lower_cholesky",
+    "multinomial",
     "nonnegative",
+    "nonnegative_integer",
     "positive",
+    "positive_definite",
     "real",
     "real_vector",
     "simplex",
@@ -77,3 +85,60 @@ def integer_interval(lower_bound: int, upper_bound: Any) -> Constraint:
 
 
 unit_interval = interval(0.0, 1.0)
+
+
+def greater_than_eq(lower_bound: Any) -> Constraint:
+    """lower_bound and above."""
+    return Constraint(f"GreaterThanEq(lower_bound={lower_bound})", lambda v: pw.ge(v, lower_bound))
+
+
+def half_open_interval(lower_bound: Any, upper_bound: Any) -> Constraint:
+    """[lower_bound, upper_bound)."""
+    return Constraint(
+        f"HalfOpenInterval(lower_bound={lower_bound}, upper_bound={upper_bound})",
+        lambda v: pw.logical_and(pw.ge(v, lower_bound), pw.lt(v, upper_bound)),
+    )
+
+
+nonnegative_integer = Constraint("IntegerGreaterThan(lower_bound=0)", _whole(0, float("inf")))
+
+
+def multinomial(total: int) -> Constraint:
+    """Counts of classes (the last axis) that add up to a total."""
+    return Constraint(
+        f"Multinomial(upper_bound={total})",
+        lambda v: pw.logical_and(pw.ge(v, 0).all(-1), pw.le(v.sum(-1), total)),
+        1,
+    )
+
+
+def independent(base: Constraint, count: int) -> Constraint:
+    """A constraint with `count` more axes at the end taken as one event."""
+    if not count:
+        return base
+    axes = tuple(range(-count, 0))
+
+    def test(value: Any) -> Any:
+        inside = base.check(value)
+        for _ in axes:
+            inside = inside.all(-1)
+        return inside
+
+    return Constraint(f"IndependentConstraint({base!r}, {count})", test, base.event_dim + count)
+
+
+def _is_root(value: Any) -> Any:
+    lower = pw.eq(value.tril(), value).all(-1).all(-1)
+    return pw.logical_and(lower, pw.gt(value.diagonal(dim1=-2, dim2=-1), 0).all(-1))
+
+
+def _is_definite(value: Any) -> Any:
+    from plait.linalg import cholesky_ex
+
+    # As close to symmetric as rounding leaves a product of matrices.
+    near = pw.le(pw.abs(pw.sub(value, value.mT)), 1e-6 + 1e-5 * pw.abs(value.mT)).all(-1).all(-1)
+    return pw.logical_and(near, pw.eq(cholesky_ex(value)[1], 0))
+
+
+lower_cholesky = Constraint("LowerCholesky()", _is_root, 2)
+positive_definite = Constraint("PositiveDefinite()", _is_definite, 2)

@@ -124,6 +124,9 @@ class Distribution:
         shape = tuple(batch_shape)
         made = object.__new__(type(self))
         made.__dict__.update(self.__dict__)
+        for name, value in self.__dict__.items():
+            if isinstance(value, Distribution):  # what this one is made of
+                made.__dict__[name] = value.expand(shape)
         for name, constraint in self.arg_constraints.items():
             if name in self.__dict__:
                 value = self.__dict__[name]

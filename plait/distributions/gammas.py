@@ -26,7 +26,7 @@ from plait.distributions import constraints
 from plait.distributions.constraints import Constraint
 from plait.distributions.distribution import Distribution, parameters
 
-__all__ = ["Beta", "Dirichlet", "Gamma"]
+__all__ = ["Beta", "Chi2", "Dirichlet", "Gamma"]
 
 
 def _standard_gamma(concentration: Tensor) -> Tensor:
@@ -99,6 +99,19 @@ class Gamma(_FromGammas):
         a = self.concentration
         total = pw.add(pw.sub(a, pw.log(self.rate)), lgamma(a))
         return pw.add(total, pw.mul(pw.sub(1.0, a), digamma(a)))
+
+
+class Chi2(Gamma):
+    """The sum of `df` squared normal variables."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {"df": constraints.positive}
+
+    def __init__(self, df: Any, validate_args: bool | None = None) -> None:
+        (self.df,), _ = parameters(df)
+        super().__init__(pw.mul(self.df, 0.5), 0.5, validate_args)
+
+    def expand(self, batch_shape: Any) -> Distribution:
+        return Chi2(broadcast(self.df, tuple(batch_shape)), validate_args=False)
 
 
 class Dirichlet(_FromGammas):

@@ -57,6 +57,11 @@ class Independent(Distribution):
     def entropy(self) -> Tensor:
         return self._folded(self.base_dist.entropy())
 
+    def expand(self, batch_shape: Any) -> Independent:
+        count = self.reinterpreted_batch_ndims
+        base = self.base_dist.expand((*batch_shape, *self._event_shape[:count]))
+        return Independent(base, count, validate_args=False)
+
     def _folded(self, value: Any) -> Any:
         """The sum over the reinterpreted axes, which are the last."""
         count = self.reinterpreted_batch_ndims

@@ -7,14 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 from plait._functions import pointwise as pw
+from plait._functions.decompositions import triangular_solve
 from plait._functions.special import digamma, lgamma
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
 from plait.distributions.continuous import Exponential, Laplace, Normal, Uniform
+from plait.distributions.counts import Geometric, Poisson
 from plait.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from plait.distributions.distribution import Distribution
 from plait.distributions.gammas import Beta, Dirichlet, Gamma
 from plait.distributions.independent import Independent
+from plait.distributions.multivariate import MultivariateNormal
+from plait.distributions.tails import Cauchy, HalfNormal
+from plait.distributions.transformed import TransformedDistribution
 
 __all__ = ["kl_divergence", "register_kl"]
 
@@ -130,3 +135,53 @@ def _independents(p: Independent, q: Independent) -> Any:
             "kl_divergence of Independent distributions with different numbers of event axes",
         )
     return p._folded(kl_divergence(p.base_dist, q.base_dist))
+
+
+@register_kl(Poisson, Poisson)
+def _poissons(p: Poisson, q: Poisson) -> Any:
+    return pw.sub(pw.mul(p.rate, pw.log(pw.div(p.rate, q.rate))), pw.sub(p.rate, q.rate))
+
+
+@register_kl(Geometric, Geometric)
+def _geometrics(p: Geometric, q: Geometric) -> Any:
+    failures = pw.div(pw.log1p(pw.neg(q.probs)), p.probs)
+    return pw.sub(pw.sub(pw.neg(p.entropy()), failures), q.logits)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchys(p: Cauchy, q: Cauchy) -> Any:
+    both = pw.add(pw.square(pw.add(p.scale, q.scale)), pw.square(pw.sub(p.loc, q.loc)))
+    return pw.sub(pw.log(both), pw.log(pw.mul(pw.mul(p.scale, q.scale), 4)))
+
+
+@register_kl(HalfNormal, HalfNormal)
+def _half_normals(p: HalfNormal, q: HalfNormal) -> Any:
+    return _normals(p._both, q._both)
+
+
+@register_kl(MultivariateNormal, MultivariateNormal)
+def _vectors(p: MultivariateNormal, q: MultivariateNormal) -> Any:
+    if p.event_shape != q.event_shape:
+        raise error(
+            ValueError,
+            "KL-divergence between two Multivariate Normals with different event shapes cannot be "
+            f"computed: {tuple(p.event_shape)} and {tuple(q.event_shape)}",
+        )
+    size = p.event_shape[0]
+    both: Any = triangular_solve(p._root, q._root, upper=False)[0]
+    gap: Any = pw.sub(q.loc, p.loc)[..., None]
+    moved: Any = triangular_solve(gap, q._root, upper=False)[0]
+    trace: Any = pw.square(both).sum((-2, -1))
+    length: Any = pw.square(moved).sum((-2, -1))
+    roots = pw.sub(q._half_log_det(), p._half_log_det())
+    return pw.add(roots, pw.mul(pw.sub(pw.add(trace, length), float(size)), 0.5))
+
+
+@register_kl(TransformedDistribution, TransformedDistribution)
+def _transformed(p: TransformedDistribution, q: TransformedDistribution) -> Any:
+    if p.transforms != q.transforms or p.event_shape != q.event_shape:
+        raise error(
+            NotImplementedError,
+            "kl_divergence of TransformedDistributions with different transforms",
+        )
+    return kl_divergence(p.base_dist, q.base_dist)

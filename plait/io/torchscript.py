@@ -40,6 +40,21 @@ class ScriptObject:
         self.values = state
 
 
+def is_archive(f: Any) -> bool:
+    """Whether a path or a binary file is a TorchScript archive, or not even a checkpoint."""
+    if isinstance(f, (str, os.PathLike)):
+        with open(f, "rb") as file:
+            return is_archive(file)
+    start = f.tell()
+    try:
+        archive = ArchiveReader(f, str(getattr(f, "name", type(f).__name__)))
+        return archive.has("constants.pkl") or not archive.has("data.pkl")
+    except RuntimeError:
+        return True  # whoever reads it says what is wrong
+    finally:
+        f.seek(start)
+
+
 def read(f: Any, map_location: MapLocation = None) -> ScriptObject:
     """The root object; RuntimeError or pickle.UnpicklingError for a damaged or foreign file."""
     if isinstance(f, (str, os.PathLike)):

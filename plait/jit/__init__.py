@@ -1,12 +1,13 @@
 """TorchScript's names. A scripted function is the function: compilation needs no other language.
 
-`script` and `trace` give back what they were given, decorators mark nothing. `load` reads the
-weights of a TorchScript archive but not its code; `save` raises NotImplementedError.
+`script` and `trace` give back what they were given, decorators mark nothing. `save` writes a module
+with the names of its classes, `load` reads such files, and the weights of TorchScript archives.
 """
 
 from __future__ import annotations
 
 import importlib
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
@@ -37,19 +38,30 @@ T = TypeVar("T")
 annotations = importlib.import_module("plait.jit.annotations")
 
 
-def script(obj: T, *args: Any, **kwargs: Any) -> T:
-    """`obj` itself: the plain call means the same."""
+#: The modules that were scripted or traced, by identity.
+_scripted: weakref.WeakKeyDictionary[Any, None] = weakref.WeakKeyDictionary()
+
+
+def _marked(obj: T) -> T:
+    """The object, from now on a ScriptModule if it is a module."""
+    if hasattr(obj, "named_modules"):
+        _scripted[obj] = None
     return obj
 
 
+def script(obj: T, *args: Any, **kwargs: Any) -> T:
+    """`obj` itself: the plain call means the same. A module becomes a ScriptModule by it."""
+    return _marked(obj)
+
+
 def trace(func: T, example_inputs: Any = None, *args: Any, **kwargs: Any) -> T:
-    """`func` itself, not limited to the path that the example takes."""
-    return func
+    """`func` itself, not limited to the path that the example takes; see `script`."""
+    return _marked(func)
 
 
 def trace_module(mod: T, inputs: Any, *args: Any, **kwargs: Any) -> T:
-    """`mod` itself."""
-    return mod
+    """`mod` itself; see `script`."""
+    return _marked(mod)
 
 
 def export(fn: T) -> T:
@@ -173,8 +185,15 @@ class _Never(type):
         return False
 
 
-class ScriptModule(metaclass=_Never):
-    """TorchScript's module; there are none."""
+class _Scripted(type):
+    """Modules that were scripted or traced are instances."""
+
+    def __instancecheck__(cls, instance: Any) -> bool:
+        return hasattr(instance, "named_modules") and instance in _scripted
+
+
+class ScriptModule(metaclass=_Scripted):
+    """What `script` and `trace` give for modules: these themselves."""
 
 
 class ScriptFunction(metaclass=_Never):
@@ -188,20 +207,25 @@ class Error(RuntimeError):
     """TorchScript's error; never raised."""
 
 
-def save(m: Any, f: Any, *args: Any, **kwargs: Any) -> None:
-    """Raises NotImplementedError: TorchScript files are not written."""
-    raise not_built("torch.jit.save (use torch.save with a state_dict)")
+def save(m: Any, f: Any, _extra_files: Any = None) -> None:
+    """Write a module to a path or a file object: its weights, its attributes, names of its classes.
+
+    Its code is not written, and PyTorch's `torch.jit.load` does not read the file. Raises
+    NotImplementedError for what is no module.
+    """
+    importlib.import_module("plait.jit._saved").save(m, f, _extra_files)
 
 
 def load(f: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """The module of a TorchScript archive: its parameters, buffers and submodules, without code.
+    """The module that `save` wrote, or that of a TorchScript archive: its weights without code.
 
-    `state_dict()` of it is PyTorch's, so that the class in Python can load it. Nothing in the file
-    is executed; a call of the module raises NotImplementedError. Raises what `torch.load` does for
-    damaged files, and RuntimeError for one that is no TorchScript archive.
+    Of a file of `save`: the module as it was, made of the classes of that name that this process
+    has defined; RuntimeError where it has not. Of an archive: parameters, buffers and submodules;
+    `state_dict()` of it is PyTorch's, so that the class in Python can load it, and a call raises
+    NotImplementedError. Nothing in either file is executed. Raises what `torch.load` does for
+    damaged files.
     """
-    archive = importlib.import_module("plait.jit._archive")
-    return archive.load(f, map_location)
+    return importlib.import_module("plait.jit._archive").load(f, map_location)
 
 
 __getattr__ = unbuilt(

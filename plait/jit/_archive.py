@@ -7,6 +7,7 @@ from typing import Any
 from plait import Tensor, nn
 from plait.core.ir.errors import error
 from plait.io import torchscript
+from plait.jit import _saved
 
 
 class LoadedModule(nn.Module):
@@ -36,8 +37,10 @@ class LoadedModule(nn.Module):
         )
 
 
-def load(f: Any, map_location: Any = None) -> LoadedModule:
+def load(f: Any, map_location: Any = None) -> nn.Module:
     """See `torch.jit.load`."""
+    if not torchscript.is_archive(f):
+        return _saved.load(f, map_location)
     root = torchscript.read(f, map_location)
     try:
         return LoadedModule(root)

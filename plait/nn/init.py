@@ -106,6 +106,8 @@ def trunc_normal_(
             stacklevel=2,
         )
     inside = _normal_cdf((b - mean) / std) - _normal_cdf((a - mean) / std)
+    if tensor.is_meta:
+        return tensor
     with plait.no_grad():
         # Below an acceptance of 0.3 uniform proposals need fewer rounds.
         if inside > 0.3:

@@ -40,6 +40,10 @@ class Parameter(Tensor, metaclass=_ParameterMeta):
             data = plait.empty(0)
         if type(data) is Tensor or type(data) is Parameter:
             return cls._make_subclass(data, requires_grad)
+        if data.is_meta:
+            from plait.nn._meta_parameter import MetaParameter  # it builds on this module
+
+            return MetaParameter.of_type(data._shape, data._dtype).requires_grad_(requires_grad)
         leaf = data.detach().requires_grad_(requires_grad)
         if type(leaf) is not type(data):
             name = type(data).__name__

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from plait.core.ir.dtypes import float32
 from plait.core.ir.errors import error
+from plait.core.lazy.modes import grad_mode
 from plait.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -418,3 +419,26 @@ def _cast_state(param: Any, value: Any, step_to_float: bool, key: Any = None) ->
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
         return type(value)(_cast_state(param, item, step_to_float) for item in value)  # type: ignore[call-arg]  # list, tuple, deque, set: all take an iterable
     return value
+
+
+def _default_to_fused_or_foreach(
+    params: list[Any], differentiable: bool, use_fused: bool = False
+) -> tuple[bool, bool]:
+    """Whether PyTorch would choose (fused, foreach) by itself: neither, on a CPU."""
+    return False, False
+
+
+def _get_capturable_supported_devices(supports_xla: bool = True) -> list[str]:
+    """Devices whose steps can be captured; the CPU is not among PyTorch's."""
+    return ["cuda", "xpu", "hpu", *(["xla"] if supports_xla else [])]
+
+
+def _use_grad_for_differentiable(step: Callable) -> Callable:
+    """An optimizer's `step` with gradients recorded as its `differentiable` says."""
+
+    @functools.wraps(step)
+    def call(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        with grad_mode(bool(self.defaults.get("differentiable"))):
+            return step(self, *args, **kwargs)
+
+    return call

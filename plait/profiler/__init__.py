@@ -65,6 +65,18 @@ class Region:
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A stretch of time in microseconds."""
+
+    start: float
+    end: float
+
+    def elapsed_us(self) -> float:
+        """Its length."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
 class Span:
     """One run of a region: when it began (`time.perf_counter`), its seconds, and its thread."""
 
@@ -72,6 +84,24 @@ class Span:
     began: float
     seconds: float
     thread: int
+    count = 1
+
+    @property
+    def key(self) -> str:
+        """The name."""
+        return self.name
+
+    @property
+    def cpu_time_total(self) -> float:
+        """Microseconds."""
+        return self.seconds * 1e6
+
+    cpu_time = cpu_time_total
+
+    @property
+    def time_range(self) -> Interval:
+        """Beginning and end in microseconds."""
+        return Interval(self.began * 1e6, (self.began + self.seconds) * 1e6)
 
 
 class _Active(threading.local):
@@ -159,9 +189,10 @@ class profile:
         """A training step is over; the schedule says what to do in the next."""
         if self._records:
             self._end_step()
-        if self.current_action is ProfilerAction.RECORD_AND_SAVE:
-            self._ready()
+        is_last = self.current_action is ProfilerAction.RECORD_AND_SAVE
         self.step_num += 1
+        if is_last:
+            self._ready()
         self.current_action = self._planned()
         if self._records and self._saved:  # a new cycle: what was saved is forgotten
             self._regions.clear()
@@ -193,8 +224,18 @@ class profile:
         return EventList(sorted(self._regions.values(), key=lambda r: -r.seconds))
 
     def events(self) -> EventList:
-        """The regions, longest first."""
-        return self.key_averages()
+        """The single runs of the regions, in the order in which they ended."""
+        return EventList(self._spans)
+
+    @property
+    def self_cpu_time_total(self) -> float:
+        """Microseconds spent inside any region, each moment of a thread once."""
+        total, ends = 0.0, {}
+        for span in sorted(self._spans, key=lambda s: s.began):
+            end = ends.get(span.thread, 0.0)
+            ends[span.thread] = max(end, span.began + span.seconds)
+            total += ends[span.thread] - max(end, span.began)
+        return total * 1e6
 
     def export_chrome_trace(self, path: str | os.PathLike[str]) -> None:
         """Write what was recorded in the trace-event format of Chrome and Perfetto.

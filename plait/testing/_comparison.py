@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,8 @@ class _Rules:
     equal_nan: bool
     check_dtype: bool
     check_stride: bool
+    check_layout: bool
+    allow_subclasses: bool
 
     def tolerances(self, *kinds: DType) -> tuple[float, float]:
         if self.rtol is not None and self.atol is not None:
@@ -68,7 +70,7 @@ def assert_close(
             ValueError,
             f"Both 'rtol' and 'atol' must be either specified or omitted, but got no {missing}.",
         )
-    rules = _Rules(rtol, atol, equal_nan, check_dtype, check_stride)
+    rules = _Rules(rtol, atol, equal_nan, check_dtype, check_stride, check_layout, allow_subclasses)
     fault = _compare(actual, expected, rules, "")
     if fault is None:
         return
@@ -154,28 +156,36 @@ def _compare_values(actual: Any, expected: Any, rules: _Rules, place: str) -> st
         if isinstance(actual, bool) and isinstance(expected, bool):
             limits = (0.0, 0.0)
         return _difference(a, b, limits, rules.equal_nan, True, (expected, actual), place)
-    if not (isinstance(actual, tensors) and isinstance(expected, tensors)):
+    related = rules.allow_subclasses or type(actual) is type(expected)
+    if not (related and isinstance(actual, tensors) and isinstance(expected, tensors)):
         raise error(
             TypeError,
             f"No comparison pair was able to handle inputs of type {type(actual)} and "
             f"{type(expected)}.",
         )
     x, y = as_tensor(actual).detach(), as_tensor(expected).detach()
-    for what in ("shape", "dtype", "stride"):
-        if (what == "dtype" and not rules.check_dtype) or (
-            what == "stride" and not rules.check_stride
-        ):
-            continue
-        left, right = getattr(x, what), getattr(y, what)
-        left, right = (left(), right()) if what == "stride" else (left, right)
+    for what, left, right in _attributes(x, y, rules):
         if left != right:
             return _located(
                 f"The values for attribute '{what}' do not match: {left} != {right}.", place
             )
+    if x.is_sparse or y.is_sparse:
+        x, y = x.to_dense(), y.to_dense()
     limits = rules.tolerances(x.dtype, y.dtype)
     a, b = (_wide(x), _wide(y))
     shown = (b.item(), a.item()) if x.ndim == 0 else None
     return _difference(a, b, limits, rules.equal_nan, x.ndim == 0, shown, place)
+
+
+def _attributes(x: Tensor, y: Tensor, rules: _Rules) -> Iterator[tuple[str, Any, Any]]:
+    """The attributes that must agree, in order."""
+    yield "shape", x.shape, y.shape
+    if rules.check_layout:
+        yield "layout", x.layout, y.layout
+    if rules.check_dtype:
+        yield "dtype", x.dtype, y.dtype
+    if rules.check_stride:
+        yield "stride()", x.stride(), y.stride()
 
 
 def _wide(x: Tensor) -> np.ndarray:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numpy as np
-
 from plait._functions.common import shape_argument
-from plait._functions.random import rand
+from plait._functions.conjugation import view_as_complex, view_as_real
+from plait._functions.creation import zeros
+from plait._functions.random import randint
 from plait._tensor import Tensor
 from plait._types import require_cpu
-from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
-from plait.core.lazy.cell import leaf_of
 
 __all__ = ["make_tensor"]
 
@@ -37,18 +36,31 @@ def make_tensor(
     require_cpu(device)
     sizes = shape_argument("make_tensor", shape)
     low, high = _range(dtype, low, high)
-    width = (*sizes[:-1], 2 * sizes[-1]) if noncontiguous and sizes else sizes
-    draw = rand(*width, dtype=dtypes.float64).compute()
-    array = low + draw * (high - low)
-    if dtype.kind in "biu":
-        array = np.floor(array)
-    array = array.astype(dtype.numpy)
+    made = _drawn(sizes, dtype, low, high)
+    if noncontiguous and made.numel() > 1:
+        made = made.repeat_interleave(2, dim=-1)[..., ::2]
     if exclude_zero:
-        array[array == 0] = 1 if dtype.kind in "biu" else _tiny(dtype)
-    made = Tensor.of_node(leaf_of(array))
-    if noncontiguous and sizes:
-        made = made[..., ::2]  # type: ignore[index]  # attached by plait._functions
+        made[made == 0] = 1 if dtype.kind in "biu" else _tiny(dtype)
     return made.requires_grad_() if requires_grad else made
+
+
+def _drawn(sizes: tuple[int, ...], dtype: DType, low: float, high: float) -> Tensor:
+    """As PyTorch draws them."""
+    if dtype.kind in "biu":
+        return randint(math.ceil(low), math.ceil(high), sizes, dtype=dtype)
+    made = zeros(sizes, dtype=dtype)
+    parts = view_as_real(made) if dtype.is_complex else made
+    if high - low >= _largest(parts.dtype):
+        parts = parts.uniform_(low / 2, high / 2).mul_(2)
+    else:
+        parts = parts.uniform_(low, high)
+    return view_as_complex(parts) if dtype.is_complex else parts
+
+
+def _largest(dtype: DType) -> float:
+    from plait._types import finfo
+
+    return finfo(dtype).max
 
 
 def _range(dtype: DType, low: float | None, high: float | None) -> tuple[float, float]:
@@ -58,7 +70,7 @@ def _range(dtype: DType, low: float | None, high: float | None) -> tuple[float, 
     if first >= last:
         raise error(
             ValueError,
-            f"make_tensor: `low` must be less than `high`, but got {first} >= {last}",
+            f"`low` must be less than `high`, but got {first} >= {last}",
         )
     return first, last
 

@@ -23,7 +23,7 @@ class State(threading.local):
     tapes: those that record now, the outermost first. graph: the graph being built, if any.
     inside: whether an operation is being carried out, so that what it calls is part of it.
     values: gives the value of a graph's tensor while the graph runs (or is tried out, `probing`;
-    depth: how many operations in a row are tried out).
+    depth: how many operations in a row are tried out). function: the `tf.function` that runs.
     """
 
     tapes: tuple[Any, ...] = ()
@@ -32,6 +32,7 @@ class State(threading.local):
     values: Callable[[Any], Any] | None = None
     probing = False
     depth = 0
+    function: Any = None
 
 
 state = State()

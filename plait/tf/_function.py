@@ -2,22 +2,27 @@
 
 Signatures are as in TensorFlow: shapes and dtypes of tensors, values of all else. As there, what
 the function's code does besides tensor operations happens when it is traced, and what it read then
-stays. A call that cannot be captured whole (it asks for the value of a tensor, as Python's `if`
-does) runs as Python does, each time.
+stays. Python's control flow on tensors is rewritten (see `plait.tf._autograph`). A call that cannot
+be captured whole (it asks for the value of a tensor in another way) runs as Python does, each time.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from plait._higher_order_ops._traced import TracedTensor
+from plait._unbuilt import not_built
 from plait.compiler.compiled import Compiled
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import current
 from plait.tf import nest
+from plait.tf._autograph import bodies
 from plait.tf._convert import convert
 from plait.tf._dispatch import state
 from plait.tf._shape import TensorSpec
@@ -48,6 +53,9 @@ class Function:
         self._signature = None if input_signature is None else tuple(input_signature)
         self._parameters = _parameters(python_function)
         self._traces = 0
+        self._running: Callable[..., Any] | None = None
+        self._complete = False
+        self._made: list[weakref.ref[Any]] = []
         # What the function reads besides its arguments stays as it was when it was traced.
         self._program = Compiled(self._traced, guarded=False)
         self._attribute: str | None = None
@@ -61,10 +69,45 @@ class Function:
         return self._signature
 
     def _traced(self, *args: Any, **kwargs: Any) -> Any:
-        self._traces += 1
-        tapes = state.tapes
-        result = self._python_function(*args, **kwargs)
-        return nest.map_structure(_result if tapes else _finished, result)
+        if current() is not None or not self._traces:
+            self._traces += 1
+        tapes, outer = state.tapes, state.function
+        state.function = self
+        try:
+            result = self._rewritten()(*args, **kwargs)
+        finally:
+            state.function = outer
+        self._complete = True
+        return nest.map_structure(_result if tapes else finished, result)
+
+    def _rewritten(self) -> Callable[..., Any]:
+        """The Python function with its control flow rewritten, where that can be."""
+        running = self._running
+        if running is None:
+            running = self._python_function
+            if self._autograph:
+                from plait.tf._autograph.convert import MARK, NotConvertible, called, converted
+
+                marked = getattr(self._python_function, MARK, None) is not None
+                try:
+                    running = running if marked else converted(running)
+                except NotConvertible:
+                    running = called(running)
+            self._running = running
+        return running
+
+    def makes(self, variable: Any) -> None:
+        """A variable is being made. Raises ValueError but in the first call."""
+        if self._complete:
+            raise _singletons()
+        self._made.append(weakref.ref(variable))
+
+    def _check_made(self) -> None:
+        """Raises ValueError if the first call made a variable that nobody keeps: each call would
+        make another."""
+        made, self._made = self._made, []
+        if any(reference() is None for reference in made):
+            raise _singletons()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if settings.eager or state.graph is not None or state.inside:
@@ -73,7 +116,10 @@ class Function:
         if state.tapes:
             # Part of what a tape records: the graph is the tape's.
             return self._traced(*args, **kwargs)
-        return self._program(*args, **kwargs)
+        result = self._program(*args, **kwargs)
+        if self._made:
+            self._check_made()
+        return result
 
     def _arranged(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Arguments by position, arrays (and all that a signature names) as tensors."""
@@ -159,6 +205,7 @@ class ConcreteFunction:
         self._function = function
         self._args = args
         self._kwargs = kwargs
+        self._outputs: Any = None
 
     @property
     def structured_input_signature(self) -> tuple[Any, Any]:
@@ -170,6 +217,29 @@ class ConcreteFunction:
     def inputs(self) -> list[Any]:
         return [_spec(a) for a in self._args]
 
+    @property
+    def name(self) -> str:
+        return f"__inference_{getattr(self._function.python_function, '__name__', 'function')}"
+
+    @property
+    def structured_outputs(self) -> Any:
+        """The specs of what the function gives. Raises NotImplementedError where they cannot be
+        told without values (as under control flow on tensors)."""
+        if self._outputs is None:
+            from plait.tf._graph import result_spec
+
+            try:
+                self._outputs = result_spec(self._function.python_function, tuple(self._args))
+            except Exception as fault:  # whatever the user's function does not take without values
+                raise not_built(
+                    f"structured_outputs of {self.name}, which asks for values ({fault})"
+                ) from None
+        return self._outputs
+
+    @property
+    def outputs(self) -> list[Any]:
+        return nest.flatten(self.structured_outputs)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call for tensors of this signature. Raises TypeError for others."""
         for spec, value in zip(self._args, args):
@@ -180,6 +250,14 @@ class ConcreteFunction:
                     f"{_spec(convert(value))} to {spec}`.",
                 )
         return self._function(*args, **kwargs)
+
+
+def _singletons() -> Exception:
+    return error(
+        ValueError,
+        "tf.function only supports singleton tf.Variables created on the first call. Make sure the "
+        "tf.Variable is only created once or created outside tf.function.",
+    )
 
 
 def _spec(value: Any) -> Any:
@@ -205,12 +283,23 @@ def _result(value: Any) -> Any:
     """What a function gives: tensors for numbers and arrays, all else as it is."""
     if isinstance(value, Variable):
         return value._as_tf_tensor()
+    if (
+        isinstance(value, Tensor)
+        and isinstance(value._inner, TracedTensor)
+        and not bodies.stack.writes
+    ):
+        raise error(
+            ValueError,
+            f"a tensor of shape {value.shape} and dtype {value.dtype.name}, made in a branch or in "
+            "the body of a loop, is out of scope and cannot be used here: a Python list or "
+            "attribute has kept it. Use a tf.TensorArray, or a name that the branch or body binds.",
+        )
     if isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return convert(value)
     return value
 
 
-def _finished(value: Any) -> Any:
+def finished(value: Any) -> Any:
     """As `_result`; tapes inside of the function are over, so that nothing follows a result."""
     made = _result(value)
     if isinstance(made, Tensor) and made.dtype.is_floating and made._inner.requires_grad:

@@ -19,6 +19,7 @@ from plait.core.lazy import function as user_function
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.tensor import LazyTensor
 from plait.tf import nest
+from plait.tf._autograph import bodies
 from plait.tf._convert import convert, wrap
 from plait.tf._dispatch import state
 from plait.tf._tensor import Tensor
@@ -47,6 +48,7 @@ class GradientTape:
         self._watched: dict[int, Any] = {}
 
     def __enter__(self) -> GradientTape:
+        bodies.refuse("a GradientTape records")
         if self._recording:
             raise error(
                 ValueError,

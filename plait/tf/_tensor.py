@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor as Inner
+from plait._valueless import ValuelessTensor
 from plait.core.ir.errors import error
 from plait.core.ir.graph import capture
 from plait.core.ir.op import LEAF
@@ -266,7 +267,9 @@ def constant_of(held: Any) -> np.ndarray | None:
     """In a call that is being captured, the array of a constant: what is made of numbers of the
     call itself, like an extent of a shape. None for what may be another in the next call."""
     active = current()
-    if active is None or held._base is not None or held._cell.era < active.era:
+    if active is None or isinstance(held, ValuelessTensor) or held._base is not None:
+        return None
+    if held._cell.era < active.era:
         return None
     node = held._cell._node
     if node is None or node.size > _LARGEST[1]:

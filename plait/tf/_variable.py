@@ -14,6 +14,7 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import settle
 from plait.core.lazy.modes import grad_mode
 from plait.tf import errors
+from plait.tf._autograph import bodies
 from plait.tf._convert import convert, inner
 from plait.tf._dispatch import op, state
 from plait.tf._dtypes import DType, string
@@ -68,6 +69,9 @@ class Variable(metaclass=VariableMeta):
     ) -> None:
         if initial_value is None:
             raise error(ValueError, "`initial_value` must not be None: Variable needs a value.")
+        bodies.refuse("a variable is made")
+        if state.function is not None:
+            state.function.makes(self)
         value = convert(initial_value() if callable(initial_value) else initial_value, dtype)
         self._set_up(
             value.shape if shape is None else TensorShape(shape),
@@ -103,7 +107,8 @@ class Variable(metaclass=VariableMeta):
 
     def cell(self) -> Any:
         """The memory: a leaf of the core, or an array of strings."""
-        return self._leaf if self._graph is None else sessions["cell"](self)
+        leaf = self._leaf if self._graph is None else sessions["cell"](self)
+        return bodies.held(self, leaf) if bodies.stack.writes else leaf
 
     def _as_core_tensor(self) -> Any:
         """The present value as a tensor of the core."""
@@ -120,7 +125,7 @@ class Variable(metaclass=VariableMeta):
         for tape in state.tapes:
             watched = tape.reads(self) or watched
         if watched:
-            if leaf._cell.fallback is not None and watch.active is None:
+            if watch.active is None and leaf._cell.fallback is not None:
                 # A new step begins: what the last one wrote is computed, as one graph that is the
                 # same each time.
                 settle()
@@ -245,6 +250,9 @@ class Variable(metaclass=VariableMeta):
     def write(self, value: Any) -> None:
         """Put the core's tensor of this shape in the memory."""
         leaf = self.cell()
+        if bodies.stack.writes:
+            bodies.write(self, leaf, value.detach() if value.requires_grad else value)
+            return
         with grad_mode(False):
             if type(leaf) is np.ndarray or leaf._shape != value._shape:
                 self._replace(new_leaf(Tensor(value)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -146,7 +148,7 @@ def flush(writer: Any = None, name: Any = None) -> None:
 
 
 class experimental:
-    """The step that summaries get by default."""
+    """The step that summaries get by default, and their names."""
 
     @staticmethod
     def set_step(step: Any) -> None:
@@ -155,6 +157,15 @@ class experimental:
     @staticmethod
     def get_step() -> Any:
         return _state.step
+
+    @staticmethod
+    @contextlib.contextmanager
+    def summary_scope(
+        name: str, default_name: str = "summary", values: Any = None
+    ) -> Iterator[tuple[str, str]]:
+        """(tag, scope) for a summary of this name."""
+        tag = name or default_name
+        yield tag, tag + "/"
 
 
 class record_if:
@@ -238,12 +249,17 @@ def image_value(name: str, picture: np.ndarray) -> bytes:
 
 def text_value(name: str, data: Any) -> bytes:
     """A summary value that holds strings, for the plug-in "text"."""
-    items = convert(data)._array().reshape(-1)
-    tensor = varint(1 << 3) + varint(7)
-    tensor += block(2, block(2, varint(1 << 3) + varint(len(items))))
-    tensor += b"".join([block(8, item) for item in items])
     metadata = block(1, block(1, b"text"))
-    return block(1, name.encode()) + block(9, metadata) + block(8, tensor)
+    return block(1, name.encode()) + block(9, metadata) + block(8, _strings(data, (-1,)))
+
+
+def _strings(data: Any, shape: tuple[int, ...] | None = None) -> bytes:
+    """A tensor message of strings: their dtype, their shape, and they."""
+    items = convert(data)._array()
+    items = items if shape is None else items.reshape(shape)
+    extents = b"".join([block(2, varint(1 << 3) + varint(extent)) for extent in items.shape])
+    message = varint(1 << 3) + varint(7) + block(2, extents)
+    return message + b"".join([block(8, item) for item in items.reshape(-1)])
 
 
 def scalar(name: str, data: Any, step: Any = None, description: Any = None) -> bool:
@@ -273,6 +289,29 @@ def image(
 def text(name: str, data: Any, step: Any = None, description: Any = None) -> bool:
     """Write strings; whether they were written."""
     return _emit(text_value(name, data), step)
+
+
+class SummaryMetadata:
+    """Which plug-in of TensorBoard a summary is for, and what it says to it."""
+
+    class _Plugin:
+        plugin_name = ""
+        content = b""
+
+    def __init__(self) -> None:
+        self.plugin_data = self._Plugin()
+
+    def SerializeToString(self) -> bytes:
+        plugin = block(1, self.plugin_data.plugin_name.encode())
+        return block(1, plugin + block(2, self.plugin_data.content))
+
+
+def write(tag: str, tensor: Any, step: Any = None, metadata: Any = None, name: Any = None) -> bool:
+    """Write strings for the plug-in that `metadata` names; whether they were written."""
+    value = block(1, tag.encode()) + block(8, _strings(tensor))
+    if metadata is not None:
+        value += block(9, metadata.SerializeToString())
+    return _emit(value, step)
 
 
 def trace_on(graph: bool = True, profiler: bool = False, profiler_outdir: Any = None) -> None:

@@ -12,11 +12,52 @@ from typing import Any
 from plait._functions.random import default_generator
 from plait._tensor import Tensor
 from plait.autograd.function import Function
-from plait.core.ir.errors import error
+from plait.core.ir.errors import error, warn
 from plait.core.lazy import backward as differentiation
 from plait.core.lazy.modes import grad_mode
 
-__all__ = ["checkpoint", "checkpoint_sequential"]
+__all__ = [
+    "check_backward_validity",
+    "checkpoint",
+    "checkpoint_sequential",
+    "detach_variable",
+    "get_device_states",
+    "set_device_states",
+]
+
+
+def get_device_states(*args: Any) -> tuple[list[int], list[Tensor]]:
+    """Numbers and random states of the devices of tensors that are not on the CPU: none."""
+    return [], []
+
+
+def set_device_states(devices: Any, states: Any, *, device_type: str | None = None) -> None:
+    """Give devices the random states that `get_device_states` found. ValueError for any device:
+    there is the CPU alone."""
+    if len(devices):
+        raise error(ValueError, f"set_device_states: there is no device besides the CPU: {devices}")
+
+
+def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The tensors of a tuple as leaves that require gradients where they did; the rest as it is.
+
+    Raises RuntimeError for what is not a tuple.
+    """
+    if not isinstance(inputs, tuple):
+        raise error(
+            RuntimeError,
+            "Only tuple of tensors is supported. Got Unsupported input type: "
+            f"{type(inputs).__name__}",
+        )
+    return tuple(
+        [x.detach().requires_grad_(x.requires_grad) if isinstance(x, Tensor) else x for x in inputs]
+    )
+
+
+def check_backward_validity(inputs: Any) -> None:
+    """Warn where no tensor of a checkpoint's inputs requires gradients."""
+    if not any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
+        warn("None of the inputs have requires_grad=True. Gradients will be None")
 
 
 class _Checkpointed(Function):

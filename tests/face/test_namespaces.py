@@ -220,7 +220,7 @@ def test_profile_follows_its_schedule_and_writes_traces(tmp_path):
             with profiler.record_function(f"work {step}"):
                 pass
             profile.step()
-    assert [number for number, _ in seen] == [3, 7]
+    assert [number for number, _ in seen] == [4, 8]
     assert set(seen[0][1]) == {"work 2", "work 3", "ProfilerStep#2", "ProfilerStep#3"}
     assert set(seen[1][1]) == {"work 6", "work 7", "ProfilerStep#6", "ProfilerStep#7"}
     profile.export_chrome_trace(tmp_path / "trace.json")

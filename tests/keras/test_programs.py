@@ -17,7 +17,7 @@ if importlib.util.find_spec("keras") is None:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PROGRAMS = ("classifiers", "generative", "training", "crossing")
+PROGRAMS = ("classifiers", "generative", "training", "crossing", "sparse", "idioms")
 
 
 def run(program: str, *arguments: str, backend: str = "plait", **environment: str) -> str:
@@ -46,8 +46,10 @@ def test_program(program: str) -> None:
 def test_saved_models_are_read_by_another_backend(tmp_path: Path) -> None:
     assert "write ok" in run("saving", "write", str(tmp_path))
     assert "read ok" in run("saving", "read", str(tmp_path))
-    if importlib.util.find_spec("jax") is not None:  # Keras' NumPy backend needs it
-        assert "read ok" in run("saving", "read", str(tmp_path), backend="numpy")
+    assert "refuse ok" in run("saving", "refuse", str(tmp_path))
+    if importlib.util.find_spec("jax") is not None:  # Keras' NumPy backend needs it, too
+        for other in ("jax", "numpy"):
+            assert "read ok" in run("saving", "read", str(tmp_path), backend=other)
 
 
 def test_steps_are_programs_of_plait() -> None:

@@ -84,27 +84,37 @@ def plain(value: Any) -> Any:
         return [plain(v) for v in value]
     if isinstance(value, dict):
         return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return Held.of(f"numpy.{value.dtype}", value)
     if isinstance(value, (bool, int, float, complex, str, type(None))):
         return value
     return str(value)
 
 
-def agree(ours: Any, theirs: Any, exact: bool = False) -> bool:
-    """Whether two outcomes are the same, up to rounding for floats."""
+def agree(ours: Any, theirs: Any, exact: bool = False, tolerance: float = 0.0) -> bool:
+    """Whether two outcomes are the same, up to rounding for floats, or up to a tolerance."""
     if isinstance(theirs, Failure):
         return _same_failure(ours, theirs)
     if isinstance(ours, Failure):
         return False
     if isinstance(theirs, Held):
-        return isinstance(ours, Held) and _same_tensor(ours, theirs, exact)
+        return isinstance(ours, Held) and _same_tensor(ours, theirs, exact, tolerance)
     if isinstance(theirs, list):
         return (
             isinstance(ours, list)
             and len(ours) == len(theirs)
-            and all(agree(a, b, exact) for a, b in zip(ours, theirs))
+            and all(agree(a, b, exact, tolerance) for a, b in zip(ours, theirs))
+        )
+    if isinstance(theirs, dict):
+        return (
+            isinstance(ours, dict)
+            and list(ours) == list(theirs)
+            and all(agree(ours[key], theirs[key], exact, tolerance) for key in theirs)
         )
     if isinstance(theirs, float) and isinstance(ours, float):
-        return math.isclose(ours, theirs, rel_tol=1e-5) or (ours != ours and theirs != theirs)
+        return math.isclose(ours, theirs, rel_tol=tolerance or 1e-5) or (
+            ours != ours and theirs != theirs
+        )
     return type(ours) is type(theirs) and ours == theirs
 
 
@@ -122,13 +132,13 @@ def _same_failure(ours: Any, theirs: Failure) -> bool:
     return issubclass(ours.kind, theirs.kind)
 
 
-def _same_tensor(ours: Held, theirs: Held, exact: bool) -> bool:
+def _same_tensor(ours: Held, theirs: Held, exact: bool, tolerance: float) -> bool:
     if (ours.dtype, ours.shape) != (theirs.dtype, theirs.shape):
         return False
     a, b = ours.array, theirs.array
     if exact or b.dtype.kind not in "fc":
         return bool(np.array_equal(a, b, equal_nan=b.dtype.kind in "fc"))
-    unit = ROUNDING_UNITS * PRECISION.get(theirs.dtype, 2.0**-52)
+    unit = max(tolerance, ROUNDING_UNITS * PRECISION.get(theirs.dtype, 2.0**-52))
     with np.errstate(all="ignore"):
         return bool(np.allclose(a, b, rtol=unit, atol=unit, equal_nan=True))
 
@@ -149,15 +159,19 @@ class Hunt:
         """What a case gives in PyTorch. Raises AssertionError where nobody knows."""
         return expectations.of(self.suite, f"{self.group} {label}".strip(), case)
 
-    def check(self, label: str, case: Callable[[Any], Any], exact: bool = False) -> bool:
+    def check(
+        self, label: str, case: Callable[[Any], Any], exact: bool = False, tolerance: float = 0.0
+    ) -> bool:
         """Run one case; note a difference under its label."""
         wanted = self.expected(label, case)
-        return self.compare(label, outcome(case, plait), wanted, exact)
+        return self.compare(label, outcome(case, plait), wanted, exact, tolerance)
 
-    def compare(self, label: str, got: Any, wanted: Any, exact: bool = False) -> bool:
+    def compare(
+        self, label: str, got: Any, wanted: Any, exact: bool = False, tolerance: float = 0.0
+    ) -> bool:
         """Compare two outcomes; note a difference."""
         self.cases += 1
-        same = agree(got, wanted, exact)
+        same = agree(got, wanted, exact, tolerance)
         if not same:
             self.found.append(f"{label}: plait {got!r}, torch {wanted!r}")
         return same

@@ -15,7 +15,7 @@ _TEXT = 160
 def encoded(value: Any, pack: Pack) -> Any:
     """An outcome as JSON has it; arrays go to the pack."""
     if isinstance(value, Held):
-        return {"tensor": value.dtype.removeprefix("torch."), "held": pack.put(value.array)}
+        return {"tensor": value.dtype, "held": pack.put(value.array)}
     if isinstance(value, Failure):
         return {"error": _known(value.kind).__name__, "text": value.text[:_TEXT]}
     if isinstance(value, list):
@@ -34,7 +34,7 @@ def decoded(entry: Any, pack: Pack) -> Any:
     if not isinstance(entry, dict):
         return entry
     if "tensor" in entry:
-        return Held.of(f"torch.{entry['tensor']}", pack.get(entry["held"]))
+        return Held.of(entry["tensor"], pack.get(entry["held"]))
     if "error" in entry:
         return Failure(getattr(builtins, entry["error"])(entry["text"]))
     if "complex" in entry:

@@ -26,6 +26,8 @@ SUITES = {
     "promotion": "parity/test_promotion.py",
     "indexing": "parity/test_indexing.py",
     "views": "parity/test_views.py",
+    "programs": "parity/test_programs.py",
+    "modules": "parity/test_modules.py",
 }
 
 

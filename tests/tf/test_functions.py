@@ -62,9 +62,9 @@ def test_random_numbers_are_new_in_each_call() -> None:
 def test_values_decide_as_in_python() -> None:
     @tf.function
     def f(x: Any) -> Any:
-        return x * 2 if tf.reduce_sum(x) > 0 else -x
+        return x * float(tf.reduce_sum(x).numpy())
 
-    assert [float(f(tf.constant(v))) for v in (1.0, -1.0, 2.0, -3.0)] == [2.0, 1.0, 4.0, 3.0]
+    assert [float(f(tf.constant(v))) for v in (1.0, -1.0, 2.0, -3.0)] == [1.0, 1.0, 4.0, 9.0]
     ((reason, count),) = programs(f)
     assert count == 0
     assert reason is not None and "a value is needed" in reason

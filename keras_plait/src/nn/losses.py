@@ -12,30 +12,50 @@ import plait as torch
 import plait.nn.functional as F
 from keras_plait.src.core import convert_to_tensor, to_plait_dtype
 from keras_plait.src.operands import together
+from keras_plait.src.sparse import made_of, sums
 
 
 def one_hot(
     x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:
     """1 at the place of each class number; a number out of range has none."""
-    if sparse:
-        raise ValueError("Unsupported value `sparse=True` with the plait backend")
     x = convert_to_tensor(x).to(torch.int64)
     place = axis % (x.ndim + 1)
+    dtype = to_plait_dtype(dtype or backend.floatx())
+    if sparse:
+        return _sparse_one_hot(x, num_classes, place, dtype)
     shape = [1] * (x.ndim + 1)
     shape[place] = num_classes
     hit = x.unsqueeze(place) == torch.arange(num_classes).reshape(shape)
-    return hit.to(to_plait_dtype(dtype or backend.floatx()))
+    return hit.to(dtype)
+
+
+def _sparse_one_hot(x: Any, num_classes: int, place: int, dtype: Any) -> Any:
+    """A value for each number, so that their count does not depend on the numbers: 0 where one is
+    out of range."""
+    indices = list(torch.meshgrid(*[torch.arange(e) for e in x.shape], indexing="ij"))
+    indices.insert(place, torch.clamp(x, 0, num_classes - 1))
+    shape = [*x.shape[:place], num_classes, *x.shape[place:]]
+    inside = (x >= 0) & (x < num_classes)
+    return made_of([i.reshape(-1) for i in indices], inside.reshape(-1).to(dtype), shape)
+
+
+def _along(rows: Any, axis: Any, keepdims: bool) -> Any:
+    return rows
 
 
 def multi_hot(
     x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False
 ) -> Any:
     """1 at the place of every class number of a row."""
-    if sparse:
-        raise ValueError("Unsupported value `sparse=True` with the plait backend")
     x = convert_to_tensor(x)
-    return torch.amax(one_hot(x, num_classes, axis, dtype), 1 if x.ndim > 1 else 0)
+    reduced = 1 if x.ndim > 1 else 0
+    if sparse:
+        found = one_hot(x, num_classes, axis, "int32", sparse=True)
+        times = sums(_along)(found, axis=reduced).coalesce()
+        hit = times._values() > 0
+        return times._with(hit.to(to_plait_dtype(dtype or backend.floatx())))
+    return torch.amax(one_hot(x, num_classes, axis, dtype), reduced)
 
 
 def _clipped(x: Any) -> Any:

@@ -1,5 +1,6 @@
 """The functions of `keras.ops` that have NumPy's names and meaning."""
 
+from keras_plait.src import sparse
 from keras_plait.src.numpy.creation import (
     arange,
     array,
@@ -139,3 +140,5 @@ from keras_plait.src.numpy.shaping import (
     vsplit,
     vstack,
 )
+
+sparse.admit(globals())

@@ -86,7 +86,7 @@ def constant_array(array: np.ndarray) -> Any:
 
 def snapshot(input: Tensor) -> Tensor:
     """The present value under its own handle: a later in-place write does not reach it."""
-    return Tensor.of_value(*input.value())
+    return input.frozen()
 
 
 def store(name: str, input: Tensor, result: Any, inplace: bool) -> Any:

@@ -70,12 +70,17 @@ class ConversionMixin(TraversalMixin):
             for module in self._modules.values():
                 if module is not None:
                     module._apply(fn)
-        for parameter in self._parameters.values():
+        for name, parameter in self._parameters.items():
             if parameter is None:
                 continue
             gradient = parameter.grad
             with plait.no_grad():
-                _replace_data(parameter, fn(parameter))
+                value = fn(parameter)
+                if value.is_meta != parameter.is_meta:
+                    # Without memory, or with one now: it cannot be the same object.
+                    self._parameters[name] = plait.nn.Parameter(value, parameter.requires_grad)
+                    continue
+                _replace_data(parameter, value)
                 if gradient is not None:
                     _replace_data(gradient, fn(gradient))
         for name, buffer in self._buffers.items():
@@ -117,6 +122,13 @@ class ConversionMixin(TraversalMixin):
                 options["memory_format"] = memory_format
             if not options:
                 return tensor
+            if tensor.is_meta and device is not None and device.type != "meta":
+                raise error(
+                    NotImplementedError,
+                    "Cannot copy out of meta tensor; no data! Please use "
+                    "torch.nn.Module.to_empty() instead of torch.nn.Module.to() when moving "
+                    "module from meta to a different device.",
+                )
             return tensor.to(non_blocking=non_blocking, **options)
 
         return self._apply(convert)

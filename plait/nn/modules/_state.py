@@ -365,6 +365,15 @@ def _plan_write(
             else:
                 value = Parameter(value, requires_grad=target.requires_grad)
         return _Assign(module, name, value)
+    if target.is_meta and not value.is_meta:
+        warnings.warn(
+            f"for {key}: copying from a non-meta parameter in the checkpoint to a meta parameter "
+            "in the current model, which is a no-op. (Did you mean to pass `assign=True` to assign "
+            "items in the state dictionary to their corresponding key in the module instead of "
+            "copying them in place?)",
+            stacklevel=2,
+        )
+        return None
     try:
         # The cast, the only step of a copy between equal shapes that can fail, is made beforehand.
         value = value.detach().to(device=target.device, dtype=target.dtype)

@@ -8,6 +8,7 @@ registration, attribute access, calls, training mode and printing; the other par
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import OrderedDict
 from collections.abc import Callable
@@ -187,6 +188,8 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             members = fields.get(kind)
             if members is not None and name in members:
                 return members[name]
+        if name == "save" and isinstance(self, plait.jit.ScriptModule):
+            return functools.partial(plait.jit.save, self)
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -27,6 +27,11 @@ def cond(
     chosen, other = true_fn or fn1, false_fn or fn2
     if not callable(chosen) or not callable(other):
         raise error(TypeError, "'true_fn' and 'false_fn' must be callable.")
+    if not isinstance(pred, (bool, int)) and state.values is None:
+        from plait.tf._autograph.recording import chosen_value, is_open
+
+        if is_open(tensor := convert(pred)):
+            return chosen_value(tensor, chosen, other, "the result")
     test = bool(pred) if isinstance(pred, (bool, int)) else bool(convert(pred))
     return _tensors(chosen() if test else other())
 
@@ -84,6 +89,10 @@ def while_loop(
     single = not isinstance(loop_vars, (list, tuple))
     values: Any = [loop_vars] if single else loop_vars
     values = nest.map_structure(_loop_variable, values)
+    if state.values is None and maximum_iterations is None and shape_invariants is None:
+        done, values = _recorded_loop(cond, body, values)
+        if done:
+            return values[0] if single else values
     left = None if maximum_iterations is None else int(maximum_iterations)
     while (left is None or left > 0) and bool(convert(cond(*values))):
         result = body(*values)
@@ -93,6 +102,29 @@ def while_loop(
         values = type(values)(nest.map_structure(_loop_variable, list(result)))
         left = None if left is None else left - 1
     return values[0] if single else values
+
+
+def _recorded_loop(cond: Any, body: Any, values: Any) -> tuple[bool, Any]:
+    """(whether the loop is one operation of a call that is being captured, its variables)."""
+    from plait.tf._autograph.loops import repeat
+    from plait.tf._autograph.recording import is_open
+
+    if not is_open(cond(*values)):
+        return False, values
+    box = [values]
+
+    def turn() -> None:
+        result = body(*box[0])
+        if not isinstance(result, (list, tuple)) or (len(box[0]) == 1 and len(result) != 1):
+            result = (result,)
+        nest.assert_same_structure(list(box[0]), list(result), check_types=False)
+        box[0] = type(values)(result)
+
+    def put(held: Any) -> None:
+        box[0] = held[0]
+
+    done = repeat(lambda: cond(*box[0]), turn, lambda: (box[0],), put, ("loop_vars",), (), True)
+    return done, box[0]
 
 
 def _loop_variable(value: Any) -> Any:

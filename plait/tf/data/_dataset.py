@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import current
 from plait.tf import errors, nest
+from plait.tf._autograph import bodies
 from plait.tf._convert import convert
 from plait.tf._dtypes import as_dtype
 from plait.tf._shape import TensorShape, TensorSpec
@@ -64,6 +66,11 @@ class Iterator:
         return self
 
     def __next__(self) -> Any:
+        # Elements are no constants of a function that asks for them.
+        bodies.refuse("an element of a data set is asked for")
+        active = current()
+        if active is not None:
+            active.interrupt("an element of a data set is asked for")
         return el.to_tensors(next(self._elements))
 
     def get_next(self) -> Any:

@@ -36,6 +36,8 @@ from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
 
 __all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]
 
+_collate_fn_t = Callable[[list], Any]
+
 T_co = TypeVar("T_co", covariant=True)
 
 _DEFAULT_PREFETCH = 2

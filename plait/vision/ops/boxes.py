@@ -153,6 +153,10 @@ def box_iou(boxes1: Any, boxes2: Any, fmt: str = "xyxy") -> Any:
     return shared / union
 
 
+#: torchvision's name, which evaluation code imports.
+_box_inter_union = _shared_and_union
+
+
 def generalized_box_iou(boxes1: Any, boxes2: Any) -> Any:
     """IoU less the hull's share outside both (arXiv:1902.09630), of all pairs, (N, M)."""
     shared, union = _shared_and_union(boxes1, boxes2)

@@ -1,4 +1,6 @@
-"""Models saved on Plait and read back on another backend: `saving.py write|read FOLDER`."""
+"""Models saved on Plait and read back on another backend: `saving.py write|read|refuse FOLDER`.
+
+`refuse`: what a file could run is not run unless it is asked for (`safe_mode`)."""
 
 import pathlib
 import sys
@@ -26,6 +28,17 @@ if __name__ == "__main__":
         made.save(folder / "model.keras")
         made.save_weights(folder / "model.weights.h5")
         np.save(folder / "expected.npy", made.predict(x, verbose=0))
+        code = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * 2)])
+        code.save(folder / "lambda.keras")
+    elif action == "refuse":
+        try:
+            keras.models.load_model(folder / "lambda.keras")
+        except ValueError as refusal:
+            assert "safe_mode" in str(refusal), refusal
+        else:
+            raise AssertionError("the code of a lambda was run")
+        made = keras.models.load_model(folder / "lambda.keras", safe_mode=False)
+        np.testing.assert_array_equal(made(np.ones((1, 3))), np.full((1, 3), 2.0))
     else:
         expected = np.load(folder / "expected.npy")
         again = keras.models.load_model(folder / "model.keras")

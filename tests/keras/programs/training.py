@@ -1,5 +1,6 @@
 """What `compile` and `fit` take: losses, metrics, outputs, frozen layers, policies, callbacks."""
 
+import importlib.util
 import pathlib
 import sys
 import tempfile
@@ -138,6 +139,57 @@ def callbacks() -> None:
         )
 
 
+def half_precision() -> None:
+    """float16 with a scaled loss: a step with infinite gradients halves the scale and changes no
+    weight."""
+    (x, y), (x_test, y_test) = digits(flat=True)
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        model = dense()
+        model.compile("adam", LOGITS, metrics=["accuracy"])
+        model.train_on_batch(x[:64], y[:64])
+        scale = float(model.optimizer.dynamic_scale)
+        model.train_on_batch(x[:64] * 1e6, y[:64])
+        assert float(model.optimizer.dynamic_scale) == scale / 2
+        before = model.get_weights()
+        model.train_on_batch(x[:64] * 1e6, y[:64])
+        for a, b in zip(before, model.get_weights()):
+            np.testing.assert_array_equal(a, b)
+        model.fit(x, y, batch_size=64, epochs=5, verbose=0)
+        found = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert found["accuracy"] > 0.88, found
+
+
+def event_files() -> None:
+    """The callback for TensorBoard, without TensorFlow; TensorBoard reads the files."""
+    (x, y), _ = digits(flat=True)
+    with tempfile.TemporaryDirectory() as folder:
+        model = dense()
+        model.compile("adam", LOGITS, metrics=["accuracy"])
+        watch = keras.callbacks.TensorBoard(folder, histogram_freq=1, write_images=True)
+        history = model.fit(x, y, epochs=3, verbose=0, validation_split=0.2, callbacks=[watch])
+        assert "tensorflow" not in sys.modules
+        for part, prefix in (("train", ""), ("validation", "val_")):
+            files = list((pathlib.Path(folder) / part).glob("events.out.tfevents.*"))
+            assert len(files) == 1 and files[0].stat().st_size > 500
+            if importlib.util.find_spec("tensorboard") is None:
+                continue
+            from tensorboard.backend.event_processing import event_accumulator
+
+            read = event_accumulator.EventAccumulator(str(files[0]))
+            read.Reload()
+            losses = read.Scalars("epoch_loss")
+            assert [event.step for event in losses] == [0, 1, 2]
+            np.testing.assert_allclose(
+                [event.value for event in losses], history.history[prefix + "loss"], rtol=1e-6
+            )
+            if part == "train":
+                assert "sequential" in read.Tensors("keras")[0].tensor_proto.string_val[0].decode()
+                assert len(read.Tags()["histograms"]) == 4, read.Tags()
+
+
 def weights_of_samples() -> None:
     (x, y), _ = digits(flat=True)
     model = dense()
@@ -180,7 +232,7 @@ def eagerly() -> None:
 
 KINDS = (
     *("eagerly", "loss_and_metric", "several_outputs", "transfer", "mixed_precision"),
-    *("callbacks", "weights_of_samples", "generators"),
+    *("callbacks", "weights_of_samples", "generators", "half_precision", "event_files"),
 )
 
 if __name__ == "__main__":

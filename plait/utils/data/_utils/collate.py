@@ -5,6 +5,7 @@ mappings and sequences are collated entry by entry (tuples become lists, namedtu
 """
 
 import copy
+import re
 from collections.abc import Callable, Mapping, MutableMapping, MutableSequence, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from . import tensors
 default_collate_err_msg_format = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"
 )
+
+#: The array dtypes of strings and objects, which are not collated.
+np_str_obj_array_pattern = re.compile(r"[SaUO]")
 
 CollateMap = dict[Any, Callable]
 

@@ -1,0 +1,1 @@
+"""`torch._subclasses`: there are no fake tensors; see `fake_tensor`."""

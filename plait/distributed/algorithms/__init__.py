@@ -1,0 +1,1 @@
+"""`torch.distributed.algorithms`: types for libraries' imports; there is one process."""
