@@ -272,39 +272,3 @@ def test_small_integers_accumulate(isa: str) -> None:
     read, write = Access((17, 1)), Write(Access((0, 1)), "accumulate")
     kernel = RowKernel(g, (40,), (17,), (read,), (write,))
     check(kernel, [values((40, 17), dtypes.bool_)], [(17,)], isa)
-
-
-@pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("columns", [256, 259, 515])
-@pytest.mark.parametrize("op", [MAX, ARGMIN, SUM], ids=lambda op: op.name)
-def test_folds_down_many_columns(op: Op, columns: int, isa: str) -> None:
-    """Several vectors of columns at a time, the last of them not whole; nan where it stands."""
-    x = np.random.default_rng(columns).normal(size=(40, columns)).astype(np.float32)
-    x[7, 3] = x[11, columns - 1] = np.nan
-    build = Builder([Spec((40,), dtypes.float32)])
-    along = {"axis": 0} if op is ARGMIN else {"axes": (0,)}
-    graph = build.finish([build.emit(op, 0, **along)])
-    kernel = RowKernel(
-        graph, (columns,), (40,), (Access((1, columns)),), (Write(Access((1, 0)), "store"),)
-    )
-    check(kernel, (x,), [(columns,)], isa)
-
-
-@pytest.mark.parametrize("rows", [2048, 2999])
-def test_folds_down_long_columns_in_pieces(rows: int) -> None:
-    """Exactly what NumPy gives: the largest of the largest, of squares."""
-    columns = 600
-    x = np.random.default_rng(rows).normal(size=(rows, columns)).astype(np.float32)
-    x[rows - 1, 0] = 99  # in the last piece
-    x[1500, 5] = np.nan
-    build = Builder([Spec((rows,), dtypes.float32)])
-    graph = build.finish([build.emit(MAX, build.emit(MUL, 0, 0), axes=(0,))])
-    read, write = Access((1, columns)), Write(Access((1, 0)), "store")
-    kernel = RowKernel(graph, (columns,), (rows,), (read,), (write,))
-    plan = Plan(target())
-    source = Buffer(x.shape, dtypes.float32, "input")
-    result = Buffer((columns,), dtypes.float32, "output")
-    assert lower_rows(kernel, [result], [source], plan)
-    assert len(plan.steps) == 2
-    (found,) = run_plan(plan, {id(source): x}, [result])
-    np.testing.assert_array_equal(found, (x * x).max(0))

@@ -9,7 +9,7 @@ from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
 from plait.core.codegen.rows_emit import Lanes, RowEmitter, Style
 from plait.core.codegen.rows_units import emit_rows
-from plait.core.compiler.lower.long_rows import Cut, cut, layers
+from plait.core.compiler.lower.long_rows import Cut, cut
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
@@ -27,11 +27,6 @@ _PIECE = 4096
 #: Elements that a run of rows sums up at least, and the most runs (partial sums) of a kernel.
 _RUN_ELEMENTS = 1 << 14
 _MOST_RUNS = 16
-#: Vectors of neighbouring rows that are folded side by side where the rows lie across memory, and
-#: the ops of a graph up to which registers hold them: a walk down single vectors of far lines gets
-#: a quarter of the memory's speed, and waits for each fold.
-_ACROSS = 4
-_FEW_OPS = 4
 #: Ops in a row graph beyond which vectors are not computed side by side: registers run out.
 _MANY_OPS = 24
 
@@ -44,11 +39,6 @@ def lower_rows(
     pieces = cut(kernel)
     if pieces is not None:
         return _lower_pieces(pieces, outputs, inputs, plan)
-    stack = layers(kernel)
-    if stack is not None:
-        partial = plan.temporary(stack.partial.shape, stack.partial.dtype)
-        lower_rows(stack.main, [partial], inputs, plan)
-        return lower_rows(stack.last, outputs, [partial], plan)
     style = style_of(kernel, plan.target)
     if not kernel.accumulates:
         units, per_unit = _units(kernel, style)
@@ -163,8 +153,6 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         unroll = 1 if last >= lanes else 0
     if across:
         unroll = 0
-        if len(graph.instructions) <= _FEW_OPS and kernel.outer[-1] >= _ACROSS**2 * lanes:
-            lanes *= _ACROSS
     return Style(
         graph,
         len(kernel.outer),
