@@ -220,7 +220,7 @@ newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat"])
+_LATE = frozenset(["compat", "saved_model"])
 
 
 class version:

@@ -21,7 +21,6 @@ UNBUILT = frozenset(
         "queue",
         "ragged",
         "raw_ops",
-        "saved_model",
         "sets",
         "sparse",
         "sysconfig",
