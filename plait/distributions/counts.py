@@ -5,12 +5,13 @@ Draws follow the generator's seed, but are not PyTorch's own numbers; the geomet
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 import numpy as np
 
 from plait._functions import pointwise as pw
-from plait._functions.creation import owned, zeros
+from plait._functions.creation import arange, owned, zeros
 from plait._functions.random import rand, randint
 from plait._functions.special import lgamma, xlogy
 from plait._types import finfo
@@ -155,6 +156,20 @@ class Binomial(_ByChance):
     def variance(self) -> Any:
         return pw.mul(self.mean, pw.sub(1, self.probs))
 
+    def entropy(self) -> Any:
+        """-sum p log p over 0 ... total_count, which must be the same for the whole batch."""
+        n = int(self.total_count.max().item())
+        if not bool(pw.eq(self.total_count, n).all()):
+            raise error(
+                NotImplementedError,
+                "Inhomogeneous total count not supported by Binomial.entropy, received counts from "
+                f"{int(self.total_count.min().item())} to {n}",
+            )
+        values: Any = arange(n + 1, dtype=self.probs.dtype)
+        logs = self.log_prob(values.reshape(n + 1, *[1] * len(self.batch_shape)))
+        terms: Any = pw.mul(pw.exp(logs), logs)
+        return pw.neg(terms.sum(0))
+
     def sample(self, sample_shape: Any = ()) -> Any:
         with grad_mode(False):
             shape = self._extended_shape(sample_shape)
@@ -258,6 +273,16 @@ class Multinomial(Distribution):
     @property
     def variance(self) -> Any:
         return pw.mul(self.mean, pw.sub(1, self.probs))
+
+    def entropy(self) -> Any:
+        """n H - log n! + the sum over classes of E[log x!], x binomial: (*batch,)."""
+        n = self.total_count
+        one = Binomial(n, self.probs)
+        values: Any = arange(n + 1, dtype=self.probs.dtype)
+        values = values.reshape(n + 1, *[1] * self.probs.ndim)
+        chances: Any = pw.mul(pw.exp(one.log_prob(values)), lgamma(pw.add(values, 1)))
+        of_draws = pw.mul(self._categorical.entropy(), n)
+        return pw.add(pw.sub(of_draws, math.lgamma(n + 1)), chances.sum(0).sum(-1))
 
     def sample(self, sample_shape: Any = ()) -> Any:
         with grad_mode(False):

@@ -12,16 +12,19 @@ from plait._functions.special import digamma, lgamma
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
 from plait.distributions.continuous import Exponential, Laplace, Normal, Uniform
-from plait.distributions.counts import Geometric, Poisson
+from plait.distributions.counts import Binomial, Geometric, Poisson
 from plait.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from plait.distributions.distribution import Distribution
 from plait.distributions.gammas import Beta, Dirichlet, Gamma
 from plait.distributions.independent import Independent
 from plait.distributions.multivariate import MultivariateNormal
-from plait.distributions.tails import Cauchy, HalfNormal
+from plait.distributions.tails import Cauchy, Gumbel, HalfNormal
 from plait.distributions.transformed import TransformedDistribution
 
 __all__ = ["kl_divergence", "register_kl"]
+
+#: The mean of a Gumbel variable of location 0 and scale 1.
+_EULER = 0.5772156649015329
 
 _RULES: dict[tuple[type, type], Callable[[Any, Any], Any]] = {}
 
@@ -89,6 +92,28 @@ def _bernoullis(p: Bernoulli, q: Bernoulli) -> Any:
     failure_p, failure_q = pw.sub(1, p.probs), pw.sub(1, q.probs)
     success = information(p.probs, pw.log(p.probs), pw.log(q.probs))
     return pw.add(success, information(failure_p, pw.log(failure_p), pw.log(failure_q)))
+
+
+@register_kl(Binomial, Binomial)
+def _binomials(p: Binomial, q: Binomial) -> Any:
+    """Of equal counts that of each try, times their number; infinite where p has more tries."""
+    if bool(pw.lt(p.total_count, q.total_count).any()):
+        raise error(
+            NotImplementedError,
+            "KL between Binomials where q.total_count > p.total_count is not implemented",
+        )
+    tries = pw.mul(p.total_count, _bernoullis(p, q))
+    return pw.where(pw.gt(p.total_count, q.total_count), math.inf, tries)
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbels(p: Gumbel, q: Gumbel) -> Any:
+    """From E[x] and E[exp(-(x - m) / s)] of a Gumbel variable x."""
+    ratio = pw.div(p.scale, q.scale)
+    shift = pw.div(pw.sub(p.loc, q.loc), q.scale)
+    mean = pw.sub(pw.add(shift, pw.mul(ratio, _EULER)), pw.log(ratio))
+    decayed = pw.exp(pw.sub(lgamma(pw.add(ratio, 1)), shift))
+    return pw.sub(pw.add(mean, decayed), 1 + _EULER)
 
 
 @register_kl(Categorical, Categorical)

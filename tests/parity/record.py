@@ -30,6 +30,9 @@ SUITES = {
     "modules": "parity/test_modules.py",
     "trainings": "parity/test_trainings.py",
     "schedules": "parity/test_schedules.py",
+    "sparse": "parity/test_sparse.py",
+    "distributions": "parity/test_distributions.py",
+    "printing": "parity/test_printing.py",
 }
 
 

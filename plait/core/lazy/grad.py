@@ -17,6 +17,7 @@ from plait.core.autodiff.rules import apply_vjp
 from plait.core.ir.errors import error
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import Op
+from plait.core.lazy.grad_names import grad_name
 from plait.core.lazy.modes import grad_mode
 from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import ADD
@@ -96,7 +97,7 @@ class GradNode:
 
     def name(self) -> str:
         """PyTorch's manner of naming: MulBackward0."""
-        return "".join(part.capitalize() for part in self.op.name.split("_")) + "Backward0"
+        return grad_name(self)
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
