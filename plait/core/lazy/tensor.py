@@ -62,8 +62,6 @@ class LazyTensor:
     )
 
     plain: ClassVar[type[LazyTensor]]
-    #: Whether any leaf has ever had something to be called when its gradient has been added up.
-    grads_are_watched: ClassVar[bool] = False
     #: Whether the node of the cell is all of the value.
     is_dense: ClassVar[bool] = True
 

@@ -19,7 +19,6 @@ from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe, Recipes
-from plait.core.lazy.tensor import LazyTensor
 from plait.core.runtime.crowd import crowd
 
 #: The uses of a known pass after which it is expected to come as it did.
@@ -72,8 +71,7 @@ def replay(root: GradNode, number: int) -> bool:
     known = run.point.children.get(_key(root, number))
     if known is None:
         return False
-    quick = None if LazyTensor.grads_are_watched else known.quick
-    if quick is not None and quick(run, watch.era, root) is True:
+    if known.quick is not None and known.quick(run, watch.era, root) is True:
         return True
     visited = [root]
     for parent, edge in known.visited:
