@@ -65,8 +65,6 @@ class Machine:
         text = text_of(layout)
         name = "objects_" + hashlib.sha256(text.encode()).hexdigest()[:20]
         library = kernels.module_of(name, text, FUNCTIONS, on)
-        # Functions of it may be called until the very end of the process.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(library))
         addresses = [
             ctypes.cast(getattr(ctypes.pythonapi, api.name), ctypes.c_void_p).value or 0
             for api in Api
@@ -76,6 +74,8 @@ class Machine:
             _Method(name.encode(), library.addresses[name], _METH_FASTCALL, None)
             for name in FUNCTIONS
         ]
+        # Functions of it may be called, and collected, until the very end of the process.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object((library, self._methods)))
         create: Any = ctypes.pythonapi.PyCFunction_NewEx
         create.restype = ctypes.py_object
         create.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
