@@ -54,6 +54,7 @@ from plait._types import (
     SymBool,
     SymFloat,
     SymInt,
+    TensorType,
     channels_last,
     channels_last_3d,
     contiguous_format,
@@ -66,6 +67,7 @@ from plait._types import (
     sparse_coo,
     strided,
 )
+from plait._unbuilt import NotBuilt as _NotBuilt
 from plait.aliasing import install_as
 from plait.core.ir import dtypes as _dtypes
 from plait.core.ir.dtypes import DType as dtype
@@ -96,11 +98,13 @@ globals().update(_STORAGE_TYPES)
 _MODULES = frozenset(
     [
         "_C",
+        "__config__",
         "_subclasses",
         "_dynamo",
         "_higher_order_ops",
         "accelerator",
         "amp",
+        "ao",
         "autograd",
         "backends",
         "compiler",
@@ -119,8 +123,10 @@ _MODULES = frozenset(
         "mps",
         "multiprocessing",
         "nn",
+        "onnx",
         "optim",
         "profiler",
+        "quantization",
         "random",
         "return_types",
         "serialization",
@@ -133,6 +139,20 @@ _MODULES = frozenset(
         "utils",
         "vision",
         "xpu",
+    ]
+)
+
+#: Whole-number networks: names of PyTorch whose absence is said as such.
+_UNBUILT = frozenset(
+    [
+        "fake_quantize_per_channel_affine",
+        "fake_quantize_per_tensor_affine",
+        "qint32",
+        "qint8",
+        "quantize_per_channel",
+        "quantize_per_tensor",
+        "quantized_lstm",
+        "quint8",
     ]
 )
 
@@ -233,6 +253,8 @@ def __getattr__(name: str) -> _Any:
         found = getattr(_importlib.import_module(f"plait.{_LATE[name]}"), name)
     elif name in _OF_FUNCTIONAL:
         found = getattr(_importlib.import_module("plait.nn.functional"), name)
+    elif name in _UNBUILT:
+        raise _NotBuilt(f"torch.{name} is not built in Plait yet")
     elif (found := _late_function(name)) is None:
         raise AttributeError(
             f"module 'torch' has no attribute '{name}' that Plait has built yet (plait.{name})"
@@ -244,6 +266,15 @@ def __getattr__(name: str) -> _Any:
 def __dir__() -> list[str]:
     _families.load_late()
     return sorted({*globals(), *_FUNCTIONS, *_MODULES, *_LATE, *_OF_FUNCTIONAL})
+
+
+def typename(obj: _Any, /) -> str:
+    """The type of a tensor ("torch.FloatTensor"), else the name of an object or of its class."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    named = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(named, "__module__", None) or ""
+    return named.__qualname__ if module in ("", "builtins") else f"{module}.{named.__qualname__}"
 
 
 def _assert(condition: _Any, message: str) -> None:

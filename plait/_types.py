@@ -264,3 +264,10 @@ class SymBool:
 
     def __init__(self, node: Any) -> None:
         raise not_built("torch.SymBool")
+
+
+class TensorType:
+    """The type of tensors in TorchScript. None is made here: no script is compiled."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        raise not_built("torch.TensorType")

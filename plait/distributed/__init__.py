@@ -93,7 +93,6 @@ __getattr__ = unbuilt(
         "DistributedDataParallel",
         "checkpoint",
         "elastic",
-        "fsdp",
         "pipelining",
         "rpc",
     ),

@@ -1,5 +1,5 @@
 """Continuous distributions of extremes and heavy tails: Cauchy, HalfCauchy, HalfNormal, Gumbel,
-Pareto, Weibull, StudentT."""
+Kumaraswamy, Pareto, Weibull, StudentT."""
 
 from __future__ import annotations
 
@@ -18,7 +18,16 @@ from plait.distributions.continuous import Normal
 from plait.distributions.distribution import Distribution, parameters
 from plait.distributions.gammas import Gamma
 
-__all__ = ["Cauchy", "Gumbel", "HalfCauchy", "HalfNormal", "Pareto", "StudentT", "Weibull"]
+__all__ = [
+    "Cauchy",
+    "Gumbel",
+    "HalfCauchy",
+    "HalfNormal",
+    "Kumaraswamy",
+    "Pareto",
+    "StudentT",
+    "Weibull",
+]
 
 EULER = 0.57721566490153286060651209008240243
 
@@ -265,6 +274,64 @@ class Pareto(Distribution):
     def entropy(self) -> Any:
         ratio = pw.log(pw.div(self.scale, self.alpha))
         return pw.add(pw.add(ratio, 1), pw.reciprocal(self.alpha))
+
+
+class Kumaraswamy(Distribution):
+    """A distribution on (0, 1) that is near the beta distribution and easy to draw from."""
+
+    arg_constraints: ClassVar[dict[str, Constraint]] = {
+        "concentration1": constraints.positive,
+        "concentration0": constraints.positive,
+    }
+    support = constraints.unit_interval
+    has_rsample = True
+
+    def __init__(
+        self, concentration1: Any, concentration0: Any, validate_args: bool | None = None
+    ) -> None:
+        (self.concentration1, self.concentration0), shape = parameters(
+            concentration1, concentration0
+        )
+        super().__init__(shape, (), validate_args)
+
+    def _moment(self, order: int) -> Any:
+        a, b = pw.add(pw.div(float(order), self.concentration1), 1), self.concentration0
+        beta = pw.sub(pw.add(lgamma(a), lgamma(b)), lgamma(pw.add(a, b)))
+        return pw.mul(b, pw.exp(beta))
+
+    @property
+    def mean(self) -> Any:
+        return self._moment(1)
+
+    @property
+    def variance(self) -> Any:
+        return pw.sub(self._moment(2), pw.square(self._moment(1)))
+
+    def icdf(self, value: Any) -> Any:
+        inner = pw.pow(pw.sub(1, value), pw.reciprocal(self.concentration0))
+        return pw.pow(pw.sub(1, inner), pw.reciprocal(self.concentration1))
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        dtype = self.concentration1.dtype
+        limits = finfo(dtype)
+        draw = rand(self._extended_shape(sample_shape), dtype=dtype)
+        return self.icdf(pw.clamp(draw, limits.tiny, 1 - limits.eps))
+
+    def log_prob(self, value: Any) -> Any:
+        value, a, b = self._checked(value), self.concentration1, self.concentration0
+        power = pw.log1p(pw.neg(pw.pow(value, a)))
+        front = pw.add(pw.log(pw.mul(a, b)), pw.mul(pw.sub(a, 1), pw.log(value)))
+        return pw.add(front, pw.mul(pw.sub(b, 1), power))
+
+    def cdf(self, value: Any) -> Any:
+        inner = pw.sub(1, pw.pow(value, self.concentration1))
+        return pw.sub(1, pw.pow(inner, self.concentration0))
+
+    def entropy(self) -> Any:
+        a, b = self.concentration1, self.concentration0
+        harmonic = pw.add(digamma(pw.add(b, 1)), EULER)
+        spread = pw.mul(pw.sub(1, pw.reciprocal(a)), harmonic)
+        return pw.sub(pw.add(pw.sub(1, pw.reciprocal(b)), spread), pw.log(pw.mul(a, b)))
 
 
 class StudentT(Distribution):

@@ -29,6 +29,7 @@ def pairs(framework):
         "HalfCauchy": (made.HalfCauchy(b), None, a),
         "HalfNormal": (made.HalfNormal(b), made.HalfNormal(a), a),
         "Gumbel": (made.Gumbel(x, b), None, a),
+        "Kumaraswamy": (made.Kumaraswamy(a, b), None, p),
         "Weibull": (made.Weibull(a, b), None, b),
         "Pareto": (made.Pareto(b, a), None, b + 0.5),
         "StudentT": (made.StudentT(t([0.5, 1.5, 4.0]), x, b), None, a),
@@ -172,7 +173,7 @@ def test_draws_carry_gradients(name):
     ours, _, _ = pairs(plait)[name]
     base = getattr(ours, "base_dist", ours)
     base = getattr(base, "base_dist", base)
-    possible = ("loc", "scale", "probs", "_root")
+    possible = ("loc", "scale", "probs", "_root", "concentration1")
     named = [n for n in possible if isinstance(base.__dict__.get(n), plait.Tensor)]
     if name == "RelaxedOneHotCategorical":
         base, named = ours._categorical, ["probs"]

@@ -156,15 +156,25 @@ def test_types_of_processes_that_are_not_there():
     """Libraries ask `isinstance` of them; none can be made."""
     from plait._subclasses.fake_tensor import FakeTensor, is_fake
     from plait.distributed import ProcessGroup
+    from plait.distributed._composable.fsdp import FSDPModule
     from plait.distributed._tensor import DTensor
     from plait.distributed._tensor.experimental import implicit_replication
     from plait.distributed.device_mesh import DeviceMesh
     from plait.distributed.optim import ZeroRedundancyOptimizer
+    from plait.fx import GraphModule, Node, Tracer
     from plait.fx.experimental.proxy_tensor import get_proxy_mode
     from plait.nn.parallel import DistributedDataParallel
 
-    absent = [DTensor, DeviceMesh, ProcessGroup, ZeroRedundancyOptimizer, FakeTensor, plait.SymInt]
-    for kind in (*absent, DistributedDataParallel):
+    absent = [
+        DTensor,
+        DeviceMesh,
+        FSDPModule,
+        ProcessGroup,
+        ZeroRedundancyOptimizer,
+        FakeTensor,
+        plait.SymInt,
+    ]
+    for kind in (*absent, DistributedDataParallel, GraphModule, Node, Tracer):
         assert not isinstance(plait.ones(1), kind)
         with pytest.raises(NotImplementedError, match=kind.__name__):
             kind(plait.nn.Linear(1, 1))
@@ -208,3 +218,50 @@ def test_numpy_where_gradients_are_off(framework):
         assert np.asarray(x).tolist() == [2.0, 2.0]
     with pytest.raises(RuntimeError, match="requires grad"):
         x.numpy()
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda t: t.ao.quantization.QuantStub(),
+        lambda t: t.quantization.quantize_dynamic(t.nn.Linear(1, 1)),
+        lambda t: t.quantize_per_tensor(t.ones(2), 0.1, 0, t.qint8),
+    ],
+)
+def test_quantization_says_that_it_is_not_built(use):
+    with pytest.raises(NotImplementedError, match="not built in Plait yet"):
+        use(plait)
+    assert not hasattr(plait.ao.quantization, "prepare")
+
+
+def test_cross_map_lrn_says_that_it_is_not_built():
+    with pytest.raises(NotImplementedError, match="LocalResponseNorm is"):
+        plait.nn.CrossMapLRN2d(3)
+
+
+def test_the_build_describes_itself():
+    from plait import __config__
+
+    assert "CPU only" in __config__.show()
+    assert "get_num_threads" in __config__.parallel_info()
+
+
+def test_typename():
+    import collections
+
+    for make in (
+        lambda t: t.ones(1),
+        lambda t: t.ones(1).long(),
+        lambda t: 3,
+        lambda t: collections.OrderedDict(),
+        lambda t: collections.OrderedDict,
+        lambda t: len,
+    ):
+        assert plait.typename(make(plait)) == torch.typename(make(torch))
+    assert plait.typename(plait.nn.Linear(1, 1)).endswith("nn.modules.linear.Linear")
+
+
+def test_no_export_to_onnx():
+    assert not plait.onnx.is_in_onnx_export()
+    with pytest.raises(NotImplementedError, match=r"torch\.onnx\.export is not built"):
+        plait.onnx.export(plait.nn.Linear(1, 1), plait.ones(1), "model.onnx")

@@ -124,3 +124,21 @@ def test_hooks_are_copied_with_the_module() -> None:
     layer.register_forward_hook(lambda m, args, out: out + 1)
     twin = copy.deepcopy(layer)
     assert twin(plait.tensor(1.0)).item() == 3
+
+
+def test_full_backward_hooks_and_a_second_derivative() -> None:
+    """It flows to inputs without passing the outputs: nothing is called, nothing is refused."""
+    plait.manual_seed(0)
+    first, second = nn.Linear(3, 4), nn.Linear(4, 1)
+    calls: list[str] = []
+    first.register_full_backward_hook(lambda module, given, taken: calls.append("first"))
+    second.register_full_backward_hook(lambda module, given, taken: calls.append("second"))
+    x = plait.ones(2, 3, requires_grad=True)
+    out = second(plait.tanh(first(x))).sum()
+    (slope,) = plait.autograd.grad(out, first.weight, create_graph=True)
+    assert calls == ["second"]  # the input of the first is not asked for
+    calls.clear()
+    (curvature,) = plait.autograd.grad(slope.sum(), first.weight)
+    assert not calls
+    assert curvature.shape == first.weight.shape
+    assert bool(curvature.abs().sum() > 0)

@@ -164,6 +164,8 @@ class Hunt:
     ) -> bool:
         """Run one case; note a difference under its label."""
         wanted = self.expected(label, case)
+        if expectations.recording is not None:
+            return True
         return self.compare(label, outcome(case, plait), wanted, exact, tolerance)
 
     def compare(

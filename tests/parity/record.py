@@ -28,6 +28,8 @@ SUITES = {
     "views": "parity/test_views.py",
     "programs": "parity/test_programs.py",
     "modules": "parity/test_modules.py",
+    "trainings": "parity/test_trainings.py",
+    "schedules": "parity/test_schedules.py",
 }
 
 

@@ -118,13 +118,9 @@ class BackwardHook:
 
     def _on_input(self, gradients: Gradients) -> Gradients:
         if self.grad_output is None:
-            raise error(
-                RuntimeError,
-                "Module backward hook for grad_input is called before the grad_output one. This "
-                "happens because the gradient in your nn.Module flows to the Module's input "
-                "without passing through the Module's output. Make sure that the output depends "
-                "on the input and that the loss is computed based on the output.",
-            )
+            # The gradient has not come through the output: a second derivative flows to the input
+            # by way of what the forward pass saved. The hooks are not of that.
+            return gradients
         grad_input = _spread(gradients, self.input_positions, self.input_count)
         for hook in self.hooks:
             replaced = hook(self.module, grad_input, self.grad_output)

@@ -7,6 +7,7 @@ from typing import Any
 
 import plait
 from plait import Tensor
+from plait._unbuilt import not_built
 from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.nn import init
@@ -35,6 +36,13 @@ class LocalResponseNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """Torch 7's norm, which differs from `LocalResponseNorm` in the last channels."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        raise not_built("torch.nn.CrossMapLRN2d (torch.nn.LocalResponseNorm is)")
 
 
 class LayerNorm(Module):
