@@ -365,7 +365,7 @@ BOUNDS = {
     "vision_transformer": 0.9,
     "denoising": 0.4,
     "recommending": 0.85,
-    "distillation": 0.88,
+    "distillation": 0.86,
     "siamese": 0.85,
     "miniature_gpt": 0.45,
     "next_frame": 0.9,
