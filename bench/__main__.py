@@ -15,7 +15,15 @@ from bench.interpreters import parse_interpreters
 from bench.report import failures, table
 from bench.workloads import WORKLOADS
 
-FRAMEWORKS = ("plait", "plait_compile", "torch", "torch_compile", "jax", "tf_function")
+FRAMEWORKS = (
+    "plait",
+    "plait_compile",
+    "torch",
+    "torch_compile",
+    "jax",
+    "tf_function",
+    "onnxruntime",
+)
 
 
 def _names(known: list[str]) -> Callable[[str], list[str]]:

@@ -282,6 +282,17 @@ LOSSES = {
 }
 
 
+def begun(workload: Workload) -> nn.Module:
+    """The model of a workload with its initial weights."""
+    model = MODELS[workload.model](**workload.sizes)
+    named = dict(model.named_parameters())
+    values = initial_weights(workload, {name: tuple(p.shape) for name, p in named.items()})
+    with torch.no_grad():
+        for name, parameter in named.items():
+            parameter.copy_(torch.from_numpy(values[name]))
+    return model
+
+
 def build(
     workload: Workload, batches: Sequence[tuple[np.ndarray, ...]], compiles: str = ""
 ) -> tuple[Callable[..., Any], list[tuple[Any, ...]]]:
@@ -291,12 +302,7 @@ def build(
     compiles: what `torch.compile` is given: "step", the whole of it, as Plait's documents say;
     "model", as PyTorch's do; "" for nothing.
     """
-    model = MODELS[workload.model](**workload.sizes)
-    named = dict(model.named_parameters())
-    values = initial_weights(workload, {name: tuple(p.shape) for name, p in named.items()})
-    with torch.no_grad():
-        for name, parameter in named.items():
-            parameter.copy_(torch.from_numpy(values[name]))
+    model = begun(workload)
     tensors = [tuple([torch.from_numpy(array) for array in batch]) for batch in batches]
     if compiles == "model":
         model = _compiled_model(workload, model)

@@ -93,6 +93,17 @@ def build_on_tensorflow(
     return *build(workload, batches, *numbers, threads), tf.__version__
 
 
+def build_on_onnxruntime(
+    workload: Workload, batches: Any, threads: int
+) -> tuple[Callable[..., Any], Any, str]:
+    """(step, batches, version) on ONNX Runtime."""
+    import onnxruntime
+
+    from bench.onnx_models import build
+
+    return *build(workload, batches, threads), onnxruntime.__version__
+
+
 class Session:
     """A workload's step on a framework, with its batches."""
 
@@ -106,6 +117,10 @@ class Session:
             self.step, self.batches, self.version = build_on_jax(self.workload, batches)
         elif kind == "tf":
             self.step, self.batches, self.version = build_on_tensorflow(
+                self.workload, batches, threads
+            )
+        elif kind == "onnxruntime":
+            self.step, self.batches, self.version = build_on_onnxruntime(
                 self.workload, batches, threads
             )
         else:

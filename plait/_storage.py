@@ -140,6 +140,20 @@ class UntypedStorage(_Storage):
             cell = Cell(leaf_of(np.zeros(int(cell), np.uint8)))
         super().__init__(cell, dtypes.uint8)
 
+    @classmethod
+    def from_file(
+        cls, filename: str, shared: bool = False, nbytes: int | None = None
+    ) -> UntypedStorage:
+        """The bytes of a file, mapped: writes reach the file where `shared`, else memory alone."""
+        mode = "r+" if shared else "c"
+        shape = None if nbytes is None else (int(nbytes),)
+        mapped = np.memmap(filename, np.uint8, mode, shape=shape).view(np.ndarray)
+        return UntypedStorage(Cell(None, shared=mapped))
+
+    def untyped(self) -> UntypedStorage:
+        """Itself."""
+        return self
+
     def _of_array(self, array: np.ndarray) -> UntypedStorage:
         return UntypedStorage(Cell(leaf_of(array)))
 

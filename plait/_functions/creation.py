@@ -194,7 +194,11 @@ def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
 
 @public(method=False, names=("asarray",))
 def _asarray(obj: Any, *, dtype: Any = None, device: Any = None, copy: Any = None) -> Tensor:
-    """The object as a tensor, shared where possible unless `copy`."""
+    """The object as a tensor, shared where possible unless `copy`. A storage is its elements."""
+    if hasattr(obj, "untyped") and hasattr(obj, "nbytes"):
+        from plait._storage import TypedStorage  # it builds on this module
+
+        obj = TypedStorage(obj._cell, obj.dtype).tensor()
     return tensor(obj, dtype=dtype) if copy else as_tensor(obj, dtype, device)
 
 

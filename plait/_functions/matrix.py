@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import builtins
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from plait._autocast import lower
+from plait._autocast import state as autocast
 from plait._functions import pointwise as pw
 from plait._functions.common import public, tensor_argument
 from plait._promotion import promote_types
@@ -16,7 +17,7 @@ from plait.core.functional import contraction
 from plait.core.functional import einsum as summation
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
-from plait.core.ir.dtypes import DType
+from plait.core.ir.dtypes import DType, bfloat16, float16, float32
 from plait.core.ir.errors import error
 from plait.core.ops.elementwise import ALIAS, cast
 from plait.core.ops.view import broadcast, reshape
@@ -319,17 +320,38 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
     return pw.add(scaled, input if beta == 1 else pw.mul(input, beta))
 
 
+def _added_product(
+    name: str,
+    form: Callable[[Any, Any], Tensor],
+    input: Tensor,
+    a: Tensor,
+    b: Tensor,
+    beta: Any,
+    alpha: Any,
+) -> Tensor:
+    """beta * input + alpha * form(a, b); 16-bit floats are rounded once, at the end.
+
+    In a region of autocast the product is one of 16-bit operands, which is what the region is for.
+    """
+    dtype = input.dtype
+    narrow = dtype in (float16, bfloat16) and a.dtype is dtype and b.dtype is dtype
+    if narrow and not autocast.enabled:
+        wide = [cast(x, float32) for x in (input, a, b)]
+        return cast(_scaled_sum(name, wide[0], form(wide[1], wide[2]), beta, alpha), dtype)
+    return _scaled_sum(name, input, form(a, b), beta, alpha)
+
+
 @public(inplace=True)
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat1 @ mat2)."""
     input, mat1, mat2 = lower(input, mat1, mat2)
-    return _scaled_sum("addmm", input, mm(mat1, mat2), beta, alpha)
+    return _added_product("addmm", mm, input, mat1, mat2, beta, alpha)
 
 
 @public(inplace=True)
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta * input + alpha * (mat @ vec)."""
-    return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
+    return _added_product("addmv", mv, input, mat, vec, beta, alpha)
 
 
 @public(inplace=True)
@@ -338,7 +360,7 @@ def baddbmm(
 ) -> Tensor:
     """beta * input + alpha * (batch1 @ batch2), for each matrix of a stack."""
     input, batch1, batch2 = lower(input, batch1, batch2)
-    return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+    return _added_product("baddbmm", bmm, input, batch1, batch2, beta, alpha)
 
 
 @public(inplace=True)
@@ -351,8 +373,11 @@ def addbmm(
             raise error(RuntimeError, f"batch{i} must be a 3D tensor, received {list(x.shape)}")
     input, batch1, batch2 = lower(input, batch1, batch2)
     _require_same_scalar("addbmm", batch1, batch2)
-    product = contraction.tensordot(batch1, batch2, (0, 2), (0, 1))
-    return _scaled_sum("addbmm", input, product, beta, alpha)
+
+    def summed(a: Tensor, b: Tensor) -> Tensor:
+        return contraction.tensordot(a, b, (0, 2), (0, 1))
+
+    return _added_product("addbmm", summed, input, batch1, batch2, beta, alpha)
 
 
 @public(inplace=True)

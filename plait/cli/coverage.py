@@ -1,10 +1,11 @@
-"""`plait coverage script.py`: the names of torch, torchvision and torchaudio that a program
-uses, and which of them Plait lacks.
+"""`plait coverage script.py`: the names of torch, torchvision, torchaudio and tensorflow that a
+program uses, and which of them Plait lacks.
 
 The program is parsed, not run. A name is what is reached from an import (`nn.Linear` after
 `import torch.nn as nn`, `from torch import optim`, ...). Whose method `x.relu()` is cannot be read
 off: an attribute of anything else counts as one of `Tensor`, `Module`, `Optimizer` or a scheduler
-where it is spelled like one, and as a missing one where only PyTorch's tensors have it.
+where it is spelled like one, and as a missing one where only PyTorch's tensors have it. In a
+program that imports tensorflow alone, methods are not counted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 from plait.aliasing import TARGETS
 
-PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision", "torchaudio")}
+PACKAGES = {name: TARGETS[name] for name in ("torch", "torchvision", "torchaudio", "tensorflow")}
 EXIT_MISSING, EXIT_CANNOT_READ = 1, 2
 METHODS = Path(__file__).with_name("torch_methods.txt")
 #: Where methods are looked for, and what a report calls their owners.
@@ -166,6 +167,8 @@ def names_of(source: str, path: str = "<script>") -> dict[str, list[int]]:
     reader = _Reader()
     for node in ast.walk(tree):
         reader.learn(node)
+    if reader.bound and all(n.split(".")[0] == "tensorflow" for n in reader.bound.values()):
+        reader.methods = {}  # those of PyTorch's tensors say nothing about such a program
     reader.visit(tree)
     return {name: sorted(set(lines)) for name, lines in reader.used.items()}
 

@@ -203,6 +203,7 @@ from plait.tf._ops.slicing import (
 from plait.tf._ops.slicing import slice_ as slice
 from plait.tf._ops.tensor_array import TensorArray
 from plait.tf._shape import TensorShape, TensorSpec
+from plait.tf._sparse import SparseTensor, SparseTensorSpec
 from plait.tf._tape import GradientTape, UnconnectedGradients, custom_gradient, recompute_grad
 from plait.tf._tensor import Tensor
 from plait.tf._variable import IndexedSlices, Variable
@@ -220,7 +221,7 @@ newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat"])
+_LATE = frozenset(["compat", "saved_model", "sparse"])
 
 
 class version:

@@ -53,6 +53,8 @@ class Function:
         self._signature = None if input_signature is None else tuple(input_signature)
         self._parameters = _parameters(python_function)
         self._traces = 0
+        #: The shapes and dtypes that it has been traced for.
+        self.signatures: dict[tuple[Any, ...], None] = {}
         self._running: Callable[..., Any] | None = None
         self._complete = False
         self._made: list[weakref.ref[Any]] = []
@@ -71,6 +73,8 @@ class Function:
     def _traced(self, *args: Any, **kwargs: Any) -> Any:
         if current() is not None or not self._traces:
             self._traces += 1
+        if all(isinstance(a, Tensor) for a in args) and not kwargs and len(self.signatures) < 16:
+            self.signatures.setdefault(tuple([_spec(a) for a in args]))
         tapes, outer = state.tapes, state.function
         state.function = self
         try:

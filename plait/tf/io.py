@@ -18,6 +18,7 @@ from plait.tf._convert import convert
 from plait.tf._dispatch import op
 from plait.tf._dtypes import as_dtype, string
 from plait.tf._records import Example, TFRecordWriter
+from plait.tf._sparse import SparseTensor
 from plait.tf._tensor import of_array
 from plait.tf.data._files import _column, field, scalar
 
@@ -118,7 +119,7 @@ class FixedLenFeature(NamedTuple):
 
 
 class VarLenFeature(NamedTuple):
-    """A feature with any number of values: it would give a SparseTensor."""
+    """A feature with any number of values: it gives a SparseTensor."""
 
     dtype: Any
 
@@ -139,11 +140,11 @@ def _values(feature: Any) -> list[Any]:
 
 def _parsed(name: str, spec: Any, example: Example) -> np.ndarray:
     kind = as_dtype(spec.dtype)
-    numpy_type = object if kind is string else kind.core.numpy
     held = example.features.feature.get(name)
     values = [] if held is None else _values(held)
     if isinstance(spec, VarLenFeature):
-        raise not_built("tf.io.VarLenFeature (it gives a SparseTensor)")
+        shape: tuple[int, ...] = (-1,)
+        return _typed(name, values, kind, shape)
     shape = tuple(int(e) for e in spec.shape)
     if isinstance(spec, FixedLenSequenceFeature):
         shape = (-1, *shape)
@@ -155,7 +156,13 @@ def _parsed(name: str, spec: Any, example: Example) -> np.ndarray:
             )
         made = convert(spec.default_value, kind)._array()
         return np.broadcast_to(made, shape).copy() if made.ndim == 0 else made.reshape(shape)
-    array = np.empty(len(values), numpy_type)
+    return _typed(name, values, kind, shape)
+
+
+def _typed(name: str, values: list[Any], kind: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The values of a feature as an array. Raises InvalidArgumentError for another dtype, or
+    another number of them."""
+    array = np.empty(len(values), object if kind is string else kind.core.numpy)
     for place, value in enumerate(values):
         if (kind is string) is not isinstance(value, bytes):
             raise error(
@@ -177,7 +184,15 @@ def _parsed(name: str, spec: Any, example: Example) -> np.ndarray:
 def parse_single_example(serialized: Any, features: Any, example_names: Any = None) -> Any:
     """The features of a message, as a dict of tensors. Raises InvalidArgumentError."""
     example = Example.FromString(convert(serialized, string)._array()[()])
-    return {name: of_array(_parsed(name, spec, example)) for name, spec in features.items()}
+    made: dict[str, Any] = {}
+    for name, spec in features.items():
+        found = _parsed(name, spec, example)
+        if isinstance(spec, VarLenFeature):
+            indices = np.arange(len(found), dtype=np.int64)[:, None]
+            made[name] = SparseTensor(of_array(indices), of_array(found), [len(found)])
+        else:
+            made[name] = of_array(found)
+    return made
 
 
 @op
@@ -187,10 +202,21 @@ def parse_example(serialized: Any, features: Any, example_names: Any = None) -> 
     if array.ndim == 0:
         return parse_single_example(serialized, features)
     examples = [Example.FromString(item) for item in array.reshape(-1)]
-    return {
-        name: of_array(np.stack([_parsed(name, spec, e) for e in examples]))
-        for name, spec in features.items()
-    }
+    made: dict[str, Any] = {}
+    for name, spec in features.items():
+        rows = [_parsed(name, spec, e) for e in examples]
+        made[name] = (
+            _sparse_rows(rows) if isinstance(spec, VarLenFeature) else of_array(np.stack(rows))
+        )
+    return made
+
+
+def _sparse_rows(rows: list[np.ndarray]) -> SparseTensor:
+    """Rows of any length as one sparse matrix."""
+    indices = [(row, column) for row, held in enumerate(rows) for column in range(len(held))]
+    places = np.array(indices, np.int64).reshape(-1, 2)
+    widest = max((len(held) for held in rows), default=0)
+    return SparseTensor(of_array(places), of_array(np.concatenate(rows)), [len(rows), widest])
 
 
 #: The numbers of dtypes in TensorFlow's TensorProto messages.

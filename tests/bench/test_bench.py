@@ -85,6 +85,11 @@ def test_a_framework_may_have_a_python_of_its_own(tmp_path) -> None:
         parse_interpreters(["torch"])
 
 
+def test_onnxruntime_says_what_it_is_for() -> None:
+    (result,) = compare(WORKLOADS["linreg"], ["onnxruntime"], 1, 1, 0.01, False, None)
+    assert "No module named" in result.failure or "does not train" in result.failure
+
+
 _SMALL_MODELS = """
 import plait
 plait.install_as("torch")

@@ -55,6 +55,19 @@ def test_names_and_their_lines() -> None:
     }
 
 
+def test_programs_of_tensorflow() -> None:
+    text = "import tensorflow as tf\nx = tf.constant([1.0]).relu()\ntf.nn.relu(x)\ntf.nonsense(x)"
+    found = coverage.names_of(text)
+    assert found == {
+        "tensorflow.constant": [2],
+        "tensorflow.nn.relu": [3],
+        "tensorflow.nonsense": [4],
+    }
+    assert [coverage.has(name) for name in found] == [True, True, False]
+    assert coverage.has("tensorflow.compat.v1.placeholder")
+    assert not coverage.has("tensorflow.lite.Interpreter")
+
+
 def test_what_is_there() -> None:
     there = [
         "torch",
@@ -89,7 +102,7 @@ def test_what_is_not_there() -> None:
         "torch.optim.no_such",
         "torch.float32.no_such",
         "torch.fx.Proxy",  # listed as not built
-        "torch.jit.CompilationUnit",  # says so when it is called
+        "torch.jit.CompilationUnit",
     ]
     assert [name for name in missing if coverage.has(name)] == []
 

@@ -43,7 +43,7 @@ def test_samples_of_the_record(name: str, dtype: str, isa: str) -> None:
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("kind", ["i1", "i2", "f4", "f8", "c16"])
 def test_transposes(kind: str, isa: str) -> None:
-    for shape in ((1, 1), (3, 127), (127, 63), (8, 8), (64, 40), (0, 3)):
+    for shape in ((1, 1), (3, 127), (127, 63), (8, 8), (64, 40), (80, 150), (16, 91), (0, 3)):
         x = np.arange(shape[0] * shape[1]).reshape(shape).astype(kind)
         check("transpose", (x,), {"axes": (1, 0)}, isa)
     x = np.arange(3 * 17 * 9 * 33).reshape(3, 17, 9, 33).astype(kind)

@@ -35,3 +35,22 @@ def test_what_can_be_done_in_place_is() -> None:
     (negative,) = CompiledGraph(alone, {0: 0}).run([x])
     assert negative is x
     assert (x == -np.arange(6, dtype=np.float32).reshape(2, 3)).all()
+
+
+def test_an_output_in_the_memory_of_an_input_that_another_output_reads() -> None:
+    """One kernel makes both: the first is stored where the second still reads."""
+    graph = from_text(
+        """\
+graph(%0: float32[40], %1: float32[40]) {
+  %2 = neg(%1): float32[40]
+  %3 = mul(%0, %2): float32[40]
+  return %2, %3
+}"""
+    )
+    x, y = np.arange(40, dtype=np.float32), np.full(40, 3, np.float32)
+    native = CompiledGraph(graph, {0: 0})
+    assert len(native.steps) == 1
+    negative, product = native.run([x, y])
+    assert negative is x
+    assert (negative == -3).all()
+    assert (product == -3 * np.arange(40, dtype=np.float32)).all()

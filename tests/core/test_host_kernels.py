@@ -76,11 +76,31 @@ def test_large_draws_are_pytorchs(name: str) -> None:
     assert hashlib.sha256(values.tobytes()).hexdigest()[:16] == digest
 
 
+@pytest.mark.parametrize("isa", ("", "avx2", "generic"))
+@pytest.mark.parametrize("before", [0, 1, 623, 624, 625])
+def test_words_are_numpys(both, before, isa, monkeypatch) -> None:
+    """Whatever part of a block is left, and however many blocks follow."""
+    monkeypatch.setenv("PLAIT_ISA", isa)
+    for count in (1, 623, 624, 625, 1249, 20_000):
+        for start in (before, 624 - count % 624):
+
+            def draw(g: Generator, start: int = start, count: int = count) -> np.ndarray:
+                plain, host_kernels.FROM = host_kernels.FROM, 1 << 62
+                g.words32(start)
+                host_kernels.FROM = max(plain, 624)
+                return np.concatenate([g.words32(count), g.words32(700)])
+
+            plain, native = both(draw)
+            assert plain.tobytes() == native.tobytes()
+
+
 def test_native_code_is_what_draws_them(monkeypatch: pytest.MonkeyPatch) -> None:
     words = np.arange(64, dtype=np.uint32)
     assert host_kernels.normals(words, 0, 1) is not None
+    assert host_kernels.twist(np.empty(624, np.uint32), np.ones(624, np.uint32))
     monkeypatch.setenv("PLAIT_BACKEND", "reference")
     assert host_kernels.normals(words, 0, 1) is None
+    assert not host_kernels.twist(np.empty(624, np.uint32), np.ones(624, np.uint32))
 
 
 def test_without_the_kernels_numpy_draws(monkeypatch: pytest.MonkeyPatch) -> None:

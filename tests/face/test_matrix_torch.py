@@ -226,3 +226,23 @@ def test_errors_say_the_same(call: Any) -> None:
         call(plait)
     expected = str(theirs.value).splitlines()[0].rstrip(".")[:60]
     assert str(ours.value).startswith(expected)
+
+
+@pytest.mark.parametrize("kind", ["bfloat16", "float16"])
+@pytest.mark.parametrize("name", ["addmm", "addmv", "baddbmm", "addbmm"])
+def test_16_bit_sums_with_a_product_are_rounded_once(name: str, kind: str) -> None:
+    shapes = {
+        "addmm": [(24, 20), (24, 32), (32, 20)],
+        "addmv": [(24,), (24, 32), (32,)],
+        "baddbmm": [(2, 24, 20), (2, 24, 32), (2, 32, 20)],
+        "addbmm": [(24, 20), (2, 24, 32), (2, 32, 20)],
+    }
+    plait.manual_seed(0)
+    dtype = getattr(plait, kind)
+    operands = [plait.randn(shape).to(dtype) for shape in shapes[name]]
+    found = getattr(plait, name)(*operands, beta=-4.775, alpha=2.03)
+    assert found.dtype is dtype
+    exact = getattr(plait, name)(*[x.double() for x in operands], beta=-4.775, alpha=2.03)
+    # Half a unit in the last place, and a little for the sums in float32 before the rounding.
+    bound = exact.abs() * plait.finfo(dtype).eps * 0.505 + 1e-5
+    assert bool(((found.double() - exact).abs() <= bound).all())

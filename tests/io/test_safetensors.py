@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -125,3 +128,45 @@ def test_the_library_reads_them_and_is_read() -> None:
     assert set(read) == set(arrays)
     for name, array in arrays.items():
         np.testing.assert_array_equal(read[name], array)
+
+
+def test_storages_of_files(tmp_path) -> None:
+    """What the package safetensors asks of a framework to load a file."""
+    path = tmp_path / "bytes"
+    path.write_bytes(np.arange(6, dtype=np.float32).tobytes())
+    storage = torch.UntypedStorage.from_file(str(path), shared=False, nbytes=24).untyped()
+    assert storage.nbytes() == 24
+    part = torch.asarray(storage[4:16], dtype=torch.uint8).view(dtype=torch.float32)
+    assert part.reshape(3, 1).tolist() == [[1], [2], [3]]
+    storage[0] = 9
+    assert path.read_bytes()[0] == 0  # the file stays
+    shared = torch.UntypedStorage.from_file(str(path), shared=True)
+    shared[0] = 9
+    assert path.read_bytes()[0] == 9
+
+
+def test_the_package_reads_and_writes(tmp_path) -> None:
+    pytest.importorskip("safetensors", reason="its files are read and written without it, too")
+    script = (
+        "import torch\n"
+        "from safetensors import safe_open\n"
+        "from safetensors.torch import load_file, load_model, save_file, save_model\n"
+        "net = torch.nn.Linear(3, 4)\n"
+        "save_file(net.state_dict(), 'a.safetensors')\n"
+        "loaded = load_file('a.safetensors')\n"
+        "assert all(torch.equal(loaded[k], v) for k, v in net.state_dict().items())\n"
+        "with safe_open('a.safetensors', framework='pt') as file:\n"
+        "    assert torch.equal(file.get_slice('weight')[:2, 1:], net.weight[:2, 1:])\n"
+        "save_model(net, 'b.safetensors')\n"
+        "assert load_model(net, 'b.safetensors') == (set(), [])\n"
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "-m", "plait", "run", "script.py"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert done.returncode == 0, done.stderr

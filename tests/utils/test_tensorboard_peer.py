@@ -110,3 +110,33 @@ def test_tensorboard_reads_graph_and_tensor(tmp_path) -> None:
     event = found.Tensors("t")[0]
     assert event.step == 3
     np.testing.assert_array_equal(make_ndarray(event.tensor_proto), [[0, 1, 2], [3, 4, 5]])
+
+
+def test_tensorboard_reads_every_kind(tmp_path) -> None:
+    """What was put in, without PyTorch to compare with."""
+    with SummaryWriter(str(tmp_path)) as writer:
+        report(writer, plait)
+    found = read(tmp_path)
+    tags = found.Tags()
+    assert tags["scalars"] == ["loss"]
+    assert sorted(tags["histograms"]) == ["auto", "few", "raw", "tensorflow"]
+    assert sorted(tags["images"]) == ["chw", "grid", "hw", "hwc"]
+    assert sorted(tags["tensors"]) == ["double", "new", "note/text_summary"]
+    draws = np.random.default_rng(0)
+    assert found.Scalars("loss")[0].value == pytest.approx(draws.random(1)[0])
+    first = draws.random(50) - 0.5
+    told = found.Histograms("tensorflow")[0].histogram_value
+    assert (told.num, told.sum, told.max) == (50, pytest.approx(first.sum()), first.max())
+    assert sum(told.bucket) == 50
+    image = found.Images("chw")[0]
+    assert (image.step, image.width, image.height) == (1, 5, 4)
+    make_ndarray = importlib.import_module("tensorboard.util.tensor_util").make_ndarray
+    (text,) = make_ndarray(found.Tensors("note/text_summary")[0].tensor_proto)
+    assert text == b"some *text*"
+    run = read(tmp_path / "run")
+    assert run.Tags()["scalars"] == ["acc"] and run.Scalars("acc")[0].value == 0.5
+    assert set(run.PluginTagToContent("hparams")) == {
+        "_hparams_/experiment",
+        "_hparams_/session_end_info",
+        "_hparams_/session_start_info",
+    }

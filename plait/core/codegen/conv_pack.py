@@ -259,18 +259,28 @@ class _Packer:
             first = f.mul(vector.index, str(lanes))
             place = f.at(start, f.add(step, f.mul(first, str(what.wide))), self.kept_source)
             columns = self._square(place, f.add(output, first), within)
-            for i, value in enumerate(columns):
-                kept = f.at("%scratch", str(i * lanes), self.kept)
-                vectors.store(f, self.write, value, kept, lanes)
-            # By way of scratch, so that the code that finds a row's place is there once.
-            end = f.least(f.add(step, str(lanes)), str(length))
-            with f.loop(step, end) as over:
-                kept = f.at("%scratch", f.mul(f.sub(over.index, step), str(lanes)), self.kept)
-                value = vectors.load(f, self.write, kept, lanes)
-                depth = f.div(over.index, str(what.taps))
-                segment = f.rem(over.index, str(what.taps))
-                row = f.add(f.mul(segment, str(what.depth)), depth)
-                self._store(panel, value, row, first)
+            if what.taps == 1 and within is None:
+                for i, value in enumerate(columns):
+                    self._store(panel, value, f.add(step, str(i)), first)
+            else:
+                self._strew(columns, panel, step, first)
+
+    def _strew(self, columns: list[str], panel: str, step: str, first: str) -> None:
+        """Store elements from `step` on of a line, each in its own row.
+
+        By way of scratch, so that the code that finds a row's place is there once.
+        """
+        f, what, lanes = self.f, self.what, self.what.lanes
+        for i, value in enumerate(columns):
+            kept = f.at("%scratch", str(i * lanes), self.kept)
+            vectors.store(f, self.write, value, kept, lanes)
+        with f.loop(step, f.least(f.add(step, str(lanes)), str(what.length))) as over:
+            kept = f.at("%scratch", f.mul(f.sub(over.index, step), str(lanes)), self.kept)
+            value = vectors.load(f, self.write, kept, lanes)
+            depth = f.div(over.index, str(what.taps))
+            segment = f.rem(over.index, str(what.taps))
+            row = f.add(f.mul(segment, str(what.depth)), depth)
+            self._store(panel, value, row, first)
 
     def _square(self, start: str, output: str, within: str | None) -> list[str]:
         """Elements from `start` on of the lines of `lanes` outputs: one vector per element."""

@@ -5,14 +5,21 @@ Elements are moved as bytes or integers of their size, so that every dtype has t
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function
 from plait.core.llvm.target import Target
 
 #: Bytes of a unit of a plain copy: several per thread in a large one, small enough for a cache.
 CHUNK = 1 << 18
-#: Rows and columns of a tile of a transpose: the lines that it touches fit a first-level cache.
+#: Rows of a strip of a transpose: so many neighbours of the source are read at a time, some lines
+#: of the cache, whose other ends the strip's next columns touch.
 TILE = 32
+#: Bytes of a line of the cache, which is written as a whole.
+_LINE = 64
+#: Blocks side by side in a transpose, at most.
+_BESIDE = 4
 
 
 def copy_bytes(f: Function, target: Target, result: str, source: str, count: int) -> None:
@@ -182,40 +189,73 @@ def tile_copy(itemsize: int, rank: int) -> Kernel:
     return Kernel(
         "tile_copy",
         (itemsize, rank, TILE),
-        lambda symbol, target: _emit_tiles(symbol, itemsize, rank),
+        lambda symbol, target: _emit_tiles(symbol, target, itemsize, rank),
     )
 
 
-def _emit_tiles(symbol: str, itemsize: int, rank: int) -> Function:
+def _emit_tiles(symbol: str, target: Target, itemsize: int, rank: int) -> Function:
+    """Strips of rows, in which blocks go down and then across. Blocks side by side fill whole lines
+    of the result, which need not wait in the cache for the rest of them: rows that are a power of
+    two apart would drive each other out of it."""
     f = Function(symbol)
-    kind, align = _element(itemsize)
+    kind, _ = _element(itemsize)
     result = f.at(f.argument(0), f.argument(2, "i64"), kind)
     source = f.at(f.argument(1), f.argument(3, "i64"), kind)
     extents, to_steps, of_steps = _strides(f, 4, rank)
     rows, columns = extents[-2:]
     strips = f.div(f.add(rows, str(TILE - 1)), str(TILE))
-    edge = 8 if itemsize <= 8 else 4
+    edge = 4 if itemsize > 8 else 16 if itemsize <= 4 and target.vector_bytes >= _LINE else 8
+    beside = min(_BESIDE, max(1, _LINE // (itemsize * edge)))
     with f.loop("%begin", "%end") as unit:
         to, of = _corner(f, f.div(unit.index, strips), extents[:-2], to_steps, of_steps)
         to, of = f.at(result, to, kind), f.at(source, of, kind)
+        strip = _Strip(f, itemsize, edge, to, of, to_steps[-2], of_steps[-1])
         top = f.mul(f.rem(unit.index, strips), str(TILE))
         bottom = f.least(f.add(top, str(TILE)), rows)
-        whole = f.let(f"icmp eq i64 {f.sub(bottom, top)}, {TILE}")
+        middle = f.sub(bottom, f.rem(f.sub(bottom, top), str(edge)))
+        lines = f.sub(columns, f.rem(columns, str(beside * edge)))
         even = f.sub(columns, f.rem(columns, str(edge)))
-        even = f.let(f"select i1 {whole}, i64 {even}, i64 0")
-        with f.loop("0", even, str(edge)) as across, f.loop(top, bottom, str(edge)) as down:
-            at = f.add(f.mul(down.index, to_steps[-2]), across.index)
-            place = f.add(f.mul(across.index, of_steps[-1]), down.index)
-            _transpose_block(
-                f, itemsize, edge, f.at(to, at, kind), f.at(of, place, kind), to_steps, of_steps
-            )
-        with f.loop(top, bottom) as row, f.loop(even, columns) as column:
-            place = f.add(f.mul(column.index, of_steps[-1]), row.index)
-            value = f.load(kind, f.at(of, place, kind), align)
-            place = f.add(f.mul(row.index, to_steps[-2]), column.index)
-            f.store(kind, value, f.at(to, place, kind), align)
+        strip.blocks((top, middle), ("0", lines), beside)
+        if beside > 1:
+            strip.blocks((top, middle), (lines, even), 1)
+        strip.singly((top, middle), (even, columns))
+        strip.singly((middle, bottom), ("0", columns))
     f.ret()
     return f
+
+
+class _Strip(NamedTuple):
+    """result[i, j] = source[j, i]: a row of the result is `down` elements after the one before, a
+    row of the source `across`."""
+
+    f: Function
+    itemsize: int
+    edge: int
+    result: str
+    source: str
+    down: str
+    across: str
+
+    def _places(self, row: str, column: str) -> tuple[str, str]:
+        f, (kind, _) = self.f, _element(self.itemsize)
+        to = f.at(self.result, f.add(f.mul(row, self.down), column), kind)
+        return to, f.at(self.source, f.add(f.mul(column, self.across), row), kind)
+
+    def blocks(self, rows: tuple[str, str], columns: tuple[str, str], beside: int) -> None:
+        """Whole blocks, so many side by side."""
+        f, edge = self.f, self.edge
+        with f.loop(*columns, str(beside * edge)) as column, f.loop(*rows, str(edge)) as row:
+            for number in range(beside):
+                here = f.add(column.index, str(number * edge))
+                to, of = self._places(row.index, here)
+                _transpose_block(f, self.itemsize, edge, to, of, self.down, self.across)
+
+    def singly(self, rows: tuple[str, str], columns: tuple[str, str]) -> None:
+        """Element after element."""
+        f, (kind, align) = self.f, _element(self.itemsize)
+        with f.loop(*rows) as row, f.loop(*columns) as column:
+            to, of = self._places(row.index, column.index)
+            f.store(kind, f.load(kind, of, align), to, align)
 
 
 def _transpose_block(
@@ -224,15 +264,13 @@ def _transpose_block(
     edge: int,
     result: str,
     source: str,
-    to_steps: list[str],
-    of_steps: list[str],
+    down: str,
+    across: str,
 ) -> None:
     """An edge x edge block in registers: log2(edge) rounds that interleave pairs of vectors."""
     kind, align = _element(itemsize)
     vector = f"<{edge} x {kind}>"
-    lines = [
-        f.load(vector, f.at(source, f.mul(of_steps[-1], str(i)), kind), align) for i in range(edge)
-    ]
+    lines = [f.load(vector, f.at(source, f.mul(across, str(i)), kind), align) for i in range(edge)]
     half = edge // 2
     orders = [
         ", ".join(f"i32 {start + i // 2 + edge * (i % 2)}" for i in range(edge))
@@ -245,4 +283,4 @@ def _transpose_block(
             for order in orders
         ]
     for i, line in enumerate(lines):
-        f.store(vector, line, f.at(result, f.mul(to_steps[-2], str(i)), kind), align)
+        f.store(vector, line, f.at(result, f.mul(down, str(i)), kind), align)

@@ -486,8 +486,10 @@ class RowEmitter:
 
         def body(at: At, held: list[str], number: int) -> list[str]:
             memo: dict[int, str] = {}
-            for output in full:
-                x = self.value(self.graph.outputs[output], at, memo)
+            # All values before the first store: an output may lie in the memory of an input that
+            # only another one reads.
+            found = [self.value(self.graph.outputs[output], at, memo) for output in full]
+            for output, x in zip(full, found):
                 self._put(output, x, at, self.style.lanes)
             return []
 

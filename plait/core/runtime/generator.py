@@ -20,10 +20,12 @@ from __future__ import annotations
 import operator
 import os
 import threading
+from typing import Any
 
 import numpy as np
 
 from plait.core.ir.errors import error
+from plait.core.runtime import host_kernels
 
 DEFAULT_SEED = 67280421310721  # PyTorch's seed for a generator nobody has seeded
 STATE_BYTES = 5056
@@ -48,6 +50,11 @@ _STATE_LAYOUT = np.dtype(
     ]
 )
 assert _STATE_LAYOUT.itemsize == STATE_BYTES
+
+
+def _numpy_words(engine: np.random.RandomState, count: int) -> np.ndarray:
+    """The next words; the full range maps one word to one value: the raw stream, filled in C."""
+    return engine.randint(0, 1 << 32, size=count, dtype=np.uint32)
 
 
 def _checked_seed(seed: int) -> int:
@@ -118,8 +125,30 @@ class Generator:
             engine = self._twister()
             if count:
                 self._untouched = False
-            # The full range maps one word to one value: this is the raw stream, filled in C.
-            return engine.randint(0, 1 << 32, size=count, dtype=np.uint32)
+            if count >= host_kernels.FROM:
+                words = self._native_words(engine, count)
+                if words is not None:
+                    return words
+            return _numpy_words(engine, count)
+
+    def _native_words(self, engine: np.random.RandomState, count: int) -> np.ndarray | None:
+        """Whole blocks by native code, the ends by NumPy. None for too few words, or without it."""
+        state: Any = engine.get_state(legacy=False)
+        twister = state["state"]
+        first = _WORDS - int(twister["pos"])
+        if count < first + _WORDS:
+            return None
+        blocks, last = divmod(count - first, _WORDS)
+        words = np.empty(count, np.uint32)
+        key = np.array(twister["key"], np.uint32)
+        middle = words[first : first + blocks * _WORDS]
+        if not host_kernels.twist(middle, key):
+            return None
+        words[:first] = _numpy_words(engine, first)
+        twister["key"], twister["pos"] = key, _WORDS
+        engine.set_state(state)
+        words[count - last :] = _numpy_words(engine, last)
+        return words
 
     def words64(self, count: int) -> np.ndarray:
         """`count` 64-bit words, uint64; of each pair of 32-bit words the first is the high half."""

@@ -1,7 +1,7 @@
-"""Large draws on the host by native code (`codegen/host_draws.py`): the bits that NumPy gives.
+"""Large draws on the host by native code: the bits that NumPy gives.
 
-From some size on `host_random` and `host_normal` hand their words over. Both kernels work in place,
-so that a draw touches its memory once.
+From some size on, the generator has its words made here (`codegen/twister.py`), and `host_random`
+and `host_normal` hand theirs over (`codegen/host_draws.py`), to become values in their place.
 """
 
 from __future__ import annotations
@@ -42,28 +42,41 @@ def normals(words: np.ndarray, mean: float, std: float) -> np.ndarray | None:
     return words.view(np.float32)
 
 
-def _functions() -> tuple[_Kernel, _Kernel] | None:
+def twist(out: np.ndarray, state: np.ndarray) -> bool:
+    """Fill `out` (blocks * 624,) uint32 with the Twister's next blocks, and move `state` (624,) on.
+
+    False, and nothing done, where native code is not to be had.
+    """
+    found = _functions()
+    if found is None:
+        return False
+    arguments = np.array([out.ctypes.data, state.ctypes.data], np.int64)
+    found[2](arguments.ctypes.data, 0, len(out) // len(state), 0)
+    return True
+
+
+def _functions() -> tuple[_Kernel, ...] | None:
     if flag("PLAIT_BACKEND") == "reference":
         return None
     return _loaded(str(flag("PLAIT_ISA")))
 
 
 @functools.cache
-def _loaded(isa: str) -> tuple[_Kernel, _Kernel] | None:
-    """The functions of both kernels; None where LLVM cannot compile them."""
+def _loaded(isa: str) -> tuple[_Kernel, ...] | None:
+    """The functions of the kernels; None where LLVM cannot compile them."""
     from plait.core.codegen.host_draws import normal_kernel, uniform_kernel
+    from plait.core.codegen.twister import twister_kernel
     from plait.core.llvm.target import target
     from plait.core.runtime import kernels
 
-    pair = uniform_kernel(), normal_kernel()
+    wanted = uniform_kernel(), normal_kernel(), twister_kernel()
     try:
-        found = kernels.addresses(pair, target(isa))
+        found = kernels.addresses(wanted, target(isa))
     except kernels.KernelRefused:
         return None
     number, address = ctypes.c_int64, ctypes.c_void_p
     kind = ctypes.CFUNCTYPE(number, address, number, number, address)
-    uniform, normal = (kind(found[kernel]) for kernel in pair)
-    return uniform, normal
+    return tuple([kind(found[kernel]) for kernel in wanted])
 
 
 def _run(function: _Kernel, words: np.ndarray, numbers: tuple[np.float32, ...]) -> None:
