@@ -219,11 +219,13 @@ class SparseTensor(Tensor):
         return self._with(-self._rows)
 
     def mul(self, other: Any) -> SparseTensor:
-        """Times a number, or a dense tensor of the same shape."""
+        """Times a number, or a dense tensor of the same shape or one that is expanded to it."""
         if not isinstance(other, Tensor) or (other.numel() == 1 and not other.is_sparse):
             return self._with(self._rows * other)
-        if other.is_sparse or other.shape != self.shape:
-            raise not_built("a product of sparse tensors, or of one with a broadcast tensor")
+        if other.is_sparse:
+            raise not_built("a product of sparse tensors")
+        if other.shape != self.shape:
+            other = other.expand(self._shape)  # or says that the shapes do not fit
         table: Any = other.reshape(self._count, *self._rows.shape[1:])
         return self._with(self._rows * table.index_select(0, self._index))
 

@@ -20,6 +20,7 @@ _TRAINER_TEST = "keras.src.trainers.trainer_test"
 _AMENDED = (
     "keras.src.layers.core.embedding_test",
     "keras.src.layers.merging.merging_test",
+    "keras.src.layers.reshaping.flatten_test",
     "keras.src.layers.reshaping.permute_test",
     "keras.src.ops.core_test",
     "keras.src.ops.numpy_test",

@@ -256,8 +256,9 @@ def affine_transform(
 
 
 def _sampled(x: Any, place: Any, interpolation: str, fill_mode: str, fill: float) -> Any:
+    """Pixels at places, which are float32, in the images' dtype."""
     order = AFFINE_TRANSFORM_INTERPOLATIONS[interpolation]
-    return sample(x, place, order, fill_mode, fill, lead=2)
+    return sample(x, place, order, fill_mode, fill, lead=2).to(x.dtype)
 
 
 def perspective_transform(

@@ -23,6 +23,14 @@ def test_a_sparse_argument_may_have_other_rows_each_time() -> None:
         assert torch.allclose(gradient, wanted)
 
 
+def test_a_product_with_a_tensor_that_is_expanded() -> None:
+    table = torch.tensor([[0.0, 2.0, 0.0], [0.0, 0.0, 3.0]])
+    for other in (torch.tensor([1.0, 2.0, 3.0]), torch.tensor([[5.0], [7.0]])):
+        found = table.to_sparse() * other
+        assert found.is_sparse
+        assert torch.equal(found.to_dense(), table * other)
+
+
 def test_a_vector_without_sparse_axes_has_no_coordinates() -> None:
     total = torch.sparse_coo_tensor(torch.zeros(0, 2, dtype=torch.int64), [1.0, 2.0], ())
     assert total._indices().shape == (0, 2)

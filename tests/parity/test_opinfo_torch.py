@@ -14,7 +14,7 @@ from tests.parity import opinfo_errors  # these need PyTorch
 from tests.parity.opinfo import judge_all, label, public_ops, summary
 
 #: Shares that were reached; to be raised with what is built.
-VALUES, GRADIENTS, ERRORS = 0.97, 0.955, 0.93
+VALUES, GRADIENTS, ERRORS = 0.97, 0.955, 0.99
 
 
 @pytest.mark.once  # it takes a minute

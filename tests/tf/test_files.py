@@ -214,3 +214,28 @@ def test_summaries(tmp_path: Path) -> None:
         events = list(records(file))
     assert len(events) == 4 and b"brain.Event:2" in events[0]
     assert b"loss" in events[1] and struct.pack("<f", 0.25) in events[1]
+
+
+def test_csv_by_column_names(tmp_path: Any) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("n,x,word,big\n1,0.5,a,5000000000\n2,,b,1\n3,2.5,,2\n")
+    make = tf.data.experimental.make_csv_dataset
+    ds = make(str(path), 2, label_name="n", num_epochs=1, shuffle=False)
+    (features, label), (rest, _) = list(ds)
+    assert list(features) == ["x", "word", "big"]
+    assert [t.dtype.name for t in (label, *features.values())] == [
+        "int32",
+        "float32",
+        "string",
+        "int64",
+    ]
+    assert features["x"].numpy().tolist() == [0.5, 0.0] and label.numpy().tolist() == [1, 2]
+    assert rest["word"].numpy().tolist() == [b""]
+    only = make(str(path), 3, select_columns=["big", "n"], num_epochs=1, shuffle=False)
+    assert list(next(iter(only))) == ["n", "big"]
+    endless = make([str(path)], 2, column_defaults=[0, 0.0, "", tf.int64], shuffle_seed=1)
+    assert len(list(endless.take(5))) == 5
+    with pytest.raises(ValueError, match="label_name"):
+        make(str(path), 2, label_name="y")
+    with pytest.raises(tf.errors.InvalidArgumentError, match="No files matched"):
+        make(str(tmp_path / "none*"), 2)

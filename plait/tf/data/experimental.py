@@ -8,6 +8,7 @@ import numpy as np
 
 from plait.core.ir.errors import error
 from plait.tf import errors
+from plait.tf.data._csv import make_csv_dataset
 from plait.tf.data._dataset import (
     AUTOTUNE,
     INFINITE_CARDINALITY,

@@ -291,7 +291,7 @@ def augmentation() -> float:
         ]
     )
     model.compile(keras.optimizers.Adam(4e-3), LOGITS, metrics=["accuracy"])
-    model.fit(x, y, batch_size=64, epochs=6, verbose=0, validation_data=(x_test, y_test))
+    model.fit(x, y, batch_size=64, epochs=4, verbose=0, validation_data=(x_test, y_test))
     np.testing.assert_allclose(*(model.predict(x_test[:9], verbose=0) for _ in range(2)))
     return model.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"]
 
@@ -365,12 +365,12 @@ BOUNDS = {
     "vision_transformer": 0.9,
     "denoising": 0.4,
     "recommending": 0.85,
-    "distillation": 0.88,
+    "distillation": 0.86,
     "siamese": 0.85,
     "miniature_gpt": 0.45,
     "next_frame": 0.9,
-    "reading": 0.4,
-    "augmentation": 0.84,
+    "reading": 0.3,
+    "augmentation": 0.75,
     "masked_text": 0.85,
     "table": 0.88,
 }
