@@ -18,7 +18,7 @@ from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.lazy.modes import modes
-from plait.core.lazy.replay.function import settings
+from plait.core.lazy.replay.function import setting
 from plait.core.ops.elementwise import cast
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -45,7 +45,7 @@ def _setting() -> Any:
     return None if state.enabled else get_default_dtype()
 
 
-settings.append(_setting)
+setting.ask = _setting
 
 
 def _eligible(value: Any) -> bool:

@@ -210,6 +210,8 @@ class AutogradMethods(LazyTensor):
             raise error(
                 RuntimeError, "post accumulate grad hooks cannot be registered on non-leaf tensors"
             )
+        if self._leaf_hooks is None:
+            self._leaf_hooks = OrderedDict()  # passes look closer where a leaf has had hooks
         hooks = vars(self).setdefault("_post_accumulate_hooks", OrderedDict())
         handle = RemovableHandle(hooks)
         hooks[handle.id] = hook

@@ -19,6 +19,7 @@ from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import KEPT, Uncapturable, step_of
 from plait.compiler.step import MISS, Step
+from plait.core.ir.errors import error
 from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
 from plait.core.lazy.modes import modes
@@ -117,11 +118,14 @@ class Compiled:
         guards = self._guards(self._function, [x for x in leaves if not isinstance(x, Tensor)])
         if guards.reason is None and len(leaves) > 1 and _share(leaves):
             guards.reason = "an argument shares its memory with another"
+        if guards.reason is None and len(kind.steps) >= _PROGRAMS:
+            guards.reason = f"its values have changed {_PROGRAMS} times"
         if guards.reason is not None:
             self._give_up(kind, guards.reason)
             return self._function(*args, **kwargs)
-        if len(kind.steps) >= _PROGRAMS:
-            self._give_up(kind, f"its values have changed {_PROGRAMS} times")
+        if any(isinstance(x, Tensor) and x.storage_cell in guards.reached for x in leaves):
+            # Of this call alone: what it reads could not be told from the argument.
+            self._refuse("an argument is a tensor, or part of one, that the code reads by name too")
             return self._function(*args, **kwargs)
         if kind.steps:
             log("recompiles", self._function, "a value that the program depends on has changed")
@@ -188,6 +192,8 @@ class Compiled:
                 return _originals(result, leaves, given)
         kind.attempts += 1
         if permanent or kind.attempts >= _ATTEMPTS:
+            if self._whole:
+                captured.roll_back()
             self._give_up(kind, reason)
         _compute(captured)
         for original, stand_in in zip(leaves, given):
@@ -196,8 +202,15 @@ class Compiled:
         return _originals(result, leaves, given)
 
     def _give_up(self, kind: _Kind, reason: str) -> None:
+        """Run calls of a kind as they are, from now on."""
+        self._refuse(reason)
         kind.plain = reason
+
+    def _refuse(self, reason: str) -> None:
+        """Say why a call is not captured; raise where it has to be."""
         log("breaks", self._function, reason)
+        if self._whole:
+            raise error(Break, f"torch.compile(fullgraph=True): {reason}")
 
 
 def _originals(result: Any, leaves: Sequence[Any], given: Sequence[Any]) -> Any:

@@ -66,11 +66,13 @@ def _is_installed(package: str) -> bool:
 class Guards:
     """The values that a function's names had. reason: why it cannot be replayed, if so.
 
-    given: arguments that are told apart by identity, whose contents the code may read.
+    given: arguments that are told apart by identity, whose contents the code may read. reached: the
+    memory of the tensors that the code may read by name.
     """
 
     def __init__(self, function: Any, given: Sequence[Any] = ()) -> None:
         self.reason: str | None = None
+        self.reached: set[Any] = set()
         self._functions: list[tuple[Any, Any, Any, Any]] = []
         #: What is read by attributes, and the names that code mentions, quoted ones included.
         self._holders: list[Any] = []
@@ -139,7 +141,10 @@ class Guards:
         return None
 
     def _visit(self, value: Any) -> None:
-        if isinstance(value, (*_SIMPLE, Tensor)) or id(value) in self._seen:
+        if isinstance(value, Tensor):
+            self.reached.add(value.storage_cell)
+            return
+        if isinstance(value, _SIMPLE) or id(value) in self._seen:
             return
         self._seen[id(value)] = value
         if isinstance(value, (type, types.ModuleType)):
@@ -253,7 +258,8 @@ class Guards:
         for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks"):
             self._modules.append((fields[hooks], dict(fields[hooks])))
             self._waiting += fields[hooks].values()
-        self._waiting += fields["_modules"].values()
+        for members in ("_modules", "_parameters", "_buffers"):
+            self._waiting += fields[members].values()
         self._waiting.append(type(module).forward)
         own = type(module).__module__.split(".")[0] not in ("plait", "torch")
         if own:
@@ -292,6 +298,7 @@ class Unguarded(Guards):
 
     def __init__(self, function: Any, given: Sequence[Any] = ()) -> None:
         self.reason = None
+        self.reached = set()
 
     def hold(self) -> bool:
         return True

@@ -186,6 +186,8 @@ class Step:
             arrays[slot] = array
         for slot, number in self.argument_slots:
             tensor = arguments[number]
+            if self.writes and tensor.storage_cell in cells:
+                return MISS  # what is written would be seen through the argument
             if tensor._base is None:
                 cell = cells[slot] = tensor._cell
                 node = cell._node

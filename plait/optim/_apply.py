@@ -234,6 +234,9 @@ class UpdateRule(Optimizer):
                 self._record(update)
         return loss
 
+    #: What it writes is computed when it returns.
+    step.computes = True  # type: ignore[attr-defined]  # a mark for `Optimizer`
+
     def _record(self, update: Update) -> None:
         """Record the update of every parameter that has a gradient."""
         for group in self.param_groups:

@@ -18,13 +18,18 @@ from plait.core.ir.node import Node, here
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
+from plait.core.lazy.replay.guess import Start
+from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
+from plait.optim._quick_step import QuickStep, making, storing
 
 if TYPE_CHECKING:
     from plait.optim._apply import Update
     from plait.optim.optimizer import Optimizer
 
+#: The uses of a step after which it is expected to go as it does.
+_EXPECTED = (2, 32, 512)
 #: Steps that are kept of one optimizer, and how often it may fail to be learned. A net of random
 #: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
 _MOST_STEPS = 16
@@ -63,6 +68,7 @@ class Step:
     """
 
     __slots__ = (
+        "alike",
         "constants",
         "dtypes",
         "given",
@@ -72,6 +78,7 @@ class Step:
         "recipes",
         "sources",
         "types",
+        "uses",
         "writes",
     )
 
@@ -79,12 +86,16 @@ class Step:
     given: list[str]
     held: list[tuple[Any, str, Any]]
     sources: list[tuple[str, Tensor]]
+    #: Numbers of sources that are one value: the gradients of two biases that are added, say.
+    alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
     constants: list[Node]
     dtypes: list[Any]
     numbers: Callable[[], tuple | None]
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
+    #: How often it was found to fit.
+    uses: int
 
     def fits(self, groups: list[dict[str, Any]]) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
@@ -115,7 +126,7 @@ class Step:
             if node is None or node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
-        return found
+        return found if all(found[i] is found[k] for i, k in self.alike) else None
 
 
 def _kind_of(grad: Any) -> str:
@@ -139,6 +150,8 @@ def replay(optimizer: Optimizer) -> bool:
     if watch.active is not None or not threads.matches:
         return False
     for step in optimizer.__dict__.get("_learned_steps", ()):
+        if _quickly(optimizer, step):
+            return True
         if not step.fits(optimizer.param_groups):
             continue
         nodes = step.nodes()
@@ -149,6 +162,34 @@ def replay(optimizer: Optimizer) -> bool:
             _write(_made(step, nodes, numbers))
             return True
     return False
+
+
+def _quickly(optimizer: Optimizer, step: Step) -> bool:
+    """Do a step by the object machine, where it goes as it is expected to."""
+    run = threads.run
+    if run is None or run.lost:
+        return False
+    quick = run.point.guesses.get(step)
+    if quick is None:
+        return False
+    numbers = step.numbers()
+    if numbers is None:
+        return False
+    written = quick.make(run, watch.era, optimizer.param_groups, *_number_nodes(step, numbers))
+    if written is NotImplemented:
+        return False
+    threads.bytes += quick.nbytes
+    _compute(written)
+    if quick.store is None or quick.store(written) is not True:
+        _store(written)
+    return True
+
+
+def _number_nodes(step: Step, numbers: tuple) -> list[Node]:
+    return [
+        leaf(np.array(number, dtype.numpy), (), dtype)
+        for number, dtype in zip(numbers, step.dtypes)
+    ]
 
 
 def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
@@ -253,16 +294,19 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
     run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
+    start = Start(run)
     key: list[Any] = [step]
     if not run.lost:
         for number in range(len(values)):
             key.append(run.place_of(values[number]))
     sources = len(values)
     values += step.constants
-    for number, dtype in zip(numbers, step.dtypes):
-        values.append(leaf(np.array(number, dtype.numpy), (), dtype))
+    values += _number_nodes(step, numbers)
     run.follow(tuple(key), values[sources:])
     made = len(values)
+    step.uses += 1
+    if step.uses in _EXPECTED and type(run) is Run and not run.lost:
+        _expect(run, start, step, values, len(numbers))
     step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
         run.nodes += values[made:]
@@ -271,9 +315,30 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     return written
 
 
+def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
+    """Expect that the step goes the next time as it does now, from the same point on."""
+    make = making(run, start, step, values, numbers)
+    if make is None:
+        return
+    if not start.point.guesses:
+        start.point.guesses = {}
+    entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
+    outside = [node for node in entered if any(node is x for x in values[: len(step.sources)])]
+    nbytes = sum(bytes_of(node.value) for node in outside)
+    start.point.guesses[step] = QuickStep(make, storing(step), nbytes)
+
+
 def _write(written: list[tuple[Tensor, Node]]) -> None:
     """Compute the new values, in one run, and write them."""
+    _compute(written)
+    _store(written)
+
+
+def _compute(written: list[tuple[Tensor, Node]]) -> None:
     compute_nodes([node for _, node in written], [tensor._cell._node for tensor, _ in written])
+
+
+def _store(written: list[tuple[Tensor, Node]]) -> None:
     for tensor, node in written:
         tensor._cell.write(node)
         if not tensor._silent:
@@ -312,6 +377,7 @@ def _step(
 ) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
+    step.uses = 0
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
@@ -346,7 +412,7 @@ def _present(step: Step) -> list[Node] | None:
         if tensor._base is not None or tensor._cell.shared is not None:
             return None
         nodes.append(tensor._cell.node)
-    return nodes if len({id(node) for node in nodes}) == len(nodes) else None
+    return nodes
 
 
 def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -> bool:
@@ -358,7 +424,12 @@ def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -
         step.dtypes.append(dtype)
         inputs.append(node)
     step.numbers = watched.host.build(names)
-    known = {id(node): i for i, node in enumerate(nodes)}
+    known: dict[int, int] = {}
+    step.alike = []
+    for number, node in enumerate(nodes):
+        first = known.setdefault(id(node), number)
+        if first != number:
+            step.alike.append((first, number))
     fresh: list[Node] = []
     step.constants = []
     made: dict[int, int] = {}
@@ -387,12 +458,14 @@ def _lay_out(step: Step, nodes: list[Node], watched: _Numbers, update: Update) -
         stack.pop()
         made[id(node)] = 0
         fresh.append(node)
+    count = len(nodes)
     for node in (*step.constants, *inputs, *fresh):
-        known[id(node)] = len(known)
+        known[id(node)] = count
+        count += 1
     recipes = [
         Recipe(n.op, tuple([known[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype)
         for n in fresh
     ]
-    step.recipes = Recipes(recipes, len(known) - len(fresh))
+    step.recipes = Recipes(recipes, count - len(fresh))
     step.writes = [(tensor, known[id(value)]) for tensor, value in update.writes]
     return all(t._base is None and t._cell.shared is None for t, _ in step.writes)

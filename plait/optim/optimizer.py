@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from plait.core.ir.dtypes import float32
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import watch
 from plait.core.lazy.modes import grad_mode
 from plait.utils.hooks import RemovableHandle
 
@@ -93,6 +94,7 @@ def _to_scalar(value: Any) -> Any:
 
 def _with_step_hooks(step: Callable) -> Callable:
     """`step` with the registered hooks around it."""
+    computes = getattr(step, "computes", False)
 
     @functools.wraps(step)
     def hooked_step(self: "Optimizer", *args: Any, **kwargs: Any) -> Any:
@@ -111,7 +113,8 @@ def _with_step_hooks(step: Callable) -> Callable:
                 )
             full_args, kwargs = result
         value = step(*full_args, **kwargs)
-        self._compute_step()
+        if not computes:
+            self._compute_step()
         for hook in chain(
             self._optimizer_step_post_hooks.values(), _global_optimizer_post_hooks.values()
         ):
@@ -204,7 +207,10 @@ class Optimizer:
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:
-                    param.grad = None
+                    if watch.active is None:
+                        param._grad = None
+                    else:
+                        param.grad = None  # a capture wants to know
                     continue
                 if param.grad is None:
                     continue

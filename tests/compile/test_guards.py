@@ -424,3 +424,73 @@ def test_an_attribute_of_an_installed_package_is_read_anew(monkeypatch: pytest.M
     assert scaled(x).tolist() == [2.0, 2.0]
     monkeypatch.setattr(pytest, "factor", 3.0, raising=False)
     assert scaled(x).tolist() == [3.0, 3.0]
+
+
+def test_an_argument_that_is_a_tensor_of_the_closure_too() -> None:
+    w = torch.arange(3.0)
+    run = torch.compile(lambda x: x * 10 + w)
+    assert run(w).tolist() == [0.0, 11.0, 22.0]
+    for _ in range(3):
+        assert run(torch.ones(3)).tolist() == [10.0, 11.0, 12.0]
+    assert run(w).tolist() == [0.0, 11.0, 22.0]
+
+
+def test_an_argument_that_is_a_parameter_of_the_module_too() -> None:
+    net = nn.Linear(2, 2)
+    run = torch.compile(lambda x: net(x) + x)
+    x = torch.ones(2, 2)
+    for given in (net.weight, x, x, net.weight, x):
+        assert torch.equal(run(given), net(given) + given)
+
+
+@pytest.mark.parametrize("warm", [0, 3])
+def test_an_argument_that_is_a_view_of_what_the_call_writes(warm: int) -> None:
+    total = torch.arange(4.0)
+
+    def step(view: torch.Tensor) -> torch.Tensor:
+        total.add_(1)
+        return view * 1
+
+    run = torch.compile(step)
+    for _ in range(warm):
+        assert run(torch.zeros(2)).tolist() == [0.0, 0.0]
+    for turn in range(warm + 1, warm + 4):
+        assert run(total[:2]).tolist() == [turn, turn + 1]
+    assert run(torch.zeros(2)).tolist() == [0.0, 0.0]
+    assert total[0].item() == warm + 4
+
+
+REASONS = {
+    "what it reads": lambda x: x + np.ones(3, np.float32).sum(),
+    "shared arguments": lambda x, y: x + y,
+    "an effect": lambda x: (print(end=""), x)[1],
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_fullgraph_raises_for_whatever_reason(name: str) -> None:
+    run = torch.compile(REASONS[name], fullgraph=True)
+    x = torch.ones(3)
+    given = (x, x[:]) if name == "shared arguments" else (x,)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="fullgraph"):
+            run(*given)
+
+
+def test_fullgraph_leaves_all_as_it_was_where_it_raises() -> None:
+    seen = [0]
+    total = torch.zeros(2)
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        total.add_(x)
+        seen[0] += 1
+        return x + 1
+
+    run = torch.compile(step, fullgraph=True)
+    # What a first call makes to last is no effect; one of every call is.
+    with pytest.raises(RuntimeError, match="fullgraph"):
+        for _ in range(10):
+            assert run(torch.ones(2)).tolist() == [2.0, 2.0]
+    # The call that raised has come as far as to count, and no further.
+    assert 1 < seen[0] < 9
+    assert total.tolist() == [seen[0] - 1, seen[0] - 1]

@@ -81,9 +81,9 @@ def _classifier(optimizer: Callable[[Any], Any]) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("make", "bound"),
     [
-        pytest.param(_linear_regression, 580, id="linreg"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 900, id="mlp"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 1160, id="mlp_adam"),
+        pytest.param(_linear_regression, 430, id="linreg"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 460, id="mlp"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 430, id="mlp_adam"),
     ],
 )
 def test_calls_of_a_known_step(

@@ -59,6 +59,13 @@ FLAGS = {
             "read once per thread",
         ),
         Flag(
+            "PLAIT_OBJECTS",
+            "1",
+            int,
+            "0: make the nodes of repeated steps in Python, without the native machine for "
+            "objects; read once",
+        ),
+        Flag(
             "PLAIT_LOG",
             "",
             str,

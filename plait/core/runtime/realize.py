@@ -8,6 +8,7 @@ region itself accounts for. An over-count only keeps a value longer; it never lo
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections import Counter
@@ -67,7 +68,19 @@ def region(pending: list[Node], holders: int = 0) -> tuple[Capture, Graph, list[
 
 def settings() -> tuple:
     """The flags that decide how graphs run, as they are now."""
-    return flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY")
+    global _settings
+    # To read the environment as text costs microseconds: only where it has changed.
+    texts = [_environment.get(name) for name in _NAMES]
+    if texts != _settings[0]:
+        _settings = (texts, (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY")))
+    return _settings[1]
+
+
+_encode: Any = getattr(os.environ, "encodekey", str)
+#: What is behind `os.environ`, as the system has it.
+_environment: Any = getattr(os.environ, "_data", os.environ)
+_NAMES = [_encode(name) for name in ("PLAIT_BACKEND", "PLAIT_ISA", "PLAIT_VERIFY")]
+_settings: tuple[list[Any] | None, tuple] = (None, ())
 
 
 class Runner:

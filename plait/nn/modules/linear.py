@@ -68,6 +68,10 @@ class Linear(Module):
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
+        held = self.__dict__["_parameters"]
+        if "weight" in held and "bias" in held:
+            # At once: to look up an attribute that is none costs as much as to record the call.
+            return F.linear(input, held["weight"], held["bias"])
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:

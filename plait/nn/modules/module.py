@@ -294,11 +294,7 @@ class Module(ConversionMixin, StateMixin, HookMixin):
     # -- calls -----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._compiled_call_impl is not None:
-            return self._compiled_call_impl(*args, **kwargs)
-        return self._call_impl(*args, **kwargs)
-
-    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        # By the dict: to look an attribute up costs more where a class has `__getattr__`.
         fields = self.__dict__
         if (
             fields["_forward_hooks"]
@@ -306,9 +302,15 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             or fields["_backward_hooks"]
             or fields["_backward_pre_hooks"]
             or any_global_call_hook()
+            or self._compiled_call_impl is not None
         ):
+            if self._compiled_call_impl is not None:
+                return self._compiled_call_impl(*args, **kwargs)
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
+
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        return self._call_with_hooks(args, kwargs)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile this module's calls in place, with the arguments of `plait.compile`."""

@@ -296,11 +296,11 @@ class RNNBase(Module):
             input = input.unsqueeze(0 if self.batch_first else 1)
         if self.batch_first:
             input = input.transpose(0, 1)
-        state = self._initial_state(hx, input, input.size(1), batched)
-        xs = input.unbind(0)
-        if not xs:
+        length, batch = input.size(0), input.size(1)
+        state = self._initial_state(hx, input, batch, batched)
+        if not length:
             raise error(RuntimeError, "Expected sequence length to be larger than 0 in RNN")
-        outputs, state = self._run(input, [x.size(0) for x in xs], state)
+        outputs, state = self._run(input, [batch] * length, state)
         if self.batch_first:
             outputs = outputs.transpose(0, 1)
         if not batched:

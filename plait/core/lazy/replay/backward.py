@@ -8,16 +8,21 @@ grad node of another run or a user's function is met, the pass goes the ordinary
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode, Walk
+from plait.core.lazy.replay.quick_pass import Seen, quick_pass
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe, Recipes
 from plait.core.runtime.crowd import crowd
+
+#: The uses of a known pass after which it is expected to come as it did.
+_EXPECTED = (2, 32, 512)
 
 
 class _Pass:
@@ -26,10 +31,11 @@ class _Pass:
     visited: per grad node after the root, the number of a visited one and of its edge that leads
     there. leaves: likewise per leaf tensor that a gradient arrives at, and the place of its
     gradient. saved: (place, number of a visited node, operand or None for the output) of what an
-    earlier launch has computed. recipes: the nodes made. following: the point after it.
+    earlier launch has computed. recipes: the nodes made. following: the point after it. uses: how
+    often it was done. quick: the same by the object machine (see `quick_pass`).
     """
 
-    __slots__ = ("following", "leaves", "recipes", "saved", "visited")
+    __slots__ = ("following", "leaves", "quick", "recipes", "saved", "uses", "visited")
 
     def __init__(self, visited: list, leaves: list, saved: list, recipes: Recipes) -> None:
         self.visited = visited
@@ -37,6 +43,8 @@ class _Pass:
         self.saved = saved
         self.recipes = recipes
         self.following = Point()
+        self.uses = 0
+        self.quick: Callable[..., Any] | None = None
 
 
 class LearningWalk(Walk):
@@ -63,6 +71,8 @@ def replay(root: GradNode, number: int) -> bool:
     known = run.point.children.get(_key(root, number))
     if known is None:
         return False
+    if known.quick is not None and known.quick(run, watch.era, root) is True:
+        return True
     visited = [root]
     for parent, edge in known.visited:
         visited.append(visited[parent].edges[edge][0])
@@ -81,16 +91,23 @@ def replay(root: GradNode, number: int) -> bool:
         if nodes[place] is None:
             made = visited[holder]
             nodes[place] = made.output if operand is None else made.inputs[operand]
+    known.uses += 1
+    is_expected = known.uses in _EXPECTED and not known.saved
+    seen = Seen(len(nodes), visited, known.visited, known.leaves) if is_expected else None
     known.recipes.make(nodes, run.token, len(nodes))
     run.point = known.following
     grads = [nodes[place] for _, _, place in known.leaves]  # adding one up may end the run
+    are_kept = True
     with crowd.lock:
         for leaf, node in zip(leaves, grads):
             grad = leaf.plain.of_node(node)
             if leaf._grad is None and leaf.keeps_grads_as_they_are(grad):
                 leaf._grad = grad
             else:
+                are_kept = False
                 leaf.accumulate_grad(grad, False)
+    if seen is not None and are_kept:
+        known.quick = quick_pass(run, seen, list(known.recipes), known.following)
     for made in visited:
         made.release()
     return True

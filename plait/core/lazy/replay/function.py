@@ -18,6 +18,8 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
 from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.guess import Guess, Start, expect, nbytes_from_outside
+from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import BlockPoint
@@ -32,9 +34,21 @@ _STATIC = {int, bool, str, type(None), DType}
 
 _INTS = {int}
 
-#: Asked at each call for what functions depend on besides their arguments; None: they depend on
-#: more than can be told.
-settings: list[Callable[[], Any]] = []
+#: The uses of a known call after which it is expected.
+_GUESSED = (2, 32, 512)
+
+
+class _Setting:
+    """ask: gives what functions depend on besides their arguments; None: they depend on more than
+    can be told. The face sets it."""
+
+    __slots__ = ("ask",)
+
+    def __init__(self) -> None:
+        self.ask: Callable[[], Any] = tuple
+
+
+setting = _Setting()
 
 
 def one_step(function: F) -> F:
@@ -49,6 +63,27 @@ def one_step(function: F) -> F:
             run = threads.begin()
         if run.lost or run.trace is not None or run.inside:
             return function(*args, **kwargs)
+        guess = run.point.guesses.get(function)
+        if (
+            guess is not None
+            and guess.grad_enabled is modes.grad_enabled
+            and guess.names == tuple(kwargs)
+            and guess.setting is setting.ask()
+        ):
+            given = (*args, *kwargs.values()) if kwargs else args
+            if guess.has_views and _read_views(given) and threads.run is not run:
+                return call(*args, **kwargs)
+            result = guess.call(run, watch.era, *given)
+            if result is not NotImplemented:
+                threads.bytes += guess.nbytes
+                for place in guess.checks:
+                    check(run.nodes[place])
+                return result
+        start = Start(run)
+        if type(run) is Run and _read_views(args):
+            if threads.run is not run:
+                return call(*args, **kwargs)
+            start.after_views(run)
         values: list[Any] = [function, modes.grad_enabled, *args]
         if kwargs:
             for name in kwargs:
@@ -77,9 +112,56 @@ def one_step(function: F) -> F:
             return _learn(run, key, function, args, kwargs, tensors, nodes, edges)
         if known is _NOT_ONE:
             return function(*args, **kwargs)
-        return known(run, tensors, nodes, edges)
+        known.uses += 1
+        if known.uses in _GUESSED and type(run) is Run:
+            _guess(run, start, function, args, kwargs, tensors, nodes, known)
+        return known.make(run, tensors, nodes, edges)
 
     return call  # type: ignore[return-value]  # the same signature
+
+
+def _read_views(values: tuple) -> bool:
+    """Take the steps of the views among the arguments of a call; whether there are any."""
+    found = False
+    for value in values:
+        if isinstance(value, LazyTensor) and value._base is not None:
+            value.value()
+            found = True
+    return found
+
+
+def _guess(
+    run: Run,
+    start: Start,
+    function: Callable[..., Any],
+    args: tuple,
+    kwargs: dict[str, Any],
+    tensors: list,
+    nodes: list[Node],
+    known: Call,
+) -> None:
+    """Expect that the next call from the same point on is as this one."""
+    values = [*args, *kwargs.values()]
+    call = expect(run, start, values, tensors, nodes, known)
+    if call is None:
+        return
+    first = len(run.nodes)
+    checks = [
+        first + number
+        for number, (point, *_) in enumerate(known.steps)
+        if point.op is not None and point.op.check is not None
+    ]
+    if not start.point.guesses:
+        start.point.guesses = {}
+    start.point.guesses[function] = Guess(
+        call,
+        tuple(kwargs),
+        modes.grad_enabled,
+        setting.ask(),
+        nbytes_from_outside(run, start),
+        checks,
+        any(x._base is not None for x in tensors),
+    )
 
 
 def _first_point(run: Block, key: tuple) -> BlockPoint:
@@ -129,7 +211,7 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key.append(value)  # the function itself
             continue
         cell = value._cell
-        if type(run) is Block and value._base is not None:
+        if value._base is not None:
             found = _view(run, value, key)
             if found is None:
                 return None, tensors, nodes, edges
@@ -167,18 +249,17 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             edges.append(None)
         tensors.append(value)
         nodes.append(node)
-    for ask in settings:
-        setting = ask()
-        if setting is None:
-            return None, tensors, nodes, edges
-        key.append(setting)
+    present = setting.ask()
+    if present is None:
+        return None, tensors, nodes, edges
+    key.append(present)
     way = tuple(key)
     return run.with_specs(way) if run.specs else way, tensors, nodes, edges
 
 
-def _view(run: Block, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
+def _view(run: Run, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
     """Node and edge of a view, whose places are added to a key; None where it is more than steps
-    from a base. The steps of a view are steps of the block, taken before the call."""
+    from a base. The steps of a view are steps of the run, taken before the call."""
     cell = value._cell
     if cell.shared is not None or not type(value).is_dense or value._requires_grad:
         return None
@@ -186,12 +267,16 @@ def _view(run: Block, value: Any, key: list[Any]) -> tuple[Node, Any] | None:
         return None
     node, edge = value.value()
     if run is not threads.run:
-        run.lost = run.branched = True
+        run.lost = True
+        if type(run) is Block:
+            run.branched = True
+        return None
+    if run.lost:
         return None
     key.append(run.place_of(node))
     if edge is None:
         key.append(-1)
-    elif type(edge[0]) is GradNode and edge[0].run is run:
+    elif type(edge[0]) is GradNode and edge[0].run is run.token:
         key += (edge[0].place, edge[1])
     else:
         key += (run.place_of_target(edge[0]), edge[1])
@@ -237,7 +322,7 @@ def _learn(
         else:
             point.enter(key, _NOT_ONE)
     else:
-        point.enter(key, Call(steps, results, is_tuple, run.point).compiled())
+        point.enter(key, Call(steps, results, is_tuple, run.point))
     return result
 
 
@@ -272,7 +357,7 @@ class _Learned:
             return None  # two arguments share their memory
         steps = []
         for number, (point, operands, edges, cells, place) in enumerate(trace):
-            if place != self.first + number or point.several:
+            if place != self.first + number:
                 return None
             places = [self._place(node) for node in operands]
             if any(p is None for p in places):

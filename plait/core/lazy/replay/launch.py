@@ -8,18 +8,20 @@ at this point: then its graph is run at once.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections.abc import Sequence
 from typing import Any
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.block_launch import compute_blocks
-from plait.core.lazy.replay.donation import donations, shared_inputs
+from plait.core.lazy.replay.donation import UNHELD, donations, shared_inputs
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
 from plait.core.runtime.crowd import crowd, let_others_in
+from plait.core.runtime.objects import loaded
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -92,19 +94,14 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         return False
     threads.note(id(run.point))
     nodes = run.nodes
-    waiting = [node for node in nodes if node is not None and node.value is None]
-    key = (
-        *[node.place for node in pending],
-        None,
-        *map(sys.getrefcount, waiting),
-    )
+    key = (*[node.place for node in pending], _references(nodes))
     launch = run.point.children.get(key)
     if launch is None:
+        waiting = [node for node in nodes if node is not None and node.value is None]
         wanted = pending + _scalars(waiting, pending)
         del waiting
         given = {id(root): donor for root, donor in zip(roots, donors) if donor is not None}
         return _first_time(run, pending, wanted, given, key)
-    del waiting
     for place in launch.dead:
         nodes[place] = None
     copies: list[int] = []
@@ -123,6 +120,14 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     else:
         _follow(run, launch)
     return True
+
+
+def _references(nodes: list[Any]) -> Any:
+    """The references to the nodes that wait, besides the run's, as part of a key."""
+    if loaded.machine is not None:
+        return loaded.machine.counts(nodes)
+    waiting = [node for node in nodes if node is not None and node.value is None]
+    return array("i", [count - UNHELD for count in map(sys.getrefcount, waiting)]).tobytes()
 
 
 def _give_values(nodes: list[Node], results: list[Any]) -> None:

@@ -13,7 +13,7 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, orders, read_operands, record
 from plait.core.lazy.replay.run import MOST_NODES, Run
 from plait.core.lazy.replay.thread import threads
-from plait.core.lazy.replay.tree import GradPlan
+from plait.core.lazy.replay.tree import GradPlan, Point
 from plait.core.reference import executor
 
 _new: Any = object.__new__
@@ -122,6 +122,9 @@ def _enter_grad(run: Run, made: GradNode) -> None:
 def _parts(run: Run, node: Node) -> tuple[Node, ...]:
     parts = tuple([ITEM(node, index=i) for i in range(len(node.shape))])
     for part in parts:
+        if run.trace is not None:
+            step = Point(ITEM, part.attrs, part.shape, part.dtype)
+            run.trace.append((step, part.inputs, None, None, len(run.nodes)))
         run.enter(part)
     return parts
 

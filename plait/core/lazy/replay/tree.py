@@ -43,6 +43,7 @@ class Point:
     grad: what its grad node keeps; None where it has none. children: the ways on from here: points
     by the operands of the step, backward passes and launches. sibling: the next point by the same
     operands with other attributes. others: hashes of attributes seen once among the siblings.
+    guesses: per function of tensors how it was called here (see `guess`).
     """
 
     __slots__ = (
@@ -52,6 +53,7 @@ class Point:
         "children",
         "dtype",
         "grad",
+        "guesses",
         "op",
         "others",
         "several",
@@ -75,6 +77,7 @@ class Point:
         self.children: dict[Any, Any] = _NONE
         self.sibling: Point | None = None
         self.others: set[int] | None = None
+        self.guesses: dict[Any, Any] = _NONE
         self._types = tuple(map(type, attrs.values()))
         self._frozen = None if all(map(_is_plain, attrs.values())) else freeze(attrs)
 

@@ -8,7 +8,7 @@ its own, and compiled once: a third of the time per node.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.tree import Point
+from plait.core.runtime.objects import Assembly
 
 #: The file that errors find the source in: one of the package's own.
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<a repeated step>")
@@ -109,6 +110,9 @@ class Recipes:
     def __len__(self) -> int:
         return len(self._recipes)
 
+    def __iter__(self) -> Iterator[Recipe]:
+        return iter(self._recipes)
+
     def make(self, values: list[Any], token: Owner, place: int) -> None:
         """Append the nodes to the values; the first gets this place in the run of the token."""
         if self._functions is None:
@@ -141,9 +145,12 @@ class Recipes:
             for first in range(0, len(self._recipes), _CHUNK)
         ]
 
-    def _function(self, first: int, recipes: list[Recipe]) -> Callable[..., None]:
-        source = _Source()
+    def _function(self, first: int, recipes: list[Recipe]) -> Callable[..., Any]:
         base = self._start + first
+        function = _assembled(base, first, recipes)
+        if function is not None:
+            return function
+        source = _Source()
         outside = sorted({i for recipe in recipes for i in recipe.operands if i < base})
         source.lines += [f"v{i} = values[{i}]" for i in outside]
         for number, recipe in enumerate(recipes):
@@ -153,22 +160,52 @@ class Recipes:
         return source.function("values, token, place")
 
 
-class Call(NamedTuple):
-    """What a function of tensors records.
+def _assembled(base: int, first: int, recipes: list[Recipe]) -> Callable[..., Any] | None:
+    """The function for the object machine; None where there is none."""
+    from plait.core.lazy.replay.assembly import new_node  # not at the top: it imports tensors
+
+    steps = Assembly(3)
+    values, token, place = steps.arguments
+    outside = sorted({i for recipe in recipes for i in recipe.operands if i < base})
+    known = {i: steps.item(values, i) for i in outside}
+    steps.hold()
+    for number, recipe in enumerate(recipes):
+        operands = steps.tuple([known[i] for i in recipe.operands])
+        at = steps.plus(place, first + number)
+        known[base + number] = new_node(steps, recipe, operands, token, at)
+        steps.append(values, known[base + number])
+    steps.give(steps.constant(None))
+    return steps.function()
+
+
+class Call:
+    """What a function of tensors records; calling it with (run, tensors, their nodes, their edges)
+    records it again, and gives the results.
 
     steps: per node (point, operands, edges, saved): operands are numbers of the nodes before, or,
     negative, -1 - the number of an argument; edges: None, or per operand None, (number of an
     argument,) or (number of a grad node of this call, output); saved: the arguments whose versions
     are watched. results: (node, grad node or None, output of it). following: the point after it.
+    uses: how often it was found by its key.
     """
 
-    steps: list[tuple[Point, tuple[int, ...], tuple | None, list[int]]]
-    results: list[tuple[int, int | None, int]]
-    is_tuple: bool
-    following: Point
+    __slots__ = ("following", "is_tuple", "make", "results", "steps", "uses")
 
-    def compiled(self) -> Callable[..., Any]:
-        """(run, tensors, their nodes, their edges) -> the results."""
+    def __init__(
+        self,
+        steps: list[tuple[Point, tuple[int, ...], tuple | None, list[int]]],
+        results: list[tuple[int, int | None, int]],
+        is_tuple: bool,
+        following: Point,
+    ) -> None:
+        self.steps = steps
+        self.results = results
+        self.is_tuple = is_tuple
+        self.following = following
+        self.uses = 0
+        self.make = self._compiled()
+
+    def _compiled(self) -> Callable[..., Any]:
         source = _Source()
         source.lines += [
             "token = run.token",
@@ -177,13 +214,15 @@ class Call(NamedTuple):
             "plain = tensors[0].plain",
         ]
         grads = 0
-        for number, (point, operands, edges, saved) in enumerate(self.steps):
+        for number, (point, operands, _, _) in enumerate(self.steps):
             names = [f"n{i}" if i >= 0 else f"arguments[{-1 - i}]" for i in operands]
             source.node(f"n{number}", point, names, f"place + {number}")
             assert point.op is not None, "a step of the tree has an op"
             if point.op.check is not None:
                 source.lines.append(f"check(n{number})")
+        for number, (point, operands, edges, saved) in enumerate(self.steps):
             if edges is not None:
+                names = [f"n{i}" if i >= 0 else f"arguments[{-1 - i}]" for i in operands]
                 _grad(source, grads, number, point, names, edges, saved)
                 grads += 1
         source.lines += [
@@ -236,6 +275,8 @@ def _grad(
             ways.append(f"edges[{way[0]}]")
         else:
             ways.append(f"(g{way[0]}, {way[1]})")
+    parts = "".join(f"n{number + 1 + i}, " for i in range(point.several))
+    output = f"({parts})" if parts else f"n{number}"
     source.lines += [f"c{i} = tensors[{i}]._cell" for i in saved]
     source.lines += [
         f"{name} = new(GradNode)",
@@ -243,7 +284,7 @@ def _grad(
         f"{name}.attrs = {source.name(point.attrs)}",
         f"{name}.inputs = ({''.join(f'{x}, ' for x in inputs)})",
         f"{name}.edges = ({''.join(f'{way}, ' for way in ways)})",
-        f"{name}.output = {f'n{number}' if plan.output is None else source.name(plan.output)}",
+        f"{name}.output = {output if plan.output is None else source.name(plan.output)}",
         f"{name}.output_types = {source.name(plan.output_types)}",
         f"{name}.versions = [{', '.join(f'(c{i}, c{i}.version)' for i in saved)}]",
         f"{name}.cls = plain",

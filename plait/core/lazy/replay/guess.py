@@ -1,0 +1,290 @@
+"""Guesses: what a function of tensors will be called with, checked and made by the object machine.
+
+Where a program calls a function as it did the last time it was at this point, its arguments are in
+the same places: the results of the same steps, the same kinds of values from outside. A guess
+compares all that a call's key is made of (see `function`), and makes the nodes at once; where
+something is otherwise it changes nothing, and the call goes by its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait.core.codegen.objects import Do
+from plait.core.ir.dtypes import DType
+from plait.core.ir.node import Node
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import GradNode, orders
+from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.run import Run, bytes_of
+from plait.core.lazy.replay.unroll import Call
+from plait.core.lazy.tensor import LazyTensor
+from plait.core.runtime.objects import Register
+
+#: Classes whose instances are compared as such.
+_COMPARED = (int, bool, str, float)
+
+
+class Start:
+    """A run as it was before a call: its point; how many nodes, grad nodes and leaves it had."""
+
+    __slots__ = ("grads", "held", "nodes", "point")
+
+    def __init__(self, run: Run) -> None:
+        self.point = run.point
+        self.nodes = len(run.nodes)
+        self.grads = len(run.grads)
+        self.held = len(run.held)
+
+    def after_views(self, run: Run) -> None:
+        """Count anew, after the steps of the views among the arguments."""
+        self.nodes = len(run.nodes)
+        self.grads = len(run.grads)
+        self.held = len(run.held)
+
+
+class Guess:
+    """What a call is expected to be.
+
+    call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
+    arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
+    checks: places of the nodes that have to be checked. has_views: whether there are
+    arguments that are views, which are to be read before.
+    """
+
+    __slots__ = ("call", "checks", "grad_enabled", "has_views", "names", "nbytes", "setting")
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        names: tuple[str, ...],
+        grad_enabled: bool,
+        setting: Any,
+        nbytes: int,
+        checks: list[int],
+        has_views: bool,
+    ) -> None:
+        self.call = call
+        self.names = names
+        self.grad_enabled = grad_enabled
+        self.setting = setting
+        self.nbytes = nbytes
+        self.checks = checks
+        self.has_views = has_views
+
+
+def expect(
+    run: Run, start: Start, values: list[Any], tensors: list[Any], nodes: list[Node], call: Call
+) -> Callable[..., Any] | None:
+    """The function of a guess: that the next call is as the present one, whose values have got
+    their places, but whose nodes are not made yet. None where that cannot be told in advance."""
+    writer = _Writer(run, start, len(values))
+    found = iter(zip(tensors, nodes))
+    for register, value in zip(writer.steps.given, values):
+        if isinstance(value, LazyTensor):
+            if not writer.tensor(register, value, next(found)[1]):
+                return None
+        elif value is None or type(value) in (DType, tuple):
+            # Of tuples this very one: (1,) equals (True,).
+            writer.steps.same(register, writer.steps.constant(value))
+        elif type(value) in _COMPARED:
+            writer.steps.equal(register, type(value), value)
+        else:
+            return None
+    return writer.made(call, tensors[0].plain)
+
+
+class _Writer:
+    """The instructions of a guess.
+
+    leaves: the leaf tensors that get a place; cells, versions, nodes, ways: registers of what the
+    tensors are made of, in their order.
+    """
+
+    def __init__(self, run: Run, start: Start, count: int) -> None:
+        self.run, self.start = run, start
+        self.steps = steps = Steps(count)
+        self.grads = steps.load(steps.run, Run, "grads")
+        self.held = steps.load(steps.run, Run, "held")
+        self.targets = steps.load(steps.run, Run, "targets")
+        steps.length(steps.nodes, start.nodes)
+        steps.length(self.grads, start.grads)
+        steps.length(self.held, start.held)
+        self.leaves: list[tuple[Register, Any]] = []
+        self.cells: list[Register] = []
+        self.versions: list[Register] = []
+        self.nodes: list[Register] = []
+        self.ways: list[tuple[Register, Any] | None] = []
+
+    def tensor(self, x: Register, value: Any, node: Node) -> bool:
+        """Compare a tensor; False where it is one that no guess is made of."""
+        steps = self.steps
+        steps.type(x, type(value))
+        if value._base is not None:
+            return self._view(x, value, node)
+        cell, there = steps.contents(x)
+        self.cells.append(cell)
+        self.versions.append(steps.load(cell, Cell, "version"))
+        self.nodes.append(there)
+        return steps.place(there, node, self.run, self.start.nodes) and self._edge(x, cell, value)
+
+    def _view(self, x: Register, value: Any, node: Node) -> bool:
+        """Compare a view of a base. It has been read just before, so that what it keeps is its
+        present value (see `LazyTensor.value`)."""
+        steps = self.steps
+        steps.isnt(steps.load(x, LazyTensor, "_base"), None)
+        steps.is_now(x, LazyTensor, "_requires_grad", False)
+        cell = steps.load(x, LazyTensor, "_cell")
+        steps.type(cell, Cell)
+        steps.is_now(cell, Cell, "shared", None)
+        kept = steps.load(x, LazyTensor, "_cached")
+        steps.type(kept, tuple)
+        there, edge = steps.part(kept, 2), steps.part(kept, 3)
+        steps.type(there, Node)
+        self.cells.append(cell)
+        self.versions.append(steps.load(cell, Cell, "version"))
+        self.nodes.append(there)
+        present = value.edge()
+        if present is None:
+            steps.same(edge, steps.constant(None))
+            self.ways.append(None)
+        else:
+            made_by, number = present
+            if type(made_by) is not GradNode or made_by.run is not self.run.token:
+                return False
+            steps.type(edge, tuple)
+            steps.number(steps.part(edge, 1), number)
+            self._made_by(steps.part(edge, 0), made_by, number)
+        return steps.place(there, node, self.run, self.start.nodes)
+
+    def _made_by(self, there: Register, made_by: GradNode, number: int) -> None:
+        """Compare the grad node of a tensor."""
+        steps = self.steps
+        steps.type(there, GradNode)
+        steps.same(steps.load(there, GradNode, "run"), steps.token)
+        steps.number(steps.load(there, GradNode, "place"), made_by.place)
+        self.ways.append((there, number))
+
+    def _edge(self, x: Register, cell: Register, value: Any) -> bool:
+        """Compare where the gradient of a tensor goes."""
+        steps, made_by = self.steps, value._grad_fn
+        if made_by is not None:
+            if type(made_by) is not GradNode or made_by.run is not self.run.token:
+                return False
+            number = steps.load(x, LazyTensor, "_output_number")
+            steps.number(number, value._output_number)
+            self._made_by(steps.load(x, LazyTensor, "_grad_fn"), made_by, value._output_number)
+            return True
+        steps.is_now(x, LazyTensor, "_grad_fn", None)
+        steps.is_now(x, LazyTensor, "_requires_grad", value._requires_grad)
+        if not value._requires_grad:
+            self.ways.append(None)
+            return True
+        steps.is_now(cell, Cell, "fallback", None)
+        self.ways.append((x, 0))
+        number = (-2 - self.run.targets[id(value)]) // 2
+        if number < self.start.held:
+            steps.same(steps.item(self.held, number), x)
+            return True
+        if any(value is other for _, other in self.leaves):
+            return False
+        for register, _ in self.leaves:
+            steps.differ(register, x)
+        steps.do(Do.UNKNOWN, self.targets, x)
+        self.leaves.append((x, value))
+        return True
+
+    def made(self, call: Call, plain: type) -> Callable[..., Any] | None:
+        """Go on with what the call makes."""
+        steps = self.steps
+        steps.hold()
+        steps.enter_outside()
+        for register, leaf in self.leaves:
+            place = steps.constant(self.run.targets[id(leaf)])
+            steps.do(Do.ENTER, self.targets, register, place)
+            steps.append(self.held, register)
+        first = len(self.run.nodes)
+        nodes: list[Register] = []
+        for number, (point, operands, _, _) in enumerate(call.steps):
+            row = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
+            nodes.append(steps.node(point, row, first + number))
+        cells = [steps.cell(nodes[node]) for node, _, _ in call.results]
+        grads = self._grad_nodes(call, nodes, cells, plain)
+        results = [
+            steps.tensor(
+                plain, cell, call.steps[node][0], None if grad is None else grads[grad], output
+            )
+            for cell, (node, grad, output) in zip(cells, call.results)
+        ]
+        steps.store(steps.run, Run, "point", steps.constant(call.following))
+        steps.give(steps.tuple(results) if call.is_tuple else results[0])
+        return steps.function()
+
+    def _grad_nodes(
+        self, call: Call, nodes: list[Register], cells: list[Register], plain: type
+    ) -> list[Register]:
+        steps = self.steps
+        grads: list[Register] = []
+        for number, step in enumerate(call.steps):
+            if step[2] is None:
+                continue
+            own = [cell for cell, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
+            parts = nodes[number + 1 : number + 1 + step[0].several]
+            output = steps.tuple(parts) if parts else nodes[number]
+            slots = self._grad_slots(step, output, nodes, grads, own)
+            slots["cls"] = steps.constant(plain)
+            slots["place"] = steps.constant(self.start.grads + len(grads))
+            grads.append(steps.make(GradNode, slots))
+            steps.append(self.grads, steps.weak(grads[-1]))
+        return grads
+
+    def _grad_slots(
+        self,
+        step: tuple,
+        output: Register,
+        nodes: list[Register],
+        grads: list[Register],
+        own: list[Register],
+    ) -> dict[str, Register]:
+        """The slots of a step's grad node. own: the cells of the results that it is of."""
+        steps = self.steps
+        point, operands, ways, saved = step
+        plan = point.grad
+        inputs = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
+        for number, stand_in in enumerate(plan.inputs):
+            if stand_in is not None:
+                inputs[number] = steps.constant(stand_in)
+        versions = [steps.tuple([self.cells[i], self.versions[i]]) for i in saved]
+        if point.op.saves_output:
+            versions += [steps.tuple([cell, steps.constant(0)]) for cell in own]
+        return {
+            "op": steps.constant(point.op),
+            "attrs": steps.constant(point.attrs),
+            "inputs": steps.tuple(inputs),
+            "edges": steps.tuple([self._way(way, grads) for way in ways]),
+            "output": output if plan.output is None else steps.constant(plan.output),
+            "output_types": steps.constant(plan.output_types),
+            "versions": steps.list(versions),
+            "hooks": steps.constant(None),
+            "released": steps.constant(False),
+            "order": steps.next(orders),
+            "run": steps.token,
+        }
+
+    def _way(self, way: Any, grads: list[Register]) -> Register:
+        """An edge: see `Call`."""
+        steps = self.steps
+        if way is None:
+            return steps.constant(None)
+        if len(way) == 2:
+            return steps.tuple([grads[way[0]], steps.constant(way[1])])
+        given = self.ways[way[0]]
+        assert given is not None, "a way of an argument that has one"
+        return steps.tuple([given[0], steps.constant(given[1])])
+
+
+def nbytes_from_outside(run: Run, start: Start) -> int:
+    """Bytes of the values that have got a place since."""
+    found = [node.value for node in run.nodes[start.nodes :]]
+    return sum(bytes_of(value) for value in found if value is not None)

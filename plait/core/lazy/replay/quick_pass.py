@@ -1,0 +1,96 @@
+"""Backward passes by the object machine: what `backward.replay` does, in one call.
+
+The pass is expected to find the grad nodes and leaves of the last one in the same places: no hooks,
+nothing freed or written in between, no gradient that the leaves have yet. What is otherwise is
+found before anything is changed, and the pass goes the ordinary way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait.core.lazy.cell import Cell
+from plait.core.lazy.grad import GradNode
+from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.replay.tree import Point
+from plait.core.lazy.replay.unroll import Recipe
+from plait.core.lazy.tensor import LazyTensor
+from plait.core.runtime.objects import Register
+
+
+class Seen:
+    """A pass as it has just been made.
+
+    start: how many nodes there were before; visited: its grad nodes, and per one after the root the
+    number of another and of its edge that leads there; versions: how many values each watches;
+    leaves: likewise, with the place of the gradient; nodes: the run's. following: the point after.
+    """
+
+    def __init__(self, start: int, visited: list[Any], ways: list, leaves: list) -> None:
+        self.start = start
+        self.visited = visited
+        self.ways = ways
+        self.leaves = leaves
+        self.ops = [made.op for made in visited]
+        self.versions = [len(made.versions) for made in visited]
+        self.targets = [visited[parent].edges[edge][0] for parent, edge, _ in leaves]
+
+
+def quick_pass(
+    run: Run, seen: Seen, recipes: list[Recipe], following: Point
+) -> Callable[..., Any] | None:
+    """(run, era, root) -> True where the pass was made. None where there is no such function."""
+    steps = Steps(1)
+    steps.length(steps.nodes, seen.start)
+    grads = _visited(steps, seen)
+    leaves = [_target(steps, grads[parent], edge) for parent, edge, _ in seen.leaves]
+    for register, leaf in zip(leaves, seen.targets):
+        steps.type(register, type(leaf))
+        steps.is_now(register, LazyTensor, "_leaf_hooks", None)
+        steps.is_now(register, LazyTensor, "_grad", None)
+    read = {place for recipe in recipes for place in recipe.operands if place < seen.start}
+    read.update(place for _, _, place in seen.leaves if place < seen.start)
+    nodes: dict[int, Register] = {}
+    for place in sorted(read):
+        nodes[place] = steps.item(steps.nodes, place)
+        steps.isnt(nodes[place], None)
+    steps.hold()
+    for number, recipe in enumerate(recipes):
+        row = [nodes[i] for i in recipe.operands]
+        nodes[seen.start + number] = steps.node(recipe, row, seen.start + number)
+    for register, leaf, (_, _, place) in zip(leaves, seen.targets, seen.leaves):
+        made = run.nodes[place]
+        grad = steps.tensor(leaf.plain, steps.cell(nodes[place]), made)
+        steps.store(register, LazyTensor, "_grad", grad)
+    for grad, op in zip(grads, seen.ops):
+        steps.release(grad, op)
+    steps.store(steps.run, Run, "point", steps.constant(following))
+    steps.give(steps.constant(True))
+    return steps.function()
+
+
+def _visited(steps: Steps, seen: Seen) -> list[Register]:
+    """Find the grad nodes, and compare what `backward.replay` looks at."""
+    grads = [steps.given[0]]
+    for parent, edge in seen.ways:
+        grads.append(_target(steps, grads[parent], edge))
+    for register, count in zip(grads, seen.versions):
+        steps.type(register, GradNode)
+        steps.is_now(register, GradNode, "hooks", None)
+        steps.is_now(register, GradNode, "released", False)
+        versions = steps.load(register, GradNode, "versions")
+        steps.length(versions, count)
+        for number in range(count):
+            kept = steps.item(versions, number)
+            cell = steps.part(kept, 0)
+            steps.type(cell, Cell)
+            steps.equal_to(steps.load(cell, Cell, "version"), steps.part(kept, 1))
+    return grads
+
+
+def _target(steps: Steps, grad: Register, edge: int) -> Register:
+    """What an edge of a grad node leads to."""
+    edges = steps.load(grad, GradNode, "edges")
+    return steps.part(steps.part(edges, edge), 0)
