@@ -65,6 +65,7 @@ from plait._types import (
     memory_format,
     preserve_format,
     sparse_coo,
+    sparse_csr,
     strided,
 )
 from plait._unbuilt import NotBuilt as _NotBuilt
@@ -173,6 +174,7 @@ _LATE = {
     "compile": "compiler",
     "_sample_dirichlet": "distributions",
     "sparse_coo_tensor": "sparse",
+    "sparse_csr_tensor": "sparse",
     "spmm": "sparse",
     "vmap": "func",
     "cond": "_higher_order_ops",

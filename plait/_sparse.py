@@ -37,6 +37,7 @@ class SparseTensor(Tensor):
 
     is_sparse = True
     is_dense = False
+    _has_places = True
     _sparse_dim = 1
 
     @classmethod
@@ -326,7 +327,7 @@ class SparseTensor(Tensor):
         parts = []
         for name, part in (("indices", self._indices()), ("values", self._rows.detach())):
             start = "tensor(" if name == "indices" else "       "
-            parts.append(f"{start}{name}={_part_text(part, len(start) + len(name) + 1)}")
+            parts.append(f"{start}{name}={part_text(part, len(start) + len(name) + 1)}")
         size = f"       size={tuple(self._shape)}, nnz={self._nnz()}"
         if self._dtype not in (get_default_dtype(), dtypes.int64):
             size += f", dtype={self._dtype}"
@@ -336,7 +337,7 @@ class SparseTensor(Tensor):
         return ",\n".join([*parts, size]) + ")"
 
 
-def _part_text(part: Tensor, indent: int) -> str:
+def part_text(part: Tensor, indent: int) -> str:
     """A part of a sparse tensor, without its dtype, its further lines indented."""
     if not part.numel():
         return f"tensor([], size={tuple(part.shape)})"

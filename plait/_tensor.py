@@ -166,6 +166,9 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
 
     is_cuda = False
     is_sparse = False
+    is_sparse_csr = False
+    #: Whether this is a sparse tensor, in whatever form.
+    _has_places = False
     is_quantized = False
     is_mps = False
     is_meta = False

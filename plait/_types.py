@@ -243,6 +243,7 @@ def _layout_by_name(name: str) -> layout:
 
 strided = layout("strided")
 sparse_coo = layout("sparse_coo")
+sparse_csr = layout("sparse_csr")
 
 
 class SymInt:

@@ -153,7 +153,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     Raises RuntimeError for shapes that do not fit and for different dtypes.
     """
     tensor_argument("matmul", "other", other)
-    if input.is_sparse or other.is_sparse:
+    if input._has_places or other._has_places:
         return _sparse_product("matmul", input, other)
     input, other = lower(input, other)
     _require_product(input, other)
@@ -165,7 +165,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
     """The product of two matrices: (n, m) by (m, p)."""
     tensor_argument("mm", "mat2", mat2)
-    if not (input.is_sparse or mat2.is_sparse):
+    if not (input._has_places or mat2._has_places):
         input, mat2 = lower(input, mat2)
     if input.ndim != 2 or mat2.ndim != 2:
         which = "self" if input.ndim != 2 else "mat2"
@@ -218,7 +218,7 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
             f"addmv input tensors must have the same dtype, but got {b}, {a}, and {b} in mv",
         )
     _require_product(input, vec, "mv")
-    if input.is_sparse or vec.is_sparse:
+    if input._has_places or vec._has_places:
         return _sparse_product("mv", input, vec)
     _require_number("addmm_impl_cpu_", input)
     return contraction.matmul(input, vec)

@@ -19,11 +19,20 @@ def to_sparse(
     dense_dim: int | None = None,
 ) -> Any:
     """The tensor in coordinate form, with its first `sparse_dim` axes sparse (all by default)."""
-    from plait import sparse, sparse_coo
+    from plait import sparse, sparse_coo, sparse_csr
 
+    if layout is sparse_csr and blocksize is None:
+        return to_sparse_csr(self, dense_dim)
     if blocksize is not None or dense_dim is not None or layout not in (None, sparse_coo):
         raise not_built("to_sparse with another layout than torch.sparse_coo")
     return sparse.to_sparse(self, sparse_dim)
+
+
+def to_sparse_csr(self: Any, dense_dim: int | None = None) -> Any:
+    """The matrix by rows (see `torch.sparse_csr_tensor`)."""
+    from plait._sparse_csr import to_sparse_csr as converted
+
+    return converted(self, dense_dim)
 
 
 def to_dense(self: Tensor, dtype: Any = None, *, masked_grad: bool | None = None) -> Any:
@@ -57,6 +66,7 @@ def _refused(name: str) -> Any:
 _OF_SPARSE = ("coalesce", "indices", "is_coalesced", "values")
 attach(
     to_sparse=to_sparse,
+    to_sparse_csr=to_sparse_csr,
     to_dense=to_dense,
     sparse_dim=sparse_dim,
     dense_dim=dense_dim,

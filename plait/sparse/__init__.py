@@ -13,6 +13,7 @@ import numpy as np
 
 from plait._functions.creation import as_tensor, tensor, zeros
 from plait._sparse import SparseTensor, flat_places
+from plait._sparse_csr import sparse_csr_tensor as sparse_csr_tensor
 from plait._tensor import Tensor, scalar_type
 from plait._types import require_cpu
 from plait._unbuilt import not_built, unbuilt
@@ -131,9 +132,9 @@ def to_sparse(dense: Any, sparse_dim: int | None = None) -> SparseTensor:
 
 def product(name: str, input: Any, other: Any) -> Any:
     """The product of a sparse and a dense matrix (or vector on the right)."""
-    if input.is_sparse and other.is_sparse:
+    if input._has_places and other._has_places:
         raise not_built(f"{name} of two sparse tensors")
-    if other.is_sparse:
+    if other._has_places:
         if input.ndim != 2:
             raise not_built(f"{name} of a tensor with {input.ndim} axes and a sparse matrix")
         return product(name, other.t(), input.t()).t()
@@ -186,7 +187,7 @@ def sum(input: SparseTensor, dim: Any = None, dtype: Any = None) -> Tensor:
 
 
 def _sparse(*tensors: Tensor) -> bool:
-    return any(part.is_sparse for part in tensors)
+    return any(part._has_places for part in tensors)
 
 
 __getattr__ = unbuilt(
