@@ -11,6 +11,7 @@ whose interface Plait follows still has it.
 from __future__ import annotations
 
 import os
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,17 +139,10 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _wrapped(words: list[str], width: int = 100) -> list[str]:
-    """Words with commas, in lines of a width."""
-    lines, line = [], ""
-    for number, word in enumerate(words):
-        word += "." if number == len(words) - 1 else ","
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return [*lines, line] if line else ["None."]
+def _wrapped(words: list[str]) -> list[str]:
+    """Words with commas, in lines."""
+    text = ", ".join(words) + "." if words else "None."
+    return textwrap.wrap(text, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ TensorFlow 2.21 with its Keras still has it.
 from __future__ import annotations
 
 import os
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,17 +88,11 @@ def page() -> str:
     return "\n".join([*lines, "", *_wrapped(gone)]) + "\n"
 
 
-def _wrapped(words: list[str], width: int = 100) -> list[str]:
-    """Words with commas, in lines of a width."""
-    lines, line = [], ""
-    for number, word in enumerate(words):
-        word += "." if number == len(words) - 1 else ","
-        if line and len(line) + 1 + len(word) > width:
-            lines.append(line)
-            line = word
-        else:
-            line = f"{line} {word}".strip()
-    return [*lines, line] if line else ["None."]
+def _wrapped(words: list[str]) -> list[str]:
+    """Words with commas, in lines; what a word says in brackets stays with it."""
+    text = ", ".join([word.replace(" ", "\N{NO-BREAK SPACE}") for word in words])
+    lines = textwrap.wrap(f"{text}." if words else "None.", 100, break_long_words=False)
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
 def main() -> None:

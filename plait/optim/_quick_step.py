@@ -14,7 +14,7 @@ from plait._tensor import Tensor
 from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.replay.assembly import Steps
-from plait.core.lazy.replay.guess import Start
+from plait.core.lazy.replay.expected import Start
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.runtime.objects import Assembly, Register

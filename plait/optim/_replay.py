@@ -18,7 +18,7 @@ from plait.core.ir.node import Node, here
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
-from plait.core.lazy.replay.guess import Start
+from plait.core.lazy.replay.expected import Start
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
@@ -294,7 +294,7 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
     run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
-    start = Start(run)
+    start = Start(run, run.point)
     key: list[Any] = [step]
     if not run.lost:
         for number in range(len(values)):

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import plait as torch
 from tests.replay.machine import ACTIONS, Machine, action_between_known_steps, program
 from tests.replay.twice import assert_same
 
@@ -73,3 +74,15 @@ def test_old_parameters_outlive_the_first_donation(monkeypatch: pytest.MonkeyPat
         return machine.reports
 
     assert assert_same(body, rtol=1e-4)
+
+
+def test_zeros_of_two_signs_are_two_calls() -> None:
+    def body() -> list[Any]:
+        x = torch.tensor([-1.0, 2.0])
+        signs = []
+        for turn in range(3 * _REPEATS):
+            slope = -0.0 if turn % 3 == 2 else 0.0
+            signs.append(torch.signbit(torch.nn.functional.leaky_relu(x, slope) * 1).tolist())
+        return signs
+
+    assert assert_same(body)

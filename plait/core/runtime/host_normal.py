@@ -18,13 +18,13 @@ import math
 
 import numpy as np
 
-from plait.core.codegen import host_draws as draws
-from plait.core.codegen.host_draws import BLOCK
+from plait.core.codegen import box_muller as draws
+from plait.core.codegen.box_muller import BLOCK
 from plait.core.runtime import host_kernels
 from plait.core.runtime.fused import fma32, fma64
 from plait.core.runtime.generator import Generator
 
-_HALF_BLOCK = 8
+_HALF_BLOCK = BLOCK // 2
 _CHUNK = 1024 * BLOCK  # values at a time, so that temporaries stay in the second-level cache
 
 _LN2_LOW, _LN2_HIGH = np.float32(draws.LN2_LOW), np.float32(draws.LN2_HIGH)

@@ -16,15 +16,20 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import hashlib
 import itertools
 import struct
 import sys
+import sysconfig
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from plait.core.codegen.objects import FUNCTIONS, MOST_REGISTERS, Api, Do, Layout, text_of
 from plait.core.ir.node import Node
+from plait.core.llvm.target import target
+from plait.core.runtime import arrays, kernels
 from plait.core.runtime.config import flag
+from plait.core.runtime.loaded import loaded
 
 _METH_FASTCALL = 0x80
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
@@ -57,11 +62,6 @@ class Machine:
     """The loaded functions. table: the addresses of CPython's functions, as bytes."""
 
     def __init__(self, layout: tuple[int, ...]) -> None:
-        import hashlib  # not at the top, like the rest: a program that records little needs none
-
-        from plait.core.llvm.target import target
-        from plait.core.runtime import kernels
-
         on = target("generic")
         text = text_of(layout)
         name = "objects_" + hashlib.sha256(text.encode()).hexdigest()[:20]
@@ -102,19 +102,6 @@ def machine() -> Machine | None:
     return loaded.machine
 
 
-class _Loaded:
-    """machine: the machine, once something has asked for it: to load it costs what to load LLVM
-    does, which a short program does without."""
-
-    __slots__ = ("machine",)
-
-    def __init__(self) -> None:
-        self.machine: Machine | None = None
-
-
-loaded = _Loaded()
-
-
 def _works(made: Machine) -> bool:
     """Whether reference counts read by the machine are those that Python tells."""
     node = Node.__new__(Node)
@@ -126,10 +113,6 @@ def _works(made: Machine) -> bool:
 
 def _layout() -> tuple[int, ...] | None:
     """The numbers of `Layout`; None where a probe does not find them."""
-    import sysconfig
-
-    from plait.core.runtime import arrays
-
     found = arrays.offsets()
     plain = sys.implementation.name == "cpython" and sys.byteorder == "little" and _POINTER == 8
     if found is None or not plain or sysconfig.get_config_var("Py_GIL_DISABLED"):

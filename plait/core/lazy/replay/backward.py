@@ -14,7 +14,7 @@ from typing import Any
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode, Walk
-from plait.core.lazy.replay.quick_pass import Seen, quick_pass
+from plait.core.lazy.replay.expected import Seen
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
@@ -107,6 +107,8 @@ def replay(root: GradNode, number: int) -> bool:
                 are_kept = False
                 leaf.accumulate_grad(grad, False)
     if seen is not None and are_kept:
+        from plait.core.lazy.replay.quick_pass import quick_pass  # only once one repeats
+
         known.quick = quick_pass(run, seen, list(known.recipes), known.following)
     for made in visited:
         made.release()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from math import copysign
 from typing import Any, TypeVar
 
 from plait.core.ir.dtypes import DType
@@ -18,7 +19,7 @@ from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
 from plait.core.lazy.replay.block import Block
-from plait.core.lazy.replay.guess import Guess, Start, expect, nbytes_from_outside
+from plait.core.lazy.replay.expected import Guess, Start
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
@@ -28,8 +29,8 @@ from plait.core.lazy.tensor import LazyTensor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: Kinds of arguments whose equal values mean the same call; besides floats, of which 0.0 is not
-#: -0.0, and tuples of ints.
+#: Kinds of arguments whose equal values mean the same call; besides floats but for -0.0, which
+#: equals another one, and tuples of ints.
 _STATIC = {int, bool, str, type(None), DType}
 
 _INTS = {int}
@@ -63,7 +64,8 @@ def one_step(function: F) -> F:
             run = threads.begin()
         if run.lost or run.trace is not None or run.inside:
             return function(*args, **kwargs)
-        guess = run.point.guesses.get(function)
+        point = run.point
+        guess = point.guesses.get(function)
         if (
             guess is not None
             and guess.grad_enabled is modes.grad_enabled
@@ -79,11 +81,9 @@ def one_step(function: F) -> F:
                 for place in guess.checks:
                     check(run.nodes[place])
                 return result
-        start = Start(run)
-        if type(run) is Run and _read_views(args):
-            if threads.run is not run:
-                return call(*args, **kwargs)
-            start.after_views(run)
+        if type(run) is Run and _read_views((*args, *kwargs.values())) and threads.run is not run:
+            return call(*args, **kwargs)
+        start = Start(run, point)
         values: list[Any] = [function, modes.grad_enabled, *args]
         if kwargs:
             for name in kwargs:
@@ -141,6 +141,8 @@ def _guess(
     known: Call,
 ) -> None:
     """Expect that the next call from the same point on is as this one."""
+    from plait.core.lazy.replay.guess import expect, nbytes_from_outside  # only once one repeats
+
     values = [*args, *kwargs.values()]
     call = expect(run, start, values, tensors, nodes, known)
     if call is None:
@@ -203,7 +205,11 @@ def _key(run: Run, values: list[Any]) -> tuple[tuple | None, list, list, list]:
             key += (kind, value)
             continue
         if not isinstance(value, LazyTensor):
-            if (kind is float and value) or (kind is tuple and set(map(type, value)) <= _INTS):
+            if kind is float:
+                is_plain = value != 0 or copysign(1.0, value) > 0
+            else:
+                is_plain = kind is tuple and set(map(type, value)) <= _INTS
+            if is_plain:
                 key += (kind, value)
                 continue
             if key:

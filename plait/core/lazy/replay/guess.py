@@ -17,6 +17,7 @@ from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.expected import Start
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
@@ -24,54 +25,6 @@ from plait.core.runtime.objects import Register
 
 #: Classes whose instances are compared as such.
 _COMPARED = (int, bool, str, float)
-
-
-class Start:
-    """A run as it was before a call: its point; how many nodes, grad nodes and leaves it had."""
-
-    __slots__ = ("grads", "held", "nodes", "point")
-
-    def __init__(self, run: Run) -> None:
-        self.point = run.point
-        self.nodes = len(run.nodes)
-        self.grads = len(run.grads)
-        self.held = len(run.held)
-
-    def after_views(self, run: Run) -> None:
-        """Count anew, after the steps of the views among the arguments."""
-        self.nodes = len(run.nodes)
-        self.grads = len(run.grads)
-        self.held = len(run.held)
-
-
-class Guess:
-    """What a call is expected to be.
-
-    call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
-    arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
-    checks: places of the nodes that have to be checked. has_views: whether there are
-    arguments that are views, which are to be read before.
-    """
-
-    __slots__ = ("call", "checks", "grad_enabled", "has_views", "names", "nbytes", "setting")
-
-    def __init__(
-        self,
-        call: Callable[..., Any],
-        names: tuple[str, ...],
-        grad_enabled: bool,
-        setting: Any,
-        nbytes: int,
-        checks: list[int],
-        has_views: bool,
-    ) -> None:
-        self.call = call
-        self.names = names
-        self.grad_enabled = grad_enabled
-        self.setting = setting
-        self.nbytes = nbytes
-        self.checks = checks
-        self.has_views = has_views
 
 
 def expect(
@@ -85,8 +38,8 @@ def expect(
         if isinstance(value, LazyTensor):
             if not writer.tensor(register, value, next(found)[1]):
                 return None
-        elif value is None or type(value) in (DType, tuple):
-            # Of tuples this very one: (1,) equals (True,).
+        elif value is None or type(value) in (DType, tuple) or (type(value) is float and not value):
+            # Of tuples this very one: (1,) equals (True,); and of zeros: 0.0 equals -0.0.
             writer.steps.same(register, writer.steps.constant(value))
         elif type(value) in _COMPARED:
             writer.steps.equal(register, type(value), value)

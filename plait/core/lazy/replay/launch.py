@@ -7,8 +7,8 @@ at this point: then its graph is run at once.
 
 from __future__ import annotations
 
+import struct
 import sys
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +21,7 @@ from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
 from plait.core.runtime.crowd import crowd, let_others_in
-from plait.core.runtime.objects import loaded
+from plait.core.runtime.loaded import loaded
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -127,7 +127,8 @@ def _references(nodes: list[Any]) -> Any:
     if loaded.machine is not None:
         return loaded.machine.counts(nodes)
     waiting = [node for node in nodes if node is not None and node.value is None]
-    return array("i", [count - UNHELD for count in map(sys.getrefcount, waiting)]).tobytes()
+    counts = [count - UNHELD for count in map(sys.getrefcount, waiting)]
+    return struct.pack(f"<{len(counts)}i", *counts)
 
 
 def _give_values(nodes: list[Node], results: list[Any]) -> None:

@@ -13,29 +13,12 @@ from typing import Any
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.expected import Seen
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.runtime.objects import Register
-
-
-class Seen:
-    """A pass as it has just been made.
-
-    start: how many nodes there were before; visited: its grad nodes, and per one after the root the
-    number of another and of its edge that leads there; versions: how many values each watches;
-    leaves: likewise, with the place of the gradient; nodes: the run's. following: the point after.
-    """
-
-    def __init__(self, start: int, visited: list[Any], ways: list, leaves: list) -> None:
-        self.start = start
-        self.visited = visited
-        self.ways = ways
-        self.leaves = leaves
-        self.ops = [made.op for made in visited]
-        self.versions = [len(made.versions) for made in visited]
-        self.targets = [visited[parent].edges[edge][0] for parent, edge, _ in leaves]
 
 
 def quick_pass(

@@ -20,7 +20,6 @@ from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.tree import Point
-from plait.core.runtime.objects import Assembly
 
 #: The file that errors find the source in: one of the package's own.
 _FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "<a repeated step>")
@@ -122,7 +121,8 @@ class Recipes:
                 return
             self._functions = self._unrolled()
         for function in self._functions:
-            function(values, token, place)
+            if function(values, token, place) is NotImplemented:
+                raise AssertionError("a recipe names a value that is not there")
 
     def _loop(self, values: list[Any], token: Owner, place: int) -> None:
         for op, operands, attrs, shape, dtype in self._recipes:
@@ -162,7 +162,9 @@ class Recipes:
 
 def _assembled(base: int, first: int, recipes: list[Recipe]) -> Callable[..., Any] | None:
     """The function for the object machine; None where there is none."""
-    from plait.core.lazy.replay.assembly import new_node  # not at the top: it imports tensors
+    # Not at the top, like all that writes instructions: only what repeats needs them.
+    from plait.core.lazy.replay.assembly import new_node
+    from plait.core.runtime.objects import Assembly
 
     steps = Assembly(3)
     values, token, place = steps.arguments

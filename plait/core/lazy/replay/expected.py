@@ -1,0 +1,76 @@
+"""What is expected of calls and backward passes at a point of the tree, because it was so before.
+
+Light, as all programs import it; `guess` and `quick_pass` make functions of it once a step repeats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from plait.core.lazy.replay.run import Run
+from plait.core.lazy.replay.tree import Point
+
+
+class Start:
+    """A run as it was before a call, whose views are read first.
+
+    point: where it was before the views among the arguments were read. nodes, grads, held: how many
+    nodes, grad nodes and leaves it had after.
+    """
+
+    __slots__ = ("grads", "held", "nodes", "point")
+
+    def __init__(self, run: Run, point: Point) -> None:
+        self.point = point
+        self.nodes = len(run.nodes)
+        self.grads = len(run.grads)
+        self.held = len(run.held)
+
+
+class Guess:
+    """What a call is expected to be.
+
+    call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
+    arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
+    checks: places of the nodes that have to be checked. has_views: whether there are
+    arguments that are views, which are to be read before.
+    """
+
+    __slots__ = ("call", "checks", "grad_enabled", "has_views", "names", "nbytes", "setting")
+
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        names: tuple[str, ...],
+        grad_enabled: bool,
+        setting: Any,
+        nbytes: int,
+        checks: list[int],
+        has_views: bool,
+    ) -> None:
+        self.call = call
+        self.names = names
+        self.grad_enabled = grad_enabled
+        self.setting = setting
+        self.nbytes = nbytes
+        self.checks = checks
+        self.has_views = has_views
+
+
+class Seen:
+    """A pass as it has just been made.
+
+    start: how many nodes there were before; visited: its grad nodes, and per one after the root the
+    number of another and of its edge that leads there; versions: how many values each watches;
+    leaves: likewise, with the place of the gradient; nodes: the run's. following: the point after.
+    """
+
+    def __init__(self, start: int, visited: list[Any], ways: list, leaves: list) -> None:
+        self.start = start
+        self.visited = visited
+        self.ways = ways
+        self.leaves = leaves
+        self.ops = [made.op for made in visited]
+        self.versions = [len(made.versions) for made in visited]
+        self.targets = [visited[parent].edges[edge][0] for parent, edge, _ in leaves]
