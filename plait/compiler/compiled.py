@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
@@ -104,7 +105,7 @@ class Compiled:
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        return functools.partial(self, instance)
+        return partial(self, instance)
 
     def reset(self) -> None:
         """Forget all programs."""
@@ -124,8 +125,11 @@ class Compiled:
             self._give_up(kind, guards.reason)
             return self._function(*args, **kwargs)
         if any(isinstance(x, Tensor) and x.storage_cell in guards.reached for x in leaves):
-            # Of this call alone: what it reads could not be told from the argument.
-            self._refuse("an argument is a tensor, or part of one, that the code reads by name too")
+            # What it reads could not be told from the argument. Other calls of the kind may be
+            # captured all the same, but to find this out each time costs more than a plain call.
+            kind.attempts += 1
+            refuse = self._refuse if kind.attempts < _ATTEMPTS else partial(self._give_up, kind)
+            refuse("an argument is a tensor, or part of one, that the code reads by name too")
             return self._function(*args, **kwargs)
         if kind.steps:
             log("recompiles", self._function, "a value that the program depends on has changed")

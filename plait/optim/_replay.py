@@ -324,7 +324,7 @@ def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int
         start.point.guesses = {}
     entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
     outside = [node for node in entered if any(node is x for x in values[: len(step.sources)])]
-    nbytes = sum(bytes_of(node.value) for node in outside)
+    nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
     start.point.guesses[step] = QuickStep(make, storing(step), nbytes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 from tests.amp.cases import cases  # noqa: E402  # only where PyTorch is there
 

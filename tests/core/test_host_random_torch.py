@@ -6,7 +6,7 @@ import pytest
 from plait.core.runtime import host_random as hr
 from plait.core.runtime.generator import Generator
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 ml_dtypes = pytest.importorskip("ml_dtypes")
 
 BF16 = np.dtype(ml_dtypes.bfloat16)

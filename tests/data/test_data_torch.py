@@ -5,7 +5,7 @@ import pytest
 import plait
 from plait.utils import data
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 
 def both(make):

@@ -7,7 +7,7 @@ import pytest
 from tests.errors import nn_cases, tensor_cases
 from tests.errors.case import Case, raised_by
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 CASES = [
     pytest.param(case, id=f"{group}-{case.name}")

@@ -7,7 +7,7 @@ import pytest
 
 import plait
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 _rng = np.random.default_rng(5)
 _A = _rng.standard_normal((2, 4, 4))

@@ -8,7 +8,7 @@ import pytest
 
 import plait
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 CALLS = [
     lambda t, v, m: t.add(v, 2, v),

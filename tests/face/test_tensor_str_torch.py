@@ -7,7 +7,7 @@ import pytest
 
 from plait import _tensor_str
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 SHAPES = [(), (1,), (7,), (30,), (3, 4), (2, 3, 4), (2, 1, 2, 3), (1001,), (40, 40), (2, 9, 70)]
 EMPTY = [(0,), (0, 3), (2, 0, 4)]

@@ -10,7 +10,7 @@ import pytest
 
 from plait.io.dtypes import DTYPE_NAMES, UNTYPED_DTYPES
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 CLASSIC = [name for name in DTYPE_NAMES if name not in UNTYPED_DTYPES]
 

@@ -14,7 +14,7 @@ from plait._tensor import Tensor
 from plait.core.lazy.cell import leaf_of
 from tests.nn.functional_cases import CASES
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 
 def _ours(array: np.ndarray) -> Any:

@@ -8,7 +8,7 @@ import pytest
 import plait
 from plait.nn import init
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 # Uniform draws are exact; normal ones and QR may differ in the last places (see the parity tests).
 TOLERANCE = 2e-6

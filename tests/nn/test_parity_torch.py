@@ -13,7 +13,7 @@ from plait import nn
 from tests.nn.module_cases import LAYERS, LOSSES, Case
 from tests.nn.module_runs import run
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 # Default initialisations draw uniformly (exact); normal draws differ by a few units in the last
 # place where vector libraries round cosines and logarithms differently.

@@ -9,7 +9,7 @@ import pytest
 
 import plait
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 

@@ -14,7 +14,7 @@ from plait.core.ir.node import Spec
 from plait.core.ops.conv import conv_transpose
 from plait.core.reference.executor import run
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 GRID = [
     (stride, padding, output_padding, dilation, groups)

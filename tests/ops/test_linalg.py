@@ -159,7 +159,7 @@ def test_errors_name_op_and_shapes():
 
 
 def test_gradients_equal_torch_on_symmetric_input():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
     product = X @ X.T + np.diag([1.0, 2.0, 3.0])
     seed = RNG.standard_normal((3, 3))
     graph = trace(lambda x: linalg.CHOLESKY(x, upper=False), [MATRIX])

@@ -23,7 +23,7 @@ from tests.ops.one_op import (
 from tests.ops.samples import all_torch
 from tests.ops.tolerance import assert_close
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 TORCH = all_torch()
 CASES = [(name, d) for name in sorted(TORCH) for d in dtypes_under_test(op_by_name(name))]

@@ -14,7 +14,7 @@ from plait.core.ir.op import leaf
 from plait.core.ops.resize import adaptive_avg_pool, adaptive_max_pool, resize
 from plait.core.reference.executor import run
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 functional = torch.nn.functional
 
 SPATIAL = {1: (7,), 2: (7, 10), 3: (4, 5, 6)}

@@ -13,7 +13,7 @@ import plait.optim.lr_scheduler as ours
 from plait.optim.optimizer import Optimizer
 from tests.optim.schedules import ADAM, CASES, SGD, run
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 theirs = torch.optim.lr_scheduler
 
 

@@ -6,7 +6,7 @@ import pytest
 import plait
 from tests.optim.rules import CASES, trained
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 # Double: rounding of 50 steps. Single: the same, relative to values up to about 30.
 TOLERANCE = {"float64": 1e-12, "float32": 3e-6}

@@ -8,7 +8,7 @@ import pytest
 import plait
 from tests.optim.sparse_rules import RULES, table_of, trained
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="compares with the real PyTorch")
 
 # A few roundings a step, of values of order one (maximizing by descent on squares grows them).
 TOLERANCE = {"float64": 1e-13, "float32": 2e-6}

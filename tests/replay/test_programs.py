@@ -86,3 +86,34 @@ def test_zeros_of_two_signs_are_two_calls() -> None:
         return signs
 
     assert assert_same(body)
+
+
+def test_gradients_that_are_set_to_waiting_constants() -> None:
+    def body() -> list[Any]:
+        first, second = (torch.ones(3, requires_grad=True) for _ in range(2))
+        optimizer = torch.optim.Adam([first, second], lr=0.1)
+        for _ in range(3 * _REPEATS):
+            first.grad = torch.ones_like(first)
+            second.grad = torch.full((3,), 2.0)
+            optimizer.step()
+        return [first.tolist(), second.tolist()]
+
+    assert assert_same(body)
+
+
+def test_calls_of_views_are_told_by_what_they_are_views_of() -> None:
+    def body() -> list[Any]:
+        found = []
+        for _ in range(_REPEATS):
+            for dtype in (torch.float64, torch.int64, torch.float32):
+                x = torch.tensor([[1, 2], [3, 7]], dtype=dtype)
+                for made in (
+                    x.trace(),
+                    torch.relu(x.t()),
+                    torch.sum(x[0]),
+                    torch.abs(x.reshape(4)),
+                ):
+                    found += [str(made.dtype), made.tolist()]
+        return found
+
+    assert assert_same(body)

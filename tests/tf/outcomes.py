@@ -93,9 +93,17 @@ def assert_same(a: Any, b: Any) -> None:
 
 def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """(module, program) by name."""
-    from tests.tf import autograph_programs, cases, old_programs, programs, sparse_programs
+    from tests.tf import (
+        autograph_programs,
+        cases,
+        gradient_cases,
+        old_programs,
+        programs,
+        sparse_programs,
+    )
 
-    found = {f"case {name}": ("tensorflow", f) for name, f in cases.CASES.items()}
+    both = cases.CASES | gradient_cases.CASES
+    found = {f"case {name}": ("tensorflow", f) for name, f in both.items()}
     found |= {f"program {name}": ("tensorflow", f) for name, f in programs.PROGRAMS.items()}
     found |= {f"autograph {n}": ("tensorflow", f) for n, f in autograph_programs.PROGRAMS.items()}
     found |= {f"sparse {n}": ("tensorflow", f) for n, f in sparse_programs.PROGRAMS.items()}

@@ -15,14 +15,16 @@ from plait.core.lazy.replay.tree import Point
 class Start:
     """A run as it was before a call, whose views are read first.
 
-    point: where it was before the views among the arguments were read. nodes, grads, held: how many
-    nodes, grad nodes and leaves it had after.
+    point: where it was before the views among the arguments were read; reached: where it was after,
+    which depends on what they are views of. nodes, grads, held: how many nodes, grad nodes and
+    leaves it had then.
     """
 
-    __slots__ = ("grads", "held", "nodes", "point")
+    __slots__ = ("grads", "held", "nodes", "point", "reached")
 
     def __init__(self, run: Run, point: Point) -> None:
         self.point = point
+        self.reached = run.point
         self.nodes = len(run.nodes)
         self.grads = len(run.grads)
         self.held = len(run.held)

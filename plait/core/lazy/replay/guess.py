@@ -61,6 +61,7 @@ class _Writer:
         self.grads = steps.load(steps.run, Run, "grads")
         self.held = steps.load(steps.run, Run, "held")
         self.targets = steps.load(steps.run, Run, "targets")
+        steps.is_now(steps.run, Run, "point", start.reached)
         steps.length(steps.nodes, start.nodes)
         steps.length(self.grads, start.grads)
         steps.length(self.held, start.held)
