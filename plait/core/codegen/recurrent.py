@@ -102,14 +102,7 @@ class Step:
         """Ask for the vectors of all gates in a row of (rows, gates * H)."""
         for gate in range(gates):
             where = self._address(self.args[name], row, gate, gates)
-            self.f.call(
-                "void",
-                "llvm.prefetch.p0",
-                ("ptr", where),
-                ("i32 immarg", "0"),
-                ("i32 immarg", "2"),
-                ("i32 immarg", "1"),
-            )
+            self.f.prefetch(where, 2)
 
     def now(self) -> str:
         """The row of this step's values."""

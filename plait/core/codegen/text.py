@@ -166,6 +166,14 @@ class Function:
             f"call void @{name}({kind} {value}, ptr align {align} {pointer}, <{lanes} x i1> {mask})"
         )
 
+    def prefetch(self, where: str, locality: int = 3) -> None:
+        """Ask for the line at an address, which need not be mapped.
+
+        locality: 3 for the first cache, 2 for the second.
+        """
+        numbers = ("i32 immarg", "0"), ("i32 immarg", str(locality)), ("i32 immarg", "1")
+        self.call("void", "llvm.prefetch.p0", ("ptr", where), *numbers)
+
     def tail_mask(self, lanes: int, count: str) -> str:
         """The mask of the first `count` lanes; `count` (i64) may be negative or more than all."""
         bounded = self.least(count, str(lanes))
