@@ -214,7 +214,8 @@ class Program:
         try:
             return self._run_in(frame, arena, arrays)
         finally:
-            give_arena(arena)
+            if not give_arena(arena):
+                frame.arena = None  # else the next run would take a second one
             self._frames.append(frame)
 
     def _run_alone(
