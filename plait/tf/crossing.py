@@ -2,8 +2,8 @@
 
 The other way is `torch.as_tensor`, which takes tensors and variables of both faces and of Keras,
 and PyTorch-style optimizers, which take variables as they take parameters. TensorFlow's functions
-take PyTorch-style tensors as they are. Both faces record into one graph: gradients and compiled steps go
-through either.
+take PyTorch-style tensors as they are. Both faces record into one graph: gradients and compiled
+steps go through either.
 """
 
 from __future__ import annotations

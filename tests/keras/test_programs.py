@@ -18,7 +18,16 @@ if importlib.util.find_spec("keras") is None:
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAMS = (
-    *("classifiers", "generative", "training", "crossing", "two_worlds", "sparse", "idioms"),
+    *(
+        "classifiers",
+        "generative",
+        "training",
+        "crossing",
+        "two_worlds",
+        "sparse",
+        "idioms",
+        "exporting",
+    ),
 )
 
 
