@@ -118,7 +118,7 @@ def enlarge():
     small = F.interpolate(target, scale_factor=1 / 3, mode="bicubic", antialias=True)
     model, criterion = SuperResolution(3), nn.MSELoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    for step in range(12):
+    for _ in range(12):
         optimizer.zero_grad()
         loss = criterion(model(small), target)
         loss.backward()

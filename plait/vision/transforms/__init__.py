@@ -63,5 +63,5 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     # Imported when they are used: v2 brings in operations on boxes, few name the other.
     if name in ("v2", "transforms"):
-        return importlib.import_module(f"{__name__}.v2")
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")
