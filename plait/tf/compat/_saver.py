@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from plait.core.ir.errors import error
 from plait.tf import errors
+from plait.tf._checkpoint_files import SUFFIX, latest_checkpoint, note_checkpoint, write_archive
 from plait.tf._variable import Variable
 from plait.tf.compat._scopes import global_variables
-from plait.tf.train import SUFFIX, latest_checkpoint, note_checkpoint
 
 
 class Saver:
@@ -32,21 +31,25 @@ class Saver:
         name: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._given = var_list
+        given = global_variables() if var_list is None else var_list
+        if not given:
+            raise error(ValueError, "No variables to save")
         self._most = max_to_keep
         self._paths: list[str] = []
-        if var_list is None and not global_variables():
-            raise error(ValueError, "No variables to save")
+        self._held = dict(given) if isinstance(given, dict) else {v.name[:-2]: v for v in given}
 
     def _variables(self) -> dict[str, Variable]:
-        given = global_variables() if self._given is None else self._given
-        if isinstance(given, dict):
-            return dict(given)
-        return {v.name[:-2]: v for v in given}
+        return self._held
 
     @property
     def last_checkpoints(self) -> list[str]:
         return list(self._paths)
+
+    def recover_last_checkpoints(self, checkpoint_paths: Any) -> None:
+        """Take over checkpoints, oldest first, which are removed when there are too many."""
+        self._paths = [path for path in checkpoint_paths if checkpoint_exists(path)]
+
+    set_last_checkpoints = recover_last_checkpoints
 
     def save(
         self,
@@ -95,20 +98,6 @@ class Saver:
 
 def _value(sess: Any, variable: Variable) -> Any:
     return variable.numpy() if variable.graph is None else sess.run(variable)
-
-
-def write_archive(path: str, values: dict[str, Any]) -> None:
-    """Arrays by name as a file, which is there whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **values)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _remove(path: str) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from plait.core.ir.errors import error
 from plait.tf import nest
 from plait.tf._convert import convert
+from plait.tf._dispatch import symbols
 from plait.tf._ops.creation import convert_to_tensor
 from plait.tf._shape import TensorShape, TensorSpec
 from plait.tf._tensor import Tensor, of_array
@@ -31,6 +32,11 @@ def to_arrays(value: Any) -> Any:
     return convert_to_tensor(value)._array()
 
 
+def results(value: Any) -> Any:
+    """What the function of `map` gives, as arrays; a list is a tuple there."""
+    return to_arrays(tuple(value) if type(value) is list else value)
+
+
 def to_tensors(value: Any) -> Any:
     """The structure with tensors for leaves."""
     return nest.map_structure(lambda x: x if is_dataset(x) else of_array(x), value)
@@ -41,6 +47,25 @@ def to_numpy(value: Any) -> Any:
     return nest.map_structure(
         lambda x: x if is_dataset(x) else x[()] if x.ndim == 0 else x.copy(), value
     )
+
+
+def symbols_in(value: Any) -> tuple[Any, ...]:
+    """The tensors of a graph in a structure."""
+    if symbols["find"] is None:
+        return ()
+    from plait.tf._graph import Symbol, leaves
+
+    return tuple([x for x in leaves(value) if isinstance(x, Symbol)])
+
+
+def static_spec(value: Any) -> Any:
+    """The specs of a structure of tensors, those of a graph among them."""
+
+    def spec(x: Any) -> TensorSpec:
+        made = x if hasattr(x, "shape") and hasattr(x, "dtype") else convert(x)
+        return TensorSpec(made.shape, "string" if made.dtype == object else made.dtype)
+
+    return nest.map_structure(spec, value)
 
 
 def is_dataset(value: Any) -> bool:
@@ -60,6 +85,8 @@ class Mapped:
         self._function = function
         self._calls = 0
         self._program: Any = None
+        #: Functions of blocks by the kind of elements; None where there can be none.
+        self._blocks: dict[Any, Any] = {}
 
     def __call__(self, element: Any) -> Any:
         self._calls += 1
@@ -73,6 +100,38 @@ class Mapped:
         if all(isinstance(x, np.ndarray) and x.dtype != object for x in leaves):
             return call(self._program, element)
         return call(self._function, element)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there were so many elements that programs pay."""
+        return self._calls >= self._enough
+
+    def block(self, elements: list[Any]) -> list[Any] | None:
+        """The results for many elements at once; None where they are to be computed one by one."""
+        kinds = {_kind_of(element) for element in elements}
+        if len(kinds) != 1:
+            return None
+        kind = kinds.pop()
+        if kind not in self._blocks:
+            from plait.tf.data._blocks import block_of  # it builds on this module
+
+            self._blocks[kind] = block_of(self._function) if kind is not None else None
+        function = self._blocks[kind]
+        if function is None:
+            return None
+        try:
+            return function(elements)
+        except Exception:  # of the user's function, too: element by element it raises at its place
+            self._blocks[kind] = None
+            return None
+
+
+def _kind_of(element: Any) -> Any:
+    """Structure, shapes and dtypes of an element; None where it holds other things than arrays."""
+    leaves = nest.flatten(element)
+    if not all(isinstance(x, np.ndarray) and x.dtype != object for x in leaves):
+        return None
+    return repr(nest.map_structure(lambda x: None, element)), *[(x.shape, x.dtype) for x in leaves]
 
 
 def call(function: Callable[..., Any], element: Any) -> Any:
@@ -214,7 +273,8 @@ def _padded_column(parts: tuple[np.ndarray, ...], shape: Any, fill: Any) -> np.n
         fill = fill.encode()
     made = np.full((len(parts), *greatest), fill, kind)
     for place, part in enumerate(parts):
-        made[(place, *(slice(e) for e in part.shape))] = part
+        held = part if part.ndim else part[()]  # of a string itself, not an array of it
+        made[(place, *(slice(e) for e in part.shape))] = held
     return made
 
 

@@ -86,7 +86,8 @@ def add_product(
         kernel = Kernel(
             "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
         )
-        _launch(kernel, sizes, a, b, outputs, reads, plan, sizes.batch * vec.groups, vec.scratch)
+        units = sizes.batch * vec.groups
+        _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, vec.scratch)
         return
     pairs_a, pairs_b = _in_pairs(sizes, a, plan.target), _in_pairs(sizes, b, plan.target)
     if pairs_a is not None and pairs_b is not None:
@@ -157,6 +158,7 @@ def _in_parts(
             numbers=(sizes.rows, parts),
             flops=parts * sizes.rows * sizes.columns,
             bytes=sums.nbytes + sum(x.nbytes for x in (*outputs, *reads)),
+            in_place=outlet.in_place(1, (1, sizes.rows, sizes.columns)),
         )
     )
 
@@ -213,7 +215,7 @@ def _tiled(
     n = _blocked(g, sizes, a, b, panel, streams)
     kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
     units = sizes.batch * n.row_blocks * n.column_blocks
-    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch(n), n)
+    _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, g.scratch(n), n)
 
 
 def _key(code: Gemm | Matvec | Partial, outlet: Outlet) -> tuple:
@@ -321,6 +323,7 @@ def _launch(
     sizes: Sizes,
     a: Operand,
     b: Operand,
+    outlet: Outlet,
     outputs: Sequence[Buffer],
     reads: Sequence[Buffer],
     plan: Plan,
@@ -339,5 +342,6 @@ def _launch(
             numbers=tuple(numbers),
             flops=2 * math.prod(sizes),
             bytes=sum(x.nbytes for x in (*outputs, *buffers)),
+            in_place=outlet.in_place(2, sizes[:3]),
         )
     )
