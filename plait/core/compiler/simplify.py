@@ -16,7 +16,7 @@ from plait.core.compiler.rewrite import Builder, Value, rewrite
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
-from plait.core.ops.elementwise import ALIAS, CAST, DIV, MUL, NEG, SUB, WHERE
+from plait.core.ops.elementwise import ALIAS, CAST, DETACH, DIV, MUL, NEG, SUB, WHERE
 from plait.core.ops.numeric.contract import free_axes
 from plait.core.ops.recurrent import GRU_SEQUENCE_GRAD, LSTM_SEQUENCE_GRAD
 from plait.core.ops.source import FULL
@@ -244,6 +244,7 @@ _RULES: dict[str, Any] = {
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), _reduce),
     CAST.name: _cast,
     ALIAS.name: lambda build, made, args: args[0],
+    DETACH.name: lambda build, made, args: args[0],
     NEG.name: _neg,
     MUL.name: _mul,
     DIV.name: _div,
