@@ -81,6 +81,7 @@ class Report:
                     "(its files hold several)",
                     f"  memory: arena {program.layout.nbytes:,} bytes, with new outputs "
                     f"{program.peak_bytes:,} bytes",
+                    *([f"  {len(program.copied)} results copied"] if program.copied else []),
                 ]
             )
         )

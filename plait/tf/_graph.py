@@ -18,6 +18,7 @@ from plait.core.ir.errors import error
 from plait.tf import errors, nest
 from plait.tf._dispatch import carry_out, state, symbols
 from plait.tf._dtypes import DType, as_dtype
+from plait.tf._node_names import kind_of, name_of
 from plait.tf._shape import TensorShape, TensorSpec
 from plait.tf._tensor import Tensor
 from plait.tf._variable import Variable
@@ -46,8 +47,21 @@ class Operation:
 
     @property
     def type(self) -> str:
-        word = getattr(self.function, "__name__", "operation")
-        return "".join(part.capitalize() for part in word.split("_"))
+        return kind_of(getattr(self.function, "__name__", "operation"))
+
+    @property
+    def node_def(self) -> Any:
+        """The description: name, kind, names of what it takes."""
+        from plait.tf.compat._definitions import node_of  # not at the top: it is of TensorFlow 1
+
+        return node_of(self)
+
+    @property
+    def device(self) -> str:
+        return ""
+
+    def values(self) -> tuple[Any, ...]:
+        return tuple(self.outputs)
 
     def run(self, feed_dict: Any = None, session: Any = None) -> None:
         """Run in a session, by default the one in force."""
@@ -239,6 +253,10 @@ class Graph:
         self._names[made] = 0
         return made
 
+    def operation_name(self, name: str) -> str:
+        """The name of a new operation: one that ends with a slash is a scope's, without it."""
+        return name[:-1] if name.endswith("/") else self.unique_name(name)
+
     @contextlib.contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
         """A stretch in which names begin with a scope's."""
@@ -259,6 +277,12 @@ class Graph:
 
     def get_operations(self) -> list[Operation]:
         return list(self.operations)
+
+    def as_graph_def(self, from_version: Any = None, add_shapes: bool = False) -> Any:
+        """The description of the graph: a `tf.GraphDef`."""
+        from plait.tf.compat._definitions import definition_of  # as in `Operation.node_def`
+
+        return definition_of(self)
 
     def get_operation_by_name(self, name: str) -> Operation:
         """Raises KeyError for an unknown name."""
@@ -344,7 +368,7 @@ class Graph:
         made = []
         for spec in specs:
             if isinstance(spec, TensorSpec):
-                symbol = Symbol(operation, len(operation.outputs), spec.shape, spec.dtype)
+                symbol = _symbol_of(spec, operation, len(operation.outputs))
                 operation.outputs.append(symbol)
                 made.append(symbol)
             else:
@@ -353,6 +377,16 @@ class Graph:
         if not operation.outputs:
             return operation
         return operation.structure
+
+
+def _symbol_of(spec: Any, operation: Operation, number: int) -> Symbol:
+    """A result of an operation; arrays (`_graph_arrays`) say themselves what stands for them."""
+    made = getattr(spec, "symbol", None)
+    return (
+        Symbol(operation, number, spec.shape, spec.dtype)
+        if made is None
+        else made(operation, number)
+    )
 
 
 def operation_of(item: Any) -> Operation | None:
@@ -429,8 +463,8 @@ def _record(graph: Graph, function: Callable[..., Any], args: Any, kwargs: Any, 
     """Note a call; gives its result with symbols for tensors."""
     if not function.__dict__.get("takes_variable"):
         args, kwargs = _read_variables(graph, (args, kwargs))
-    word = name or "".join(p.capitalize() for p in function.__name__.strip("_").split("_"))
-    operation = Operation(graph, graph.unique_name(str(word)), function, args, kwargs)
+    word = graph.operation_name(str(name) if name else name_of(function.__name__))
+    operation = Operation(graph, word, function, args, kwargs)
     from plait.tf._inference import inferred  # not at the top: it builds on this module
 
     structure, specs = inferred(function, args, kwargs)

@@ -16,7 +16,9 @@ from plait.core.ir.errors import error
 from plait.tf import errors, nest
 from plait.tf._convert import convert
 from plait.tf._dispatch import state
+from plait.tf._dtypes import string
 from plait.tf._graph import Graph, Operation, Symbol
+from plait.tf._ops.tensor_array import TensorArray
 from plait.tf._tape import GradientTape
 from plait.tf._tensor import Tensor
 from plait.tf._variable import IndexedSlices, Variable, sessions
@@ -205,16 +207,7 @@ def _fed_value(symbol: Symbol, value: Any) -> Tensor:
     if isinstance(value, Tensor):
         made = value
     else:
-        try:
-            made = convert(
-                np.asarray(value) if not isinstance(value, (str, bytes)) else value, symbol.dtype
-            )
-        except ValueError:
-            raise error(
-                ValueError,
-                f"setting the feed of {symbol.name!r}: the value is not an array of "
-                f"{symbol.dtype.name}",
-            ) from None
+        made = _fed_array(symbol, value)
     if not symbol.shape.is_compatible_with(made.shape):
         raise error(
             ValueError,
@@ -222,6 +215,30 @@ def _fed_value(symbol: Symbol, value: Any) -> Tensor:
             f"shape {str(symbol.shape).replace('None', '?')!r}",
         )
     return made
+
+
+def _fed_array(symbol: Symbol, value: Any) -> Tensor:
+    """A Python value or an array as a tensor of the symbol's dtype."""
+    if type(value) is int and symbol.dtype.is_integer:
+        range_ = np.iinfo(symbol.dtype.core.numpy)
+        if not range_.min <= value <= range_.max:
+            raise error(
+                TypeError,
+                f"Type of feed value {value} with type {type(value)} is not compatible with Tensor "
+                f"type {symbol.dtype.name}. Try explicitly setting the type of the feed tensor to "
+                "a larger type (e.g. int64).",
+            )
+    try:
+        array = np.asarray(value) if not isinstance(value, (str, bytes)) else value
+        if isinstance(array, np.ndarray) and array.dtype.kind in "USO" and symbol.dtype != string:
+            array = array.astype(symbol.dtype.core.numpy)
+        return convert(array, symbol.dtype)
+    except (ValueError, TypeError):
+        raise error(
+            ValueError,
+            f"setting the feed of {symbol.name!r}: the value is not an array of "
+            f"{symbol.dtype.name}",
+        ) from None
 
 
 def _shown(value: Any) -> Any:
@@ -284,11 +301,15 @@ class _Program:
     def __init__(self, session: Session, items: list[Any], feeds: list[Symbol]) -> None:
         self.session = session
         self.items = items
-        self.feeds = feeds
         #: How many operations the graph had: adding to it does not change what is there, but
         #: control dependencies of what is fetched may have grown.
         self.operations = len(session.graph.operations)
-        self.order = _ordered(items, set(feeds))
+        order = _ordered(items, set(feeds))
+        #: Operations that only fetch data (the next element of a data set): they run before the
+        #: others, which are then a program of their results.
+        self.sources = [o for o in order if o.function.__dict__.get("source") and not _needs(o)]
+        self.feeds = [*feeds, *(out for o in self.sources for out in o.outputs if out not in feeds)]
+        self.order = _ordered(items, set(self.feeds))
         self.watched = [
             x for o in self.order if isinstance(o.function, GradientsCall) for x in o.function.xs
         ]
@@ -300,9 +321,23 @@ class _Program:
 
     def __call__(self, feeds: list[Tensor]) -> list[Any]:
         self.runs += 1
+        if self.sources:
+            feeds = self._fetched(feeds)
         if self.plain or self.runs <= _PLAIN_RUNS:
             return self._all(*feeds)
         return self.compiled(*feeds)
+
+    def _fetched(self, feeds: list[Tensor]) -> list[Tensor]:
+        """What is fed, and the data that the sources give."""
+        values: dict[Symbol, Any] = dict(zip(self.feeds, feeds))
+        before = state.values
+        state.values = lambda symbol: self._late(symbol, values)
+        try:
+            for operation in self.sources:
+                self._execute(operation, values, None)
+        finally:
+            state.values = before
+        return [values[symbol] for symbol in self.feeds]
 
     def _needs_gradients_of_gradients(self) -> bool:
         made: set[int] = set()
@@ -359,7 +394,7 @@ class _Program:
             results = [
                 r._as_tf_tensor() if isinstance(r, Variable) else r
                 for r in nest.flatten(made)
-                if isinstance(r, (Tensor, Variable))
+                if isinstance(r, (Tensor, Variable, TensorArray))
             ]
         for symbol, value in zip(operation.outputs, results):
             if symbol not in values:

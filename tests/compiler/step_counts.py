@@ -3,7 +3,8 @@
     python -m tests.compiler.step_counts mlp_adam
 
 Prints a line of JSON: launches, distinct kernels, bytes (sum of `Launch.bytes`), host steps (their
-ops' names) of the programs that one settled step runs; and how many kernels the process compiled.
+ops' names) and results copied over inputs of the programs that one settled step runs; and how many
+kernels the process compiled.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ def measure(name: str) -> dict[str, Any]:
         "kernels": len({launch.kernel for launch in launches}),
         "bytes": sum(launch.bytes for launch in launches),
         "host": host,
+        "copied": sum(len(graph.program.copied) for graph in ran),
         "compiled": kernels.compiled,
     }
 

@@ -67,6 +67,7 @@ def avx2() -> None:
 def test_counts(name: str, folder: Path) -> None:
     found = measure(name, folder)
     assert found["host"] == []
+    assert found["copied"] == 0  # parameters and their state are updated in place
     assert found["programs"] == 1
     assert (found["launches"], found["kernels"], found["bytes"]) == COUNTS[name]
 

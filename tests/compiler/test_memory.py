@@ -14,6 +14,7 @@ from plait import nn
 from plait.core.compiler import order, pipeline, recompute
 from plait.core.compiler.cut import cheapest_cut
 from plait.core.compiler.order import frugal, peak
+from plait.core.compiler.rewrite import needed_of
 from plait.core.ir.verify import verify
 from plait.core.runtime import compiled as runtime
 from plait.core.runtime import program as programs
@@ -117,6 +118,7 @@ def test_what_is_made_again_is_the_same_graph(monkeypatch: pytest.MonkeyPatch) -
     def watched(graph: Any) -> Any:
         result = plain(graph)
         verify(result)
+        assert needed_of(result) == result  # nothing is left that was only read late
         seen.append((len(graph.instructions), len(result.instructions)))
         return result
 

@@ -12,6 +12,7 @@ from plait.core.ir.graph import Instruction
 from plait.core.ir.op import op_by_name
 from plait.core.llvm.target import target
 from plait.core.reference.executor import OpFailure
+from plait.core.runtime import arrays
 from plait.core.runtime.program import Program
 
 from .small import constant, guard, horner, horner_of, vector
@@ -225,3 +226,28 @@ def test_buffers_under_another_shape():
     results = made.run([given])
     np.testing.assert_array_equal(results[0], horner_of(-first))
     np.testing.assert_array_equal(results[1], first.reshape(2, 3))
+
+
+def test_runs_one_after_another_share_a_large_arena(monkeypatch):
+    """A program does not keep the arena it ran in, while the next run takes another one."""
+    arrays.release()
+    taken: list[int] = []
+    make = arrays._new_block
+
+    def counting(size: int) -> arrays._Block:
+        taken.append(size)
+        return make(size)
+
+    monkeypatch.setattr(arrays, "_new_block", counting)
+    x, a, b, y = (
+        vector(200_000, "input"),
+        vector(200_000),
+        vector(200_000),
+        vector(200_000, "output"),
+    )
+    made = program([horner(a, x), horner(b, a, x), horner(y, a, b)], [x], [y])
+    given = values(200_000)
+    for _ in range(4):
+        made.run([given])
+    # The arena of two temporaries, and the result, whose memory the next run has again.
+    assert len(taken) == 2

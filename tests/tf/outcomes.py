@@ -97,6 +97,8 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
         autograph_programs,
         cases,
         gradient_cases,
+        old_details,
+        old_monitored,
         old_programs,
         programs,
         sparse_programs,
@@ -107,9 +109,9 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     found |= {f"program {name}": ("tensorflow", f) for name, f in programs.PROGRAMS.items()}
     found |= {f"autograph {n}": ("tensorflow", f) for n, f in autograph_programs.PROGRAMS.items()}
     found |= {f"sparse {n}": ("tensorflow", f) for n, f in sparse_programs.PROGRAMS.items()}
-    return found | {
-        f"old {name}": ("tensorflow.compat.v1", f) for name, f in old_programs.PROGRAMS.items()
-    }
+    for module in (old_programs, old_details, old_monitored):
+        found |= {f"old {n}": ("tensorflow.compat.v1", f) for n, f in module.PROGRAMS.items()}
+    return found
 
 
 def main() -> None:

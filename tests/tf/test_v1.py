@@ -167,6 +167,80 @@ def test_cells_upon_another_and_both_ways() -> None:
     assert [v.shape for v in values] == [(2, 4, 3), (2, 4, 3), (2, 4, 2), (2, 3), (2, 3)]
 
 
+def test_layers_that_pool_and_those_of_two_steps() -> None:
+    image = np.random.default_rng(0).normal(size=(2, 6, 6, 2)).astype(np.float32)
+    deep, flat = np.full((3, 3, 2, 1), 0.5, np.float32), np.full((1, 1, 2, 4), 0.25, np.float32)
+    with session() as sess:
+        x = tf.constant(image)
+        separable = tf.layers.separable_conv2d(
+            x, 4, 3, depthwise_initializer=tf.constant_initializer(0.5),
+            pointwise_initializer=tf.constant_initializer(0.25),
+        )  # fmt: skip
+        by_hand = tf.nn.conv2d(
+            tf.nn.depthwise_conv2d(x, tf.constant(deep), [1, 1, 1, 1], "VALID"),
+            tf.constant(flat), [1, 1, 1, 1], "VALID",
+        )  # fmt: skip
+        volume = tf.reshape(x, [2, 2, 3, 6, 2])
+        up = tf.layers.conv3d_transpose(volume, 3, 2, strides=2)
+        largest, mean = tf.layers.max_pooling2d(x, 2, 2), tf.layers.AveragePooling2D(3, 3)(x)
+        row = tf.layers.max_pooling1d(tf.reshape(x, [2, 36, 2]), 36, 36)
+        values = started(sess, separable, by_hand, largest, mean, row, up)
+        names = [v.name for v in tf.trainable_variables()]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-6)
+    np.testing.assert_array_equal(values[2], image.reshape(2, 3, 2, 3, 2, 2).max((2, 4)))
+    want = image.reshape(2, 2, 3, 2, 3, 2).mean((2, 4))
+    np.testing.assert_allclose(values[3], want, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(values[4][:, 0], image.max((1, 2)))
+    assert values[5].shape == (2, 4, 6, 12, 3)
+    assert names[:3] == [
+        "separable_conv2d/depthwise_kernel:0", "separable_conv2d/pointwise_kernel:0",
+        "separable_conv2d/bias:0",
+    ]  # fmt: skip
+
+
+def test_layers_as_objects_share_their_variables() -> None:
+    with session() as sess:
+        dense = tf.layers.Dense(2, kernel_initializer=tf.ones_initializer(), name="d")
+        one, two = started(sess, dense(tf.ones([1, 3])), dense(tf.zeros([1, 3])))
+        assert [v.name for v in dense.trainable_variables] == ["d/kernel:0", "d/bias:0"]
+    assert one.tolist() == [[3.0, 3.0]] and two.tolist() == [[0.0, 0.0]]
+
+
+def test_penalties_of_layers_and_scopes() -> None:
+    def half_square(w: Any) -> Any:
+        return 0.5 * tf.reduce_sum(w * w)
+
+    with session() as sess:
+        with tf.variable_scope("a", regularizer=half_square, initializer=tf.ones_initializer()):
+            tf.get_variable("w", [3])
+            tf.layers.dense(tf.ones([1, 2]), 2, kernel_regularizer=half_square)
+        penalties = tf.get_collection(tf.GraphKeys.REGULARIZATION_LOSSES)
+        assert len(penalties) == 3  # of the weight, the kernel and, by the scope, the bias
+        (total,) = started(sess, tf.losses.get_regularization_loss())
+    assert total == 3.5
+
+
+def test_a_step_on_a_data_set_is_one_program() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(64, 3)).astype(np.float32)
+    y = (x @ [[1.0], [-2.0], [0.5]]).astype(np.float32)
+    with session() as sess:
+        images, targets = tf.placeholder(tf.float32, [None, 3]), tf.placeholder(tf.float32)
+        data = tf.data.Dataset.from_tensor_slices((images, targets)).repeat().batch(16)
+        iterator = tf.data.make_initializable_iterator(data)
+        a, b = iterator.get_next()
+        assert a.shape.as_list() == [None, 3]
+        loss = tf.losses.mean_squared_error(tf.reshape(b, [-1, 1]), tf.layers.dense(a, 1))
+        op = tf.train.AdamOptimizer(0.1).minimize(loss)
+        with pytest.raises(tf.errors.FailedPreconditionError, match="has not been initialized"):
+            sess.run(a)
+        sess.run([tf.global_variables_initializer(), iterator.initializer], {images: x, targets: y})
+        losses = [sess.run([op, loss])[1] for _ in range(200)]
+        program = list(sess._programs.values())[-1]
+        assert [len(kind.steps) for kind in program.compiled._kinds.values()] == [1]
+    assert losses[-1] < 1e-3 < losses[0]
+
+
 def test_a_scope_entered_again_gives_the_same_names() -> None:
     def network(x: Any, reuse: bool) -> Any:
         with tf.variable_scope("net", reuse=reuse):

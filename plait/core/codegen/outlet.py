@@ -62,6 +62,25 @@ class Outlet(NamedTuple):
         read, write = blank(accesses) if self.numbered else accesses
         return (read, self.read_dtypes, write, self.write_dtypes, graph)
 
+    def in_place(self, first: int, extents: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
+        """Which writes may go to the memory of which reads, as a launch names them.
+
+        first: the position of the first read among the launch's inputs; extents: of the loops.
+        An element is read where it is written, if the code around sends each on just once.
+        """
+        writes, reads = [
+            [(_along(access, extents), name) for access, name in zip(accesses, names)]
+            for accesses, names in ((self.write, self.write_dtypes), (self.read, self.read_dtypes))
+        ]
+        return tuple(
+            [
+                (number, first + place)
+                for number, write in enumerate(writes)
+                for place, read in enumerate(reads)
+                if write == read
+            ]
+        )
+
     @property
     def numbers(self) -> tuple[int, ...]:
         """What a launch must give: the varying offsets and strides of writes, then of reads."""
@@ -161,6 +180,12 @@ def outlet_of(
         if made.op.name not in _FREE and not pointwise.supports(made, operands):
             return None
     return Outlet(epilogue.reads, tuple(read_dtypes), epilogue.writes, tuple(write_dtypes), graph)
+
+
+def _along(access: Access, extents: tuple[int, ...]) -> Access:
+    """The access without strides that are never gone along."""
+    used = [stride if extent > 1 else 0 for stride, extent in zip(access.strides, extents)]
+    return access._replace(strides=tuple(used))
 
 
 def _kept(name: str) -> str:

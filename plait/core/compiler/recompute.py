@@ -12,7 +12,7 @@ cheap work: a minimum cut.
 from __future__ import annotations
 
 from plait.core.compiler.cut import cheapest_cut
-from plait.core.compiler.rewrite import uses
+from plait.core.compiler.rewrite import needed_of, uses
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.ops.elementwise import ALIAS
@@ -131,7 +131,8 @@ class _Passes:
                 args = tuple([writer.numbers[arg] for arg in made.args])
             writer.numbers.append(writer.add(made._replace(args=args)))
         outputs = tuple([writer.numbers[value] for value in self.graph.outputs])
-        return Graph(self.graph.inputs, tuple(writer.instructions), outputs)
+        # What is read late alone is only made again.
+        return needed_of(Graph(self.graph.inputs, tuple(writer.instructions), outputs))
 
 
 class _Writer:

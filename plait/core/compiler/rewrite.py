@@ -86,18 +86,23 @@ class Builder:
 
     def finish(self, outputs: Sequence[int]) -> Graph:
         """The graph of what the outputs need."""
-        first = len(self.inputs)
-        needed = set(outputs)
-        for place in range(len(self.instructions) - 1, -1, -1):
-            if first + place in needed:
-                needed.update(self.instructions[place].args)
-        numbers = {i: i for i in range(first)}
-        kept: list[Instruction] = []
-        for place, made in enumerate(self.instructions):
-            if first + place in needed:
-                numbers[first + place] = first + len(kept)
-                kept.append(made._replace(args=tuple([numbers[a] for a in made.args])))
-        return Graph(self.inputs, tuple(kept), tuple([numbers[v] for v in outputs]))
+        return needed_of(Graph(self.inputs, tuple(self.instructions), tuple(outputs)))
+
+
+def needed_of(graph: Graph) -> Graph:
+    """The graph without the instructions that no output needs."""
+    first = len(graph.inputs)
+    needed = set(graph.outputs)
+    for place in range(len(graph.instructions) - 1, -1, -1):
+        if first + place in needed:
+            needed.update(graph.instructions[place].args)
+    numbers = {i: i for i in range(first)}
+    kept: list[Instruction] = []
+    for place, made in enumerate(graph.instructions):
+        if first + place in needed:
+            numbers[first + place] = first + len(kept)
+            kept.append(made._replace(args=tuple([numbers[a] for a in made.args])))
+    return Graph(graph.inputs, tuple(kept), tuple([numbers[v] for v in graph.outputs]))
 
 
 Rule = Callable[[Builder, Instruction, tuple[Value, ...]], Value]

@@ -216,11 +216,13 @@ def take_arena(nbytes: int) -> Arena:
     return arena if arena.nbytes >= nbytes else Arena(nbytes)
 
 
-def give_arena(arena: Arena) -> None:
+def give_arena(arena: Arena) -> bool:
     """Let other programs run in this arena. Large ones go the way of large arrays, so that no
-    more of them is kept than of those."""
-    if arena.nbytes <= _SMALL_ARENA and len(_arenas) < _MOST_ARENAS:
-        _arenas.append(arena)
+    more of them is kept than of those: False, and whoever ran in it must let it go."""
+    if arena.nbytes > _SMALL_ARENA or len(_arenas) >= _MOST_ARENAS:
+        return False
+    _arenas.append(arena)
+    return True
 
 
 class Offsets(NamedTuple):

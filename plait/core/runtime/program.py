@@ -144,6 +144,12 @@ class Program:
             self._result_slots.append(slot)
         self._plain_results = not self._copied and not any(self._constant_results)
 
+    @property
+    def copied(self) -> list[Buffer]:
+        """What a run copies into inputs after its steps: results that were to take over the memory
+        of an input that was still read when they were made."""
+        return [buffer for _, buffer in self._copied]
+
     def new_frame(self, *, alone: bool = False) -> Frame:
         """Tables for a run; alone: with each launch in a phase of its own, on one thread."""
         while True:
@@ -208,7 +214,8 @@ class Program:
         try:
             return self._run_in(frame, arena, arrays)
         finally:
-            give_arena(arena)
+            if not give_arena(arena):
+                frame.arena = None  # else the next run would take a second one
             self._frames.append(frame)
 
     def _run_alone(

@@ -89,6 +89,8 @@ def while_loop(
     single = not isinstance(loop_vars, (list, tuple))
     values: Any = [loop_vars] if single else loop_vars
     values = nest.map_structure(_loop_variable, values)
+    if state.values is not None:
+        values = nest.map_structure(_own, values)
     if state.values is None and maximum_iterations is None and shape_invariants is None:
         done, values = _recorded_loop(cond, body, values)
         if done:
@@ -131,6 +133,13 @@ def _loop_variable(value: Any) -> Any:
     from plait.tf._ops.tensor_array import TensorArray
 
     return value if isinstance(value, TensorArray) else convert(value)
+
+
+def _own(value: Any) -> Any:
+    """What a loop begins with; in a session, an array of its own: others may hold that given."""
+    from plait.tf._ops.tensor_array import TensorArray
+
+    return value.copy() if isinstance(value, TensorArray) else value
 
 
 @op
@@ -271,9 +280,14 @@ def _loop_spec(
     cond: Any, body: Any, loop_vars: Any, shape_invariants: Any = None, *args: Any, **kwargs: Any
 ) -> Any:
     """The variables of a loop keep their shapes, but for those stated to change."""
+    from plait.tf._graph_arrays import ArraySpec, ArraySymbol  # it builds on this module
+
     shapes = nest.flatten(shape_invariants) if shape_invariants is not None else None
     made = []
     for place, value in enumerate(nest.flatten(loop_vars)):
+        if isinstance(value, ArraySymbol):
+            made.append(ArraySpec(value.shape, value.dtype))
+            continue
         if not isinstance(value, Tensor):
             value = _loop_variable(value)
         made.append(

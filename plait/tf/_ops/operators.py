@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait.tf._dispatch import state
 from plait.tf._ops import elementwise, matrix, slicing
 from plait.tf._tensor import Tensor
 
@@ -27,30 +28,31 @@ _COMPARISONS = {
 _FOREIGN = (type(None), dict, set)
 
 
-def _forward(function: Any) -> Any:
+def _forward(function: Any, name: str | None = None) -> Any:
+    """An operator. name: what its operations are called in graphs."""
+
     def operate(self: Any, other: Any) -> Any:
         if isinstance(other, _FOREIGN):
             return NotImplemented
-        return function(self, other)
+        return function(self, other) if state.graph is None else function(self, other, name=name)
 
     return operate
 
 
-def _reflected(function: Any) -> Any:
+def _reflected(function: Any, name: str | None = None) -> Any:
     def operate(self: Any, other: Any) -> Any:
         if isinstance(other, _FOREIGN):
             return NotImplemented
-        return function(other, self)
+        return function(other, self) if state.graph is None else function(other, self, name=name)
 
     return operate
 
 
 def _bits(logical: Any, bitwise: Any) -> Any:
-    def function(x: Any, y: Any) -> Any:
+    def function(x: Any, y: Any, name: str | None = None) -> Any:
         dtypes = [getattr(v, "dtype", None) for v in (x, y)]
-        return (
-            logical(x, y) if "bool" in [getattr(d, "name", None) for d in dtypes] else bitwise(x, y)
-        )
+        of_bools = "bool" in [getattr(d, "name", None) for d in dtypes]
+        return (logical if of_bools else bitwise)(x, y, name=name)
 
     return function
 
@@ -97,8 +99,8 @@ def _invert(self: Any) -> Any:
 def attach(cls: type) -> None:
     """Give a class the operators."""
     for name, function in _BINARY.items():
-        setattr(cls, f"__{name}__", _forward(function))
-        setattr(cls, f"__r{name}__", _reflected(function))
+        setattr(cls, f"__{name}__", _forward(function, name))
+        setattr(cls, f"__r{name}__", _reflected(function, name))
     for name, function in _COMPARISONS.items():
         setattr(cls, f"__{name}__", _forward(function))
     for name, logical, bitwise in (

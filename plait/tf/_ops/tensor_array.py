@@ -7,12 +7,31 @@ from typing import Any
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._convert import convert, ints
+from plait.tf._dispatch import state
 from plait.tf._dtypes import as_dtype
 from plait.tf._ops import arrays
 
 
 class TensorArray:
-    """Tensors of one dtype by number. Every write gives the array itself."""
+    """Tensors of one dtype by number. Every write gives the array itself.
+
+    Where a graph is built it is a symbol, whose uses are operations.
+    """
+
+    def __new__(
+        cls,
+        dtype: Any,
+        size: Any = None,
+        dynamic_size: bool | None = None,
+        *args: Any,
+        element_shape: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        if state.graph is None or state.inside:
+            return super().__new__(cls)
+        from plait.tf._graph_arrays import array_in_graph  # it builds on this module
+
+        return array_in_graph(dtype, size, bool(dynamic_size), element_shape)
 
     def __init__(
         self,
@@ -31,6 +50,12 @@ class TensorArray:
         self.dtype = as_dtype(dtype)
         self.dynamic_size = bool(dynamic_size)
         self._items: list[Any] = [None] * (0 if size is None else int(size))
+
+    def copy(self) -> TensorArray:
+        """Another array of the same tensors."""
+        made = TensorArray(self.dtype, 0, self.dynamic_size)
+        made._items = list(self._items)
+        return made
 
     def write(self, index: Any, value: Any, name: Any = None) -> TensorArray:
         """Put a tensor at a place. Raises OutOfRangeError past the end of an array of fixed size,

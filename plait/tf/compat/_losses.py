@@ -1,4 +1,4 @@
-"""`tf.losses` and `tf.metrics` of TensorFlow 1."""
+"""`tf.losses` of TensorFlow 1."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from plait.core.ir.errors import error
 from plait.tf._dispatch import state
 from plait.tf._ops import arrays, elementwise, neural, reduction
 from plait.tf._ops.creation import convert_to_tensor, ones_like, zeros
-from plait.tf._variable import Variable, assign_add
 from plait.tf.compat._scopes import GraphKeys, default_graph
 
 
@@ -141,6 +140,31 @@ def _cosine(labels: Any, predictions: Any, axis: Any = None, dim: Any = None) ->
     return 1 - reduction.reduce_sum(_f(labels) * _f(predictions), axis=(where,), keepdims=True)
 
 
+def mean_pairwise_squared_error(
+    labels: Any,
+    predictions: Any,
+    weights: Any = 1.0,
+    scope: Any = None,
+    loss_collection: Any = GraphKeys.LOSSES,
+) -> Any:
+    """The squared differences between the differences of all pairs of a row (Eigen et al. 2014)."""
+    given = _f(convert_to_tensor(predictions)) - _f(convert_to_tensor(labels))
+    axes = list(range(1, given.shape.rank or 1))
+
+    def total(x: Any) -> Any:
+        return reduction.reduce_sum(x, axes, True)
+
+    scale = _f(convert_to_tensor(weights))
+    count = total(_f(elementwise.not_equal(ones_like(given) * scale, 0.0)))
+    squares = elementwise.divide_no_nan(total(given * given), elementwise.maximum(count - 1, 0.0))
+    sums = elementwise.square(total(given))
+    mixed = elementwise.divide_no_nan(sums, elementwise.maximum(count * (count - 1), 0.0))
+    made = reduction.reduce_sum((squares - mixed) * 2.0 * scale)
+    if loss_collection:
+        add_loss(made, loss_collection)
+    return made
+
+
 def _differences(labels: Any, predictions: Any) -> Any:
     return elementwise.squared_difference(_f(predictions), _f(labels))
 
@@ -230,73 +254,3 @@ def get_total_loss(
     if add_regularization_losses:
         found += get_regularization_losses(scope)
     return elementwise.add_n(found)
-
-
-# -- metrics --------------------------------------------------------------------------------------
-
-
-def _local(name: str) -> Variable:
-    keys = [GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES]
-    return Variable(0.0, trainable=False, collections=keys, name=name)
-
-
-def metric_mean(
-    values: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str = "mean",
-) -> tuple[Any, Any]:
-    """(the mean of all values so far, the operation that adds values)."""
-    total, count = _local(f"{name}/total"), _local(f"{name}/count")
-    given = _f(convert_to_tensor(values))
-    scale = (
-        ones_like(given) if weights is None else ones_like(given) * _f(convert_to_tensor(weights))
-    )
-    added = assign_add(total, reduction.reduce_sum(given * scale))
-    counted = assign_add(count, reduction.reduce_sum(scale))
-    value = elementwise.divide_no_nan(total, count)
-    update = elementwise.divide_no_nan(added, counted)
-    default_graph().add_to_collections(metrics_collections, value)
-    default_graph().add_to_collections(updates_collections, update)
-    return value, update
-
-
-def accuracy(
-    labels: Any,
-    predictions: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str = "accuracy",
-) -> tuple[Any, Any]:
-    """(the share of predictions that are right so far, the operation that adds some)."""
-    y, p = convert_to_tensor(labels), convert_to_tensor(predictions)
-    right = elementwise.equal(elementwise.cast(p, y.dtype), y)
-    return metric_mean(right, weights, metrics_collections, updates_collections, name)
-
-
-def mean_squared_error_metric(
-    labels: Any,
-    predictions: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str = "mean_squared_error",
-) -> tuple[Any, Any]:
-    """(the mean squared difference so far, the operation that adds some)."""
-    values = _differences(convert_to_tensor(labels), convert_to_tensor(predictions))
-    return metric_mean(values, weights, metrics_collections, updates_collections, name)
-
-
-def mean_absolute_error_metric(
-    labels: Any,
-    predictions: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str = "mean_absolute_error",
-) -> tuple[Any, Any]:
-    """(the mean absolute difference so far, the operation that adds some)."""
-    values = _distances(convert_to_tensor(labels), convert_to_tensor(predictions))
-    return metric_mean(values, weights, metrics_collections, updates_collections, name)

@@ -32,21 +32,25 @@ class Saver:
         name: Any = None,
         **kwargs: Any,
     ) -> None:
-        self._given = var_list
+        given = global_variables() if var_list is None else var_list
+        if not given:
+            raise error(ValueError, "No variables to save")
         self._most = max_to_keep
         self._paths: list[str] = []
-        if var_list is None and not global_variables():
-            raise error(ValueError, "No variables to save")
+        self._held = dict(given) if isinstance(given, dict) else {v.name[:-2]: v for v in given}
 
     def _variables(self) -> dict[str, Variable]:
-        given = global_variables() if self._given is None else self._given
-        if isinstance(given, dict):
-            return dict(given)
-        return {v.name[:-2]: v for v in given}
+        return self._held
 
     @property
     def last_checkpoints(self) -> list[str]:
         return list(self._paths)
+
+    def recover_last_checkpoints(self, checkpoint_paths: Any) -> None:
+        """Take over checkpoints, oldest first, which are removed when there are too many."""
+        self._paths = [path for path in checkpoint_paths if checkpoint_exists(path)]
+
+    set_last_checkpoints = recover_last_checkpoints
 
     def save(
         self,

@@ -201,9 +201,9 @@ def variables_initializer(var_list: Any, name: str = "init") -> Any:
     return group(*[v.initializer for v in var_list if v.graph is not None], name=name)
 
 
-def global_variables() -> list[Variable]:
-    """The variables of the graph."""
-    return default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES)
+def global_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of the graph; only those whose names begin with `scope`, if given."""
+    return default_graph().get_collection(GraphKeys.GLOBAL_VARIABLES, scope)
 
 
 def trainable_variables(scope: str | None = None) -> list[Variable]:
@@ -211,9 +211,19 @@ def trainable_variables(scope: str | None = None) -> list[Variable]:
     return default_graph().get_collection(GraphKeys.TRAINABLE_VARIABLES, scope)
 
 
-def local_variables() -> list[Variable]:
+def local_variables(scope: str | None = None) -> list[Variable]:
     """The variables that are not saved."""
-    return default_graph().get_collection(GraphKeys.LOCAL_VARIABLES)
+    return default_graph().get_collection(GraphKeys.LOCAL_VARIABLES, scope)
+
+
+def model_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that a program has put into that collection."""
+    return default_graph().get_collection(GraphKeys.MODEL_VARIABLES, scope)
+
+
+def moving_average_variables(scope: str | None = None) -> list[Variable]:
+    """The variables of which moving averages are kept."""
+    return default_graph().get_collection(GraphKeys.MOVING_AVERAGE_VARIABLES, scope)
 
 
 def global_variables_initializer() -> Any:
@@ -403,7 +413,7 @@ def get_variable(
     full = f"{scope.name}/{name}" if scope.name else name
     there = graph.variable_store.get(full)
     if there is not None:
-        return _again(there, full, scope, shape)
+        return _again(there, full, scope, shape, dtype)
     if scope.reuse is True:
         raise error(
             ValueError,
@@ -411,7 +421,9 @@ def get_variable(
             "tf.get_variable(). Did you mean to set reuse=tf.AUTO_REUSE in VarScope?",
         )
     kind = as_dtype(dtype) if dtype is not None else scope.dtype
-    value = _first_value(full, shape, kind, initializer or scope.initializer)
+    value = _first_value(
+        full, shape, kind, scope.initializer if initializer is None else initializer
+    )
     held, graph._scope = graph._scope, ""
     try:
         if state.graph is None:
@@ -440,7 +452,7 @@ def get_variable(
     return made
 
 
-def _again(there: Variable, full: str, scope: VariableScope, shape: Any) -> Variable:
+def _again(there: Variable, full: str, scope: VariableScope, shape: Any, dtype: Any) -> Variable:
     if not scope.reuse:
         raise error(
             ValueError,
@@ -452,6 +464,12 @@ def _again(there: Variable, full: str, scope: VariableScope, shape: Any) -> Vari
             ValueError,
             f"Trying to share variable {full}, but specified shape "
             f"{TensorShape(shape)} and found shape {there.shape}.",
+        )
+    if dtype is not None and as_dtype(dtype) != there.dtype:
+        raise error(
+            ValueError,
+            f"Trying to share variable {full}, but specified dtype {as_dtype(dtype).name} and "
+            f"found dtype {there.dtype.name}.",
         )
     return there
 

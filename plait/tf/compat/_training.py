@@ -15,6 +15,7 @@ from plait.tf import nest
 from plait.tf._convert import convert, inner, ints
 from plait.tf._dispatch import op, state
 from plait.tf._graph import Operation, Symbol, leaves
+from plait.tf._ops.arrays import reshape, stack, unstack
 from plait.tf._ops.creation import zeros_like
 from plait.tf._session import GradientsCall, _ordered
 from plait.tf._shape import TensorSpec
@@ -65,6 +66,23 @@ def gradients(
         next(made) if any(x is a for a in asked) else zeros_like(x) if zero else None
         for x in sources
     ]
+
+
+def hessians(ys: Any, xs: Any, name: str = "hessians", **options: Any) -> list[Any]:
+    """The second derivatives of the sum of `ys` by each of `xs`, in their extents twice.
+
+    Raises ValueError for one whose extents are not known.
+    """
+    found = []
+    for x in nest.flatten(xs):
+        if not x.shape.is_fully_defined():
+            raise error(ValueError, f"tf.hessians: the extents of {x} must be known")
+        extents = x.shape.as_list()
+        (first,) = gradients(ys, [x])
+        flat = reshape(first, [-1])
+        rows = [gradients([part], [x], unconnected_gradients="zero")[0] for part in unstack(flat)]
+        found.append(reshape(stack(rows), [*extents, *extents]))
+    return found
 
 
 class _Everything(set):
@@ -262,7 +280,7 @@ class _after:
             self._inside.__exit__(*exc)
 
 
-def _rule(function: Any) -> Any:
+def rule(function: Any) -> Any:
     """An update rule as an operation: (variables written, gradient, numbers) -> nothing."""
 
     def update(variables: Any, grad: Any, *numbers: Any) -> Any:
@@ -293,7 +311,7 @@ def _number(value: Any) -> Any:
     return value() if callable(value) and not isinstance(value, (Symbol, Variable)) else value
 
 
-def _as_tensor(value: Any) -> Any:
+def as_tensor(value: Any) -> Any:
     """Numbers as they are; variables as tensors, so that a graph reads them."""
     value = _number(value)
     from plait.tf._variable import read
@@ -301,7 +319,7 @@ def _as_tensor(value: Any) -> Any:
     return read(value) if isinstance(value, Variable) else value
 
 
-@_rule
+@rule
 def _gradient_descent(g: Any, w: Any, rate: Any) -> Any:
     """w - rate g."""
     return (w - g * rate,)
@@ -317,10 +335,10 @@ class GradientDescentOptimizer(Optimizer):
         self._rate = learning_rate
 
     def update(self, grad: Any, variable: Variable) -> Any:
-        return _gradient_descent([variable], grad, _as_tensor(self._rate))
+        return _gradient_descent([variable], grad, as_tensor(self._rate))
 
 
-@_rule
+@rule
 def _momentum(g: Any, w: Any, kept: Any, rate: Any, momentum: Any, nesterov: bool) -> Any:
     """Steps that run on (Polyak 1964; Nesterov's form as Sutskever et al. have it)."""
     kept = kept * momentum + g
@@ -345,11 +363,11 @@ class MomentumOptimizer(Optimizer):
     def update(self, grad: Any, variable: Variable) -> Any:
         slot = self.slot(variable, "momentum")
         return _momentum(
-            [variable, slot], grad, _as_tensor(self._rate), _as_tensor(self._share), self._nesterov
+            [variable, slot], grad, as_tensor(self._rate), as_tensor(self._share), self._nesterov
         )
 
 
-@_rule
+@rule
 def _adam(
     g: Any,
     w: Any,
@@ -398,7 +416,7 @@ class AdamOptimizer(Optimizer):
         return _adam(
             [variable, m, v, *self._powers[None]],
             grad,
-            _as_tensor(self._rate),
+            as_tensor(self._rate),
             self._beta1,
             self._beta2,
             self._epsilon,
@@ -409,13 +427,13 @@ class AdamOptimizer(Optimizer):
         return [_scale([first], first, self._beta1), _scale([second], second, self._beta2)]
 
 
-@_rule
+@rule
 def _scale(g: Any, held: Any, factor: Any) -> Any:
     """held times a factor."""
     return (held * factor,)
 
 
-@_rule
+@rule
 def _adagrad(g: Any, w: Any, total: Any, rate: Any) -> Any:
     """Duchi et al. 2011."""
     total = total + g * g
@@ -442,10 +460,10 @@ class AdagradOptimizer(Optimizer):
 
     def update(self, grad: Any, variable: Variable) -> Any:
         slot = self.slot(variable, "accumulator", self._start)
-        return _adagrad([variable, slot], grad, _as_tensor(self._rate))
+        return _adagrad([variable, slot], grad, as_tensor(self._rate))
 
 
-@_rule
+@rule
 def _adadelta(g: Any, w: Any, squares: Any, steps: Any, rate: Any, rho: Any, epsilon: Any) -> Any:
     """Zeiler 2012, algorithm 1."""
     squares = squares * rho + g * g * (1 - rho)
@@ -469,10 +487,10 @@ class AdadeltaOptimizer(Optimizer):
 
     def update(self, grad: Any, variable: Variable) -> Any:
         slots = self.slot(variable, "accum"), self.slot(variable, "accum_update")
-        return _adadelta([variable, *slots], grad, _as_tensor(self._rate), self._rho, self._epsilon)
+        return _adadelta([variable, *slots], grad, as_tensor(self._rate), self._rho, self._epsilon)
 
 
-@_rule
+@rule
 def _rmsprop(
     g: Any,
     w: Any,
@@ -522,7 +540,7 @@ class RMSPropOptimizer(Optimizer):
         return _rmsprop(
             [variable, squares, kept, means],
             grad,
-            _as_tensor(self._rate),
+            as_tensor(self._rate),
             *self._numbers,
             self._centered,
         )

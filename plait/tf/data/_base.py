@@ -29,6 +29,7 @@ class Base:
     """A function that gives a fresh iterator over elements (structures of arrays)."""
 
     _count: int
+    symbols: tuple[Any, ...]
     #: Of a data set whose elements are rows of arrays: (the arrays, a function that gives the
     #: numbers of the rows in order). Batches of such are taken out at once.
     _rows: tuple[Any, Callable[[], PythonIterator[int]]] | None = None

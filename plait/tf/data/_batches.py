@@ -29,6 +29,14 @@ class BatchMethods(Base):
         name: Any = None,
     ) -> Any:
         """`batch_size` elements after another as one, along a new first axis."""
+        fed = el.symbols_in(batch_size)
+        if fed:
+            made = self._new(
+                lambda: self.batch(int(batch_size), drop_remainder).elements(),
+                lambda: _batched_spec(self.element_spec, None),
+            )
+            made.symbols = (*made.symbols, *fed)
+            return made
         size = _batch_size(batch_size)
 
         def make() -> PythonIterator[Any]:

@@ -20,6 +20,7 @@ from plait.core.lazy.capture import current
 from plait.tf import errors, nest
 from plait.tf._autograph import bodies
 from plait.tf._convert import convert
+from plait.tf._dispatch import carry_out
 from plait.tf._dtypes import as_dtype
 from plait.tf._shape import TensorShape, TensorSpec
 from plait.tf._tensor import of_array
@@ -99,6 +100,9 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
         self._spec = spec
         self._count = count
         self._options = Options()
+        #: Tensors of a graph of TensorFlow 1 that the elements are made of: they have values when
+        #: an iterator's initializer runs.
+        self.symbols: tuple[Any, ...] = ()
 
     def _new(
         self,
@@ -106,7 +110,9 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
         spec: Any = None,
         count: int = UNKNOWN_CARDINALITY,
     ) -> Dataset:
-        return Dataset(make, spec, count)
+        made = Dataset(make, spec, count)
+        made.symbols = self.symbols
+        return made
 
     def elements(self) -> PythonIterator[Any]:
         """A fresh iterator over elements as structures of arrays."""
@@ -117,13 +123,21 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
     @staticmethod
     def from_tensors(tensors: Any, name: Any = None) -> Dataset:
         """One element."""
-        element = el.to_arrays(tensors)
+        symbols = el.symbols_in(tensors)
+        if symbols:
+            made = Dataset(lambda: iter([el.to_arrays(tensors)]), el.static_spec(tensors), 1)
+            made.symbols = symbols
+            return made
+        element = carry_out(el.to_arrays, (tensors,), {})
         return Dataset(lambda: iter([element]), el.spec_of(element), 1)
 
     @staticmethod
     def from_tensor_slices(tensors: Any, name: Any = None) -> Dataset:
         """The slices along the first axis. Raises ValueError where its extents differ."""
-        arrays, count = el.slices_of(tensors)
+        symbols = el.symbols_in(tensors)
+        if symbols:
+            return _slices_of_symbols(tensors, symbols)
+        arrays, count = carry_out(el.slices_of, (tensors,), {})
 
         def make() -> PythonIterator[Any]:
             if isinstance(arrays, np.ndarray) and arrays.ndim > 1:
@@ -171,6 +185,14 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
     def range(*args: Any, output_type: Any = "int64", name: Any = None) -> Dataset:
         """The numbers of Python's `range`."""
         kind = as_dtype(output_type).core.numpy
+        symbols = el.symbols_in(list(args))
+        if symbols:
+            made = Dataset(
+                lambda: (np.array(n, kind) for n in range(*[int(a) for a in args])),
+                TensorSpec((), output_type),
+            )
+            made.symbols = symbols
+            return made
         numbers = range(*[int(a) for a in args])
         return Dataset(
             lambda: (np.array(n, kind) for n in numbers), TensorSpec((), output_type), len(numbers)
@@ -202,9 +224,11 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
             if UNKNOWN_CARDINALITY in counts
             else min(counts)
         )
-        return Dataset(
+        made = Dataset(
             make, lambda: _regroup(structure, iter([d.element_spec for d in parts])), count
         )
+        made.symbols = tuple([s for d in parts for s in d.symbols])
+        return made
 
     @staticmethod
     def random(
@@ -329,8 +353,8 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
 
     def with_options(self, options: Any, name: Any = None) -> Dataset:
         """The data set with options, which change nothing."""
-        made = Dataset(self._make, self._spec, self._count)
-        made._options = options
+        made = self._new(self._make, self._spec, self._count)
+        made._rows, made._options = self._rows, options
         return made
 
     def options(self) -> Any:
@@ -338,6 +362,22 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
 
     def __repr__(self) -> str:
         return f"<Dataset element_spec={self.element_spec}>"
+
+
+def _slices_of_symbols(tensors: Any, symbols: tuple[Any, ...]) -> Dataset:
+    """The slices of tensors of a graph."""
+
+    def make() -> PythonIterator[Any]:
+        arrays, count = el.slices_of(tensors)
+        return (el.row(arrays, place) for place in range(count))
+
+    whole = el.static_spec(tensors)
+    spec = nest.map_structure(
+        lambda s: TensorSpec(s.shape[1:] if s.shape.rank else None, s.dtype), whole
+    )
+    made = Dataset(make, spec)
+    made.symbols = symbols
+    return made
 
 
 def _name(item: Any) -> str:

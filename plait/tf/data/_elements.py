@@ -10,6 +10,7 @@ import numpy as np
 from plait.core.ir.errors import error
 from plait.tf import nest
 from plait.tf._convert import convert
+from plait.tf._dispatch import symbols
 from plait.tf._ops.creation import convert_to_tensor
 from plait.tf._shape import TensorShape, TensorSpec
 from plait.tf._tensor import Tensor, of_array
@@ -41,6 +42,25 @@ def to_numpy(value: Any) -> Any:
     return nest.map_structure(
         lambda x: x if is_dataset(x) else x[()] if x.ndim == 0 else x.copy(), value
     )
+
+
+def symbols_in(value: Any) -> tuple[Any, ...]:
+    """The tensors of a graph in a structure."""
+    if symbols["find"] is None:
+        return ()
+    from plait.tf._graph import Symbol, leaves
+
+    return tuple([x for x in leaves(value) if isinstance(x, Symbol)])
+
+
+def static_spec(value: Any) -> Any:
+    """The specs of a structure of tensors, those of a graph among them."""
+
+    def spec(x: Any) -> TensorSpec:
+        made = x if hasattr(x, "shape") and hasattr(x, "dtype") else convert(x)
+        return TensorSpec(made.shape, "string" if made.dtype == object else made.dtype)
+
+    return nest.map_structure(spec, value)
 
 
 def is_dataset(value: Any) -> bool:

@@ -16,6 +16,8 @@ from plait.tf._convert import convert
 from plait.tf._dtypes import DType, as_dtype, string
 from plait.tf._records import TFRecordWriter, records
 from plait.tf._shape import TensorSpec
+from plait.tf._tensor import Tensor
+from plait.tf.data import _elements as el
 from plait.tf.data._dataset import Dataset
 
 
@@ -23,6 +25,8 @@ def names_of(filenames: Any) -> list[str]:
     """File names from strings, tensors or a data set of them."""
     if isinstance(filenames, Dataset):
         return [e.item().decode() for e in filenames.elements()]
+    if isinstance(filenames, Tensor):
+        return [item.decode() for item in np.atleast_1d(filenames._array()).tolist()]
     held = (
         [filenames]
         if isinstance(filenames, (str, bytes)) or hasattr(filenames, "__fspath__")
@@ -68,15 +72,17 @@ class TextLineDataset(Dataset):
         num_parallel_reads: Any = None,
         name: Any = None,
     ) -> None:
-        names = names_of(filenames)
+        fed = el.symbols_in(filenames)
+        names = [] if fed else names_of(filenames)
 
         def make() -> Iterator[Any]:
-            for path in names:
+            for path in names_of(filenames) if fed else names:
                 with opened(path, compression_type) as file:
                     for line in file:
                         yield scalar(line.rstrip(b"\n").removesuffix(b"\r"))
 
         super().__init__(make, TensorSpec((), string))
+        self.symbols = fed
 
 
 class TFRecordDataset(Dataset):
@@ -90,15 +96,17 @@ class TFRecordDataset(Dataset):
         num_parallel_reads: Any = None,
         name: Any = None,
     ) -> None:
-        names = names_of(filenames)
+        fed = el.symbols_in(filenames)
+        names = [] if fed else names_of(filenames)
 
         def make() -> Iterator[Any]:
-            for path in names:
+            for path in names_of(filenames) if fed else names:
                 with opened(path, compression_type) as file:
                     for record in records(file):
                         yield scalar(record)
 
         super().__init__(make, TensorSpec((), string))
+        self.symbols = fed
 
 
 class FixedLengthRecordDataset(Dataset):
@@ -115,11 +123,12 @@ class FixedLengthRecordDataset(Dataset):
         num_parallel_reads: Any = None,
         name: Any = None,
     ) -> None:
-        names = names_of(filenames)
+        fed = el.symbols_in(filenames)
+        names = [] if fed else names_of(filenames)
         size, head, foot = int(record_bytes), int(header_bytes or 0), int(footer_bytes or 0)
 
         def make() -> Iterator[Any]:
-            for path in names:
+            for path in names_of(filenames) if fed else names:
                 with opened(path, compression_type) as file:
                     body = file.read()
                 body = body[head : len(body) - foot]
@@ -127,6 +136,7 @@ class FixedLengthRecordDataset(Dataset):
                     yield scalar(body[start : start + size])
 
         super().__init__(make, TensorSpec((), string))
+        self.symbols = fed
 
 
 class CsvDataset(Dataset):
@@ -145,12 +155,13 @@ class CsvDataset(Dataset):
         select_cols: Any = None,
         exclude_cols: Any = None,
     ) -> None:
-        names = names_of(filenames)
+        fed = el.symbols_in(filenames)
+        names = [] if fed else names_of(filenames)
         columns = [_column(d) for d in record_defaults]
         quoting = csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE
 
         def make() -> Iterator[Any]:
-            for path in names:
+            for path in names_of(filenames) if fed else names:
                 with opened(path, compression_type) as file:
                     lines = (line.decode("utf-8") for line in file)
                     if header:
@@ -167,6 +178,7 @@ class CsvDataset(Dataset):
                         yield tuple([field(text, *c, na_value) for text, c in zip(kept, columns)])
 
         super().__init__(make, tuple([TensorSpec((), kind) for kind, _ in columns]))
+        self.symbols = fed
 
 
 def _column(default: Any) -> tuple[DType, Any]:

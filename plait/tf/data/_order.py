@@ -107,11 +107,13 @@ class OrderMethods(Base):
             if UNKNOWN_CARDINALITY in counts
             else sum(counts)
         )
-        return self._new(
+        made = self._new(
             lambda: itertools.chain(self.elements(), dataset.elements()),
             lambda: self.element_spec,
             known,
         )
+        made.symbols = (*self.symbols, *dataset.symbols)
+        return made
 
     def unique(self, name: Any = None) -> Any:
         """Each element once, where it comes first."""

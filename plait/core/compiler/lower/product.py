@@ -88,7 +88,7 @@ def add_product(
             "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
         )
         units, numbers = sizes.batch * vec.groups, (*vec.numbers, *outlet.numbers)
-        _launch(kernel, sizes, a, b, outputs, reads, plan, units, vec.scratch, numbers)
+        _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, vec.scratch, numbers)
         return
     pairs_a, pairs_b = _in_pairs(sizes, a, plan.target), _in_pairs(sizes, b, plan.target)
     if pairs_a is not None and pairs_b is not None:
@@ -160,6 +160,7 @@ def _in_parts(
             numbers=(sizes.rows, parts, sizes.columns, *outlet.numbers),
             flops=parts * sizes.rows * sizes.columns,
             bytes=sums.nbytes + sum(x.nbytes for x in (*outputs, *reads)),
+            in_place=outlet.in_place(1, (1, sizes.rows, sizes.columns)),
         )
     )
 
@@ -222,7 +223,7 @@ def _tiled(
     kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
     units = sizes.batch * n.row_blocks * n.column_blocks
     numbers = (*n, *outlet.numbers)
-    _launch(kernel, sizes, a, b, outputs, reads, plan, units, g.scratch(n), numbers)
+    _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, g.scratch(n), numbers)
 
 
 def _key(code: Gemm | Matvec | Partial, outlet: Outlet) -> tuple:
@@ -338,6 +339,7 @@ def _launch(
     sizes: Sizes,
     a: Operand,
     b: Operand,
+    outlet: Outlet,
     outputs: Sequence[Buffer],
     reads: Sequence[Buffer],
     plan: Plan,
@@ -356,5 +358,6 @@ def _launch(
             numbers=tuple(numbers),
             flops=2 * math.prod(sizes),
             bytes=sum(x.nbytes for x in (*outputs, *buffers)),
+            in_place=outlet.in_place(2, sizes[:3]),
         )
     )

@@ -19,7 +19,6 @@ from plait._unbuilt import NotBuilt as _NotBuilt
 from plait.tf import (
     bitwise,
     config,
-    data,
     debugging,
     dtypes,
     errors,
@@ -49,15 +48,26 @@ from plait.tf._session import default_session as _default_session
 from plait.tf._shape import Dimension, TensorShape, dimension_value
 from plait.tf._variable import Variable, assign, assign_add, assign_sub
 from plait.tf.compat import (
+    _averages,
+    _coordinator,
+    _file_hooks,
+    _hooks,
+    _iterators,
     _layers,
     _losses,
+    _metrics,
+    _monitored,
+    _networks,
+    _proximal,
     _rates,
     _rnn,
     _saver,
+    _scaffold,
     _scopes,
     _summaries,
     _training,
 )  # fmt: skip
+from plait.tf.compat._definitions import GraphDef, NodeDef
 from plait.tf.compat._old_functions import *  # noqa: F403  # by its __all__
 from plait.tf.compat._old_functions import (
     multinomial,
@@ -82,6 +92,8 @@ from plait.tf.compat._scopes import (
     is_variable_initialized,
     local_variables,
     local_variables_initializer,
+    model_variables,
+    moving_average_variables,
     no_op,
     placeholder,
     placeholder_with_default,
@@ -90,7 +102,7 @@ from plait.tf.compat._scopes import (
     variable_scope,
     variables_initializer,
 )  # fmt: skip
-from plait.tf.compat._training import gradients
+from plait.tf.compat._training import gradients, hessians
 from plait.tf.initializers import (
     Constant as constant_initializer,
 )
@@ -280,6 +292,10 @@ nn = _Names(
             "LSTMStateTuple", "MultiRNNCell", "RNNCell",
         )
     }),
+    **{name: getattr(_networks, name) for name in (
+        "conv2d", "conv2d_transpose", "fused_batch_norm", "in_top_k", "log_softmax", "relu_layer",
+        "softmax", "weighted_cross_entropy_with_logits",
+    )},
     dropout=_dropout, top_k=_arrays.top_k, sigmoid=_elementwise.sigmoid, tanh=_elementwise.tanh,
 )  # fmt: skip
 train = _Names(
@@ -288,31 +304,46 @@ train = _Names(
         "AdadeltaOptimizer", "AdagradOptimizer", "AdamOptimizer", "GradientDescentOptimizer",
         "MomentumOptimizer", "Optimizer", "RMSPropOptimizer",
     )},
-    **{
-        name: getattr(_rates, name)
-        for name in (
-            "create_global_step",
-            "exponential_decay",
-            "get_global_step",
-            "get_or_create_global_step",
-            "piecewise_constant",
-            "polynomial_decay",
-        )
-    },
+    **{name: getattr(_proximal, name) for name in (
+        "FtrlOptimizer", "ProximalAdagradOptimizer", "ProximalGradientDescentOptimizer",
+    )},
+    **{name: getattr(_rates, name) for name in (
+        "cosine_decay", "cosine_decay_restarts", "create_global_step", "exponential_decay",
+        "get_global_step", "get_or_create_global_step", "inverse_time_decay",
+        "linear_cosine_decay", "natural_exp_decay", "piecewise_constant", "polynomial_decay",
+    )},
+    ExponentialMovingAverage=_averages.ExponentialMovingAverage,
+    **{name: getattr(_hooks, name) for name in (
+        "FeedFnHook", "FinalOpsHook", "GlobalStepWaiterHook", "LoggingTensorHook",
+        "NanLossDuringTrainingError", "NanTensorHook", "SecondOrStepTimer", "SessionRunArgs",
+        "SessionRunContext", "SessionRunHook", "SessionRunValues", "StopAtStepHook",
+    )},
+    **{name: getattr(_file_hooks, name) for name in (
+        "CheckpointSaverHook", "CheckpointSaverListener", "StepCounterHook", "SummarySaverHook",
+    )},
+    **{name: getattr(_monitored, name) for name in (
+        "MonitoredSession", "MonitoredTrainingSession", "SingularMonitoredSession",
+    )},
+    **{name: getattr(_scaffold, name) for name in (
+        "ChiefSessionCreator", "Scaffold", "SessionCreator", "WorkerSessionCreator",
+    )},
+    Coordinator=_coordinator.Coordinator,
+    start_queue_runners=_coordinator.start_queue_runners,
     piecewise_constant_decay=_rates.piecewise_constant,
     Saver=_saver.Saver, checkpoint_exists=_saver.checkpoint_exists,
     global_step=lambda sess, variable: int(sess.run(variable)),
 )  # fmt: skip
 layers = _layers
 losses = _losses
-metrics = _Names(
-    "metrics",
-    None,
-    accuracy=_losses.accuracy,
-    mean=_losses.metric_mean,
-    mean_squared_error=_losses.mean_squared_error_metric,
-    mean_absolute_error=_losses.mean_absolute_error_metric,
-)
+metrics = _metrics
+data = _Names(
+    "data", _tf.data,
+    Iterator=_iterators.GraphIterator,
+    **{name: getattr(_iterators, name) for name in (
+        "get_output_shapes", "get_output_types", "make_initializable_iterator",
+        "make_one_shot_iterator",
+    )},
+)  # fmt: skip
 summary = _Names(
     "summary", None, **{name: getattr(_summaries, name) for name in _summaries.__all__}
 )
