@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 
@@ -41,8 +42,20 @@ def blank(value: Any) -> Any:
     those at run time."""
     if isinstance(value, tuple):
         parts = [blank(part) for part in value]
-        return tuple(parts) if type(value) is tuple else type(value)(*parts)
+        make = getattr(type(value), "_make", tuple)
+        return make(parts)
     return "n" if varies(value) else value
+
+
+def constants_that_vary(value: Any) -> list[int]:
+    """The varying numbers that a key of code holds: it was made for just these."""
+    if varies(value):
+        return [value]
+    if is_dataclass(value):
+        return constants_that_vary(tuple([getattr(value, f.name) for f in fields(value)]))
+    if isinstance(value, tuple):
+        return [number for part in value for number in constants_that_vary(part)]
+    return []
 
 
 def varying(number: Any) -> Any:
