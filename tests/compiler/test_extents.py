@@ -1,4 +1,4 @@
-"""Extents at run time: which are found to vary, that no bit depends on it, how few kernels serve."""
+"""Extents at run time: which vary, that no bit depends on it, and how few kernels serve them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,17 @@ from plait.core.ops.view import BROADCAST, RESHAPE
 from plait.core.runtime import compiled
 from plait.core.runtime.compiled import CompiledGraph
 from plait.core.runtime.config import flag
-from tests.compiler.extent_cases import Watch, mlp, rows
+from tests.compiler.extent_cases import (
+    MODELS,
+    Watch,
+    batch_of,
+    cross_entropy,
+    gradients,
+    made,
+    mlp,
+    rows,
+    training,
+)
 from tests.compiler.wide_graphs import wide_graph
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,8 +78,20 @@ def test_a_varying_number_is_the_number_and_what_is_computed_from_it_varies() ->
     assert n == 64
     assert hash(n) == hash(64)
     assert f"{n} {(n, 2)}" == "64 (64, 2)"
-    for made in (n + 1, 1 + n, n - 1, 1 - n, n * 3, 3 * n, n // 4, 1000 // n, n % 60, 100 % n, -n):
-        assert type(made) is Varying
+    for result in (
+        n + 1,
+        1 + n,
+        n - 1,
+        1 - n,
+        n * 3,
+        3 * n,
+        n // 4,
+        1000 // n,
+        n % 60,
+        100 % n,
+        -n,
+    ):
+        assert type(result) is Varying
     assert all(type(part) is Varying for part in divmod(n, 27))
     assert type(1 / n) is type(n / 3) is type(n * 0.5) is VaryingFloat
     assert (1 / n, n // 4, divmod(n, 27)) == (1 / 64, 16, (2, 10))
@@ -181,8 +203,8 @@ def test_random_graphs_have_the_same_bits(
 
 #: (rows, steps, columns): around tiles and their rests, cut and streamed K, one column, few rows.
 PRODUCTS = (
-    (2, 65, 33), (4, 784, 20), (5, 784, 128), (13, 20, 10), (14, 64, 40), (15, 300, 48), (23, 9, 65),
-    (24, 600, 31), (25, 1100, 33), (47, 33, 1), (1, 47, 300), (160, 70, 100), (333, 17, 129),
+    (2, 65, 33), (4, 784, 20), (5, 784, 128), (13, 20, 10), (14, 64, 40), (15, 300, 48),
+    (23, 9, 65), (24, 600, 31), (25, 1100, 33), (47, 33, 1), (1, 47, 300), (160, 70, 100), (333, 17, 129),
     (3, 3000, 200),
 )  # fmt: skip
 
@@ -241,6 +263,23 @@ def test_rows_have_the_same_bits(width: int, isa: str, monkeypatch: pytest.Monke
     np.testing.assert_allclose(run[2], [1 / width], rtol=2e-6)
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("batch", "length"), [(2, 33), (7, 5), (17, 3), (33, 17)])
+@pytest.mark.parametrize("name", MODELS)
+def test_models_have_the_same_bits(
+    name: str, batch: int, length: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(isa)
+    monkeypatch.setenv("PLAIT_ISA", isa)
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    results = []
+    for which in ("static", "run"):
+        monkeypatch.setenv("PLAIT_EXTENTS", which)
+        results.append(gradients(name, batch, length))
+    assert_same_bits(*results)
+    assert all(np.isfinite(part).all() for part in results[0])
+
+
 @pytest.mark.parametrize(("side", "isa"), [("end", "avx512"), ("start", "avx2")])
 def test_random_graphs_between_guard_pages(side: str, isa: str) -> None:
     on(isa)
@@ -292,6 +331,47 @@ def test_a_new_batch_size_compiles_nothing(name: str, monkeypatch: pytest.Monkey
     assert watch.new(lambda: step(*rows(4)).item()) <= 3
     assert watch.new(lambda: [step(*rows(batch)).item() for batch in (2, 3)]) == 0
     assert watch.made_for_one(first) == []
+
+
+def settled(
+    name: str, sizes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, list[int], list[Any]]:
+    """(kernels of the first size, new ones of each further size, those made for one size)."""
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    watch = Watch(monkeypatch)
+    model = made(name)
+    step = training(model, cross_entropy, torch.optim.SGD(model.parameters(), lr=0.01))
+    watch.new(lambda: step(*batch_of(name, 4, 20)).item())
+    first = set(watch.seen)
+    new = [watch.new(lambda size=size: step(*batch_of(name, *size)).item()) for size in sizes]
+    return len(first), new, watch.made_for_one(first)
+
+
+@pytest.mark.parametrize("name", ("mean", "lstm", "gru", "transformer", "by_hand"))
+def test_random_lengths_settle(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths 1 to 512 at random: a bounded number of kernels, most of them at the second."""
+    random = np.random.RandomState(5)
+    most = 60 if name in ("lstm", "gru") else 512  # a launch per step: long ones take long to plan
+    lengths = [33, 17, *random.randint(2, most + 1, 14).tolist(), most, 2, 1]
+    first, new, made_for_one = settled(name, [(4, n) for n in lengths], monkeypatch)
+    assert sum(new) <= BOUNDS[name], (first, new)
+    assert made_for_one == []
+    # Once all sides of every threshold have been seen, nothing is new.
+    again = [n for n in random.randint(2, most + 1, 6).tolist() if n not in lengths]
+    assert settled(name, [(4, n) for n in (*lengths, *again)], monkeypatch)[1][-len(again) :] == [
+        0
+    ] * len(again)
+
+
+#: Kernels that all lengths need besides those of the first one.
+BOUNDS = {"mean": 12, "lstm": 30, "gru": 30, "transformer": 60, "by_hand": 90}
+
+
+def test_batches_of_images_share_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [(n, 0) for n in (7, 12, 20, 25, 31, 5)]
+    _, new, made_for_one = settled("images", sizes, monkeypatch)
+    assert new[1:] == [0] * 5
+    assert made_for_one == []
 
 
 def test_the_results_are_those_of_programs_made_for_each_size(

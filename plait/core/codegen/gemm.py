@@ -309,9 +309,7 @@ def _each_shape(f: Function, g: Gemm, tile: _Tile) -> None:
             below = height
 
 
-def _tile(
-    f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, short: bool
-) -> None:
+def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, short: bool) -> None:
     """A tile of `height` rows; short: of which the last may not be there."""
     dtype = BY_NAME[g.dtype]
     wide = vectors.register_type(dtype, 1)

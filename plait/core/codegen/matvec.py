@@ -111,9 +111,7 @@ def emit_matvec(symbol: str, v: Matvec) -> Function:
     return f
 
 
-def _dots(
-    f: Function, v: Matvec, n: _Extents, a: str, w: str, column: str, place: str
-) -> None:
+def _dots(f: Function, v: Matvec, n: _Extents, a: str, w: str, column: str, place: str) -> None:
     """Every row of A with some rows of W; columns and rows past the end repeat the last."""
     dtype = BY_NAME[v.dtype]
     kept, wide = vectors.memory_type(dtype), vectors.register_type(dtype, 1)

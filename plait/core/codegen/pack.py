@@ -81,7 +81,9 @@ def emit_pack(symbol: str, p: Packing) -> Function:
     f = Function(symbol)
     packed, source = f.argument(0), f.argument(1)
     count, steps, batch_stride = [f.argument(2 + i, "i64") for i in range(3)]
-    given = [f.argument(5 + i, "i64") if varies(p.lane_stride, p.step_stride) else "" for i in (0, 1)]
+    given = [
+        f.argument(5 + i, "i64") if varies(p.lane_stride, p.step_stride) else "" for i in (0, 1)
+    ]
     strides = p.strides(*given)
     runs = f.div(f.add(steps, str(STEPS_PER_UNIT - 1)), str(STEPS_PER_UNIT))
     panel_count = f.div(f.add(count, str(p.width - 1)), str(p.width))

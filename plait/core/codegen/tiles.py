@@ -41,6 +41,10 @@ def tile_of_any(target: Target, vectors: int) -> tuple[tuple[int, int], tuple[in
     """
     table = _ROWS[target.registers]
     columns = 1 if vectors == 1 else 2
-    most = table[columns]
+    return (table[columns], columns), heights_of(table[columns])
+
+
+def heights_of(most: int) -> tuple[int, ...]:
+    """The heights of tiles, up to `most`, that serve any number of last rows."""
     step = max(3, most // 3 // 4 * 4)
-    return (most, columns), (*range(step, min(most, 3 * step), step), most)
+    return (*range(step, min(most, 3 * step), step), most)

@@ -179,9 +179,15 @@ def _mul(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
 
 
 def _div(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
-    """x / c = x * (1/c), exact where c is a power of two."""
+    """x / c = x * (1/c), exact where c is a power of two; not where c is one now and then."""
     number = _constant(build, args[1])
-    if number is None or made.dtype.kind != "f" or not number or not math.isfinite(number):
+    if (
+        number is None
+        or varies(number)
+        or made.dtype.kind != "f"
+        or not number
+        or not math.isfinite(number)
+    ):
         return None
     if number == 1:
         return args[0]

@@ -75,9 +75,7 @@ class _Met:
                 if mine.shape != other.shape:
                     inputs[number] = _differing(mine.shape, other.shape)
                     pairs.update((a, b) for a, b in zip(mine.shape, other.shape) if a != b)
-            for place, (mine, other) in enumerate(
-                zip(self.first.instructions, graph.instructions)
-            ):
+            for place, (mine, other) in enumerate(zip(self.first.instructions, graph.instructions)):
                 if mine.attrs is not other.attrs:
                     found = _differing_attrs(mine.attrs, other.attrs)
                     if found:
@@ -102,9 +100,7 @@ class _Met:
         instructions = list(graph.instructions)
         for place, named in self._attrs.items():
             made = instructions[place]
-            attrs = {
-                name: _mark(value, named.get(name)) for name, value in made.attrs.items()
-            }
+            attrs = {name: _mark(value, named.get(name)) for name, value in made.attrs.items()}
             instructions[place] = made._replace(attrs=attrs)
         return Graph(tuple(inputs), tuple(instructions), graph.outputs)
 

@@ -91,7 +91,7 @@ def _keeping(kind: type, name: str) -> Callable[..., Any]:
     return method
 
 
-_NAMES = "add sub mul truediv floordiv mod divmod".split()
+_NAMES = ["add", "sub", "mul", "truediv", "floordiv", "mod", "divmod"]
 for _name in [f"__{side}{name}__" for name in _NAMES for side in ("", "r")] + ["__neg__"]:
     setattr(Varying, _name, _keeping(int, _name))
     setattr(VaryingFloat, _name, _keeping(float, _name))

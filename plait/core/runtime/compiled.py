@@ -183,7 +183,7 @@ def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
 def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
     """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`."""
     isa = isa or str(flag("PLAIT_ISA"))
-    key = (graph.key, isa)
+    key = (graph.key, isa, flag("PLAIT_EXTENTS"))
     found = _programs.get(key)
     if found is None:
         found = CompiledGraph(graph, on=target(isa))
@@ -195,7 +195,7 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
 
 def known(graph: Graph) -> CompiledGraph | None:
     """The program of a graph, if it has been made."""
-    return _programs.get((graph.key, str(flag("PLAIT_ISA"))))
+    return _programs.get((graph.key, str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS")))
 
 
 def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
