@@ -223,7 +223,8 @@ def step_kernel(
 def _product(symbol: str, tile: Tile, rows: int) -> Function:
     """A function: `rows` rows of (rows, depth) times `together` vectors of a panel, to the scratch.
 
-    Where the batch is known at run time there may be fewer: the last one is repeated. It stands by itself so that the constants of the cell do not take the registers of its loop.
+    Where the batch is known at run time there may be fewer: the last one is repeated. It stands by
+    itself so that the constants of the cell do not take the registers of its loop.
     """
     kept = vectors.memory_type(tile.dtype)
     parameters = (

@@ -3,9 +3,9 @@
 Two graphs have the same structure where they do the same ops in the same order and differ in
 extents only: of their inputs, and in the numbers of attributes that follow from these (the shape of
 a reshape, the N of a mean). The first one that is met is compiled as it stands. From the second on,
-`Structures.marked` gives the graph with every number that has ever differed marked as `Varying`, and
-lowerings make kernels of it that take those numbers at run time. What is marked only grows, so that
-a program settles after as many compilations as it has independent extents, and some for thresholds.
+`Structures.marked` gives the graph with every number that has ever differed marked as `Varying`,
+and lowerings make kernels of it that take those numbers at run time. What is marked only grows, so
+that a program settles: a compilation per extent that varies by itself, and some for thresholds.
 
 That marks are set changes code, never results: which sums are added in which order follows from the
 numbers themselves.
@@ -24,7 +24,7 @@ from plait.core.ir.node import Spec
 #: Attributes whose numbers may follow from extents; all others tell structures apart.
 _FOLLOWING = frozenset(("shape", "value", "size", "starts", "stops", "low", "high"))
 #: Most (extent, other extent) pairs in which the inputs of two graphs may differ: a batch, a length
-#: and a length so far. Graphs that differ in more are layers of other sizes, each worth its own code.
+#: and a length so far. Graphs that differ in more are layers of other sizes, worth their own code.
 _MOST_PAIRS = 3
 #: Structures kept; beyond it the oldest is forgotten, and would be compiled as it stands again.
 _MOST_KEPT = 1024
@@ -66,7 +66,7 @@ class _Met:
         self._attrs: dict[int, dict[str, Places]] = {}
 
     def takes(self, graph: Graph) -> bool:
-        """Whether a graph of the same outline has this structure; then its differences are noted."""
+        """Whether a graph of the same outline has this structure; if so, notes what differs."""
         pairs: set[tuple[int, int]] = set()
         inputs: dict[int, Places] = {}
         attrs: dict[int, dict[str, Places]] = {}
