@@ -23,9 +23,9 @@ from plait.core.llvm.target import Target
 #: first `tall` have the most rows. depth: the extent of the contracted axis, and `steps` how much
 #: of it is summed (0: there is no state yet). now: row of (T * B) where the step's values begin;
 #: before: the row of the state that it reads, or -1 for the initial one. source: the row of the
-#: gradients that it multiplies, in a step back. low: rows of the tiles behind the tall ones; read
-#: where the number of rows varies, else one less than those of a tile.
-NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source", "low")
+#: gradients that it multiplies, in a step back. batch: its rows, read where they vary: then all
+#: tiles but the last have the most.
+NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source", "batch")
 
 
 @dataclass(frozen=True)
@@ -105,15 +105,7 @@ class Step:
     def prefetch(self, name: str, row: str, gates: int = 1) -> None:
         """Ask for the vectors of all gates in a row of (rows, gates * H)."""
         for gate in range(gates):
-            where = self._address(self.args[name], row, gate, gates)
-            self.f.call(
-                "void",
-                "llvm.prefetch.p0",
-                ("ptr", where),
-                ("i32 immarg", "0"),
-                ("i32 immarg", "2"),
-                ("i32 immarg", "1"),
-            )
+            self.f.prefetch(self._address(self.args[name], row, gate, gates), 2)
 
     def now(self) -> str:
         """The row of this step's values."""
@@ -194,12 +186,9 @@ def step_kernel(
         matrix = operand(step)
         with f.loop("%begin", "%end") as unit:
             panel, part = f.div(unit.index, args["parts"]), f.rem(unit.index, args["parts"])
-            low = args["low"] if tile.heights else str(tile.rows - 1)
-            first = f.add(f.mul(part, low), f.least(part, args["tall"]))
-            is_tall = f.let(f"icmp slt i64 {part}, {args['tall']}")
+            first, count = _rows_of(f, tile, args, part)
             a = f.at(matrix, f.mul(first, args["depth"]), kept)
             b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), width), kept)
-            count = f.add(low, f.let(f"zext i1 {is_tall} to i64"))
             _each_vector(step, first, count, panel, lambda: _prefetch(step, soon))
             extents = f"i64 {args['depth']}, i64 {args['steps']}, i64 {count}"
             for helper, below, height in zip(f.helpers, (0, *heights), heights):
@@ -218,6 +207,17 @@ def step_kernel(
         return f
 
     return Kernel(kind, tile.key, emit)
+
+
+def _rows_of(f: Function, tile: Tile, args: dict[str, str], part: str) -> tuple[str, str]:
+    """(first row, number of rows) of a tile along the batch."""
+    if tile.heights:
+        first = f.mul(part, str(tile.rows))
+        return first, f.least(f.sub(args["batch"], first), str(tile.rows))
+    low = str(tile.rows - 1)
+    is_tall = f.let(f"icmp slt i64 {part}, {args['tall']}")
+    first = f.add(f.mul(part, low), f.least(part, args["tall"]))
+    return first, f.add(low, f.let(f"zext i1 {is_tall} to i64"))
 
 
 def _product(symbol: str, tile: Tile, rows: int) -> Function:

@@ -49,10 +49,9 @@ class _Steps(NamedTuple):
 
     def numbers(self, *, steps: int, now: int, before: int, source: int) -> tuple[int, ...]:
         """The numbers of one launch; `now`, `before` and `source` are steps, -1 for none."""
-        low = -(-self.batch // max(1, self.parts)) - 1
-        tall = self.batch - self.parts * low
+        tall = self.batch - self.parts * (self.tile.rows - 1)
         rows = [step if step < 0 else step * self.batch for step in (now, before, source)]
-        return (self.hidden, self.parts, tall, self.depth, steps, *rows, low)
+        return (self.hidden, self.parts, tall, self.depth, steps, *rows, self.batch)
 
     def launch(
         self, kernel: Kernel, outputs: tuple[Any, ...], inputs: tuple[Any, ...], **numbers: Any
@@ -80,7 +79,7 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     """A tile with as many accumulators as registers allow; `gates` 0: neighbouring columns.
 
     The rows are as even as can be: with 32 of them, at most 14 in a tile, tiles are of 11 or 10.
-    Where the batch varies, a tile has the most rows, and may be used for fewer.
+    Where the batch varies, tiles have the most rows, and the last what is left.
     """
     lanes = target.lanes(dtype.itemsize)
     columns = gates or _columns(-(-hidden // lanes), 4 if target.registers >= 32 else 2)
