@@ -6,7 +6,6 @@ downloaded.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import re
@@ -124,7 +123,8 @@ def load_state_dict_from_url(
 ) -> Any:
     """Load the weights of a URL from the cache (`model_dir`, default `get_dir()/checkpoints`).
 
-    Raises RuntimeError where the file is not there, or does not have the hash that its name states.
+    A file that is there is taken as it is, as PyTorch does: `check_hash` is for downloads. Raises
+    RuntimeError where it is not there.
     """
     folder = model_dir or os.path.join(get_dir(), "checkpoints")
     path = os.path.join(folder, file_name or os.path.basename(urlparse(url).path))
@@ -134,25 +134,7 @@ def load_state_dict_from_url(
             f"torch.hub: {url} would have to be downloaded, which Plait does not do. Hint: put the "
             f"file at {path}",
         )
-    if check_hash:
-        _check_hash(path)
     return _load_file(path, map_location=map_location, weights_only=weights_only)
-
-
-def _check_hash(path: str) -> None:
-    stated = HASH_REGEX.search(os.path.basename(path))
-    if stated is None:
-        return
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if not digest.hexdigest().startswith(stated.group(1)):
-        raise error(
-            RuntimeError,
-            f'invalid hash value (expected "{stated.group(1)}", got "{digest.hexdigest()}") '
-            f"of {path}",
-        )
 
 
 def download_url_to_file(

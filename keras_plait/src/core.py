@@ -75,6 +75,10 @@ class Variable(KerasVariable):
         held = convert_to_tensor(value, dtype=self._dtype).detach().clone()
         self._value = torch.nn.Parameter(held, requires_grad=self._differentiable)
 
+    def _as_torch_tensor(self) -> Any:
+        """The memory itself, as a PyTorch-style leaf."""
+        return self._value
+
     @property
     def _differentiable(self) -> bool:
         return self._trainable and to_plait_dtype(self._dtype).is_floating_point

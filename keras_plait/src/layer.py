@@ -18,6 +18,14 @@ class PlaitLayer:
             value = ModuleLayer(value)
         return name, value
 
+    def _read_by_steps(self) -> tuple[list[Any], list[dict[str, Any]]]:
+        """What a compiled step of PyTorch's kind compares before each replay: the weights'
+        identities and the plain settings of all layers. Python code of layers runs when a step is
+        recorded, as everywhere in Keras."""
+        layer: Any = self
+        weights = [variable._value for variable in layer.variables]
+        return weights, [vars(part) for part in layer._flatten_layers()]
+
 
 #: The name by which Keras 3.16 finds it.
 BackendLayer = PlaitLayer

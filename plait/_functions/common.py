@@ -52,7 +52,7 @@ def public(
             raise error(
                 TypeError,
                 f"{plain.__name__}(): argument 'input' (position 1) must be Tensor, not "
-                f"{type(args[0]).__name__}",
+                f"{kind_of(args[0])}",
             )
         if not kwargs:
             return plain(*args)
@@ -192,9 +192,18 @@ def tensor_argument(name: str, position: str, value: Any) -> Tensor:
     if not isinstance(value, Tensor):
         raise error(
             TypeError,
-            f"{name}(): argument '{position}' must be Tensor, not {type(value).__name__}",
+            f"{name}(): argument '{position}' must be Tensor, not {kind_of(value)}",
         )
     return value
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's type for a message, with the way from TensorFlow's face and Keras."""
+    name = type(value).__name__
+    if hasattr(value, "_as_torch_tensor"):
+        package = type(value).__module__.split(".")[0]
+        return f"{name} of {package} (torch.as_tensor(x) turns it into one)"
+    return name
 
 
 def operand(name: str, position: str, value: Any) -> Any:

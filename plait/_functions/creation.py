@@ -52,6 +52,7 @@ def tensor(
     pin_memory: bool = False,
 ) -> Tensor:
     """A new tensor with a copy of the data: numbers, nested sequences, arrays, tensors."""
+    data = _of_another_face(data)
     if isinstance(data, Tensor):
         copy = data.detach().clone()
         device = data.device if device is None and data.is_meta else device
@@ -61,6 +62,13 @@ def tensor(
     if isinstance(data, np.ndarray) and np.may_share_memory(array, data):
         array = array.copy()
     return _finish(owned(array), device, requires_grad)
+
+
+def _of_another_face(data: Any) -> Any:
+    """The tensor that an object of TensorFlow's face, or of Keras, stands for; others as they
+    are."""
+    standing_for = getattr(data, "_as_torch_tensor", None)
+    return data if standing_for is None else standing_for()
 
 
 def array_of(data: Any, dtype: DType | None) -> np.ndarray:
@@ -179,8 +187,13 @@ def _shape_as_tensor(input: Tensor) -> Tensor:
 
 @public(method=False)
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """The data as a tensor; tensors and arrays are shared where no conversion is needed."""
+    """The data as a tensor; tensors and arrays are shared where no conversion is needed.
+
+    A tensor of TensorFlow's face is what it was recorded as, history included; a variable of
+    TensorFlow or Keras is its memory, so that what is written into either is seen in the other.
+    """
     wanted = require_dtype("as_tensor", dtype)
+    data = _of_another_face(data)
     if is_meta(device):
         return tensor(data, dtype=wanted, device=device)
     require_cpu(device)

@@ -172,6 +172,8 @@ class Guards:
             self.reason = f"it reads an object of {type(value).__module__}"
         elif isinstance(value, Optimizer):
             self._optimizer(value)
+        elif hasattr(value, "_read_by_steps"):
+            self._told(value)
         elif hasattr(value, "__next__"):
             self.reason = f"it draws from a {type(value).__name__}"
         elif hasattr(value, "__dict__"):
@@ -276,6 +278,16 @@ class Guards:
         for hooks in (optimizer._optimizer_step_pre_hooks, optimizer._optimizer_step_post_hooks):
             self._modules.append((hooks, dict(hooks)))
             self._waiting += hooks.values()
+
+    def _told(self, value: Any) -> None:
+        """An object that says itself what a step reads of it (a layer of Keras): tensors, and
+        dicts of which the simple values count."""
+        tensors, holders = value._read_by_steps()
+        self._waiting += tensors
+        for fields in holders:
+            for name, held in fields.items():
+                if isinstance(held, _SIMPLE):
+                    self._entries.append((fields, name, held))
 
     def _object(self, value: Any) -> None:
         """An object of a user's class: the attributes that the code names, and its methods."""

@@ -10,7 +10,8 @@ import numpy as np
 
 from plait._tensor import Tensor
 from plait._types import device
-from plait.compiler.step import Argument, Fixed, GradOf, Object, Rows, Step, View
+from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, View
+from plait.compiler.step import Step
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture

@@ -11,93 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from operator import is_
 from sys import getrefcount
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, View
+from plait.compiler.quick import Quick, quick_of
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
+from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import ALONE, Cell
-from plait.core.lazy.views import Layout
-from plait.core.lazy.views import Step as ViewStep
 from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.generator import Generator
 from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
 
 #: Given back by `Step.replay` where a guard fails; nothing has happened then.
 MISS: Any = object()
-
-
-class Object:
-    """A base tensor that the call makes: a handle on cell number `cell`."""
-
-    __slots__ = ("cell", "cls", "dtype", "grad_fn", "index", "number", "required", "shape")
-
-    def __init__(self, tensor: Any, cell: int, index: int) -> None:
-        self.index = index
-        self.cell = cell
-        self.cls = type(tensor)
-        self.shape = tensor._shape
-        self.dtype = tensor._dtype
-        self.required = tensor._requires_grad
-        self.grad_fn = tensor._grad_fn
-        self.number = tensor._output_number
-
-
-class View:
-    """A view that the call returns, of an object or of a tensor that was there."""
-
-    __slots__ = ("base", "cls", "dtype", "layout", "shape", "steps")
-
-    def __init__(self, tensor: Any, base: Any) -> None:
-        self.base = base
-        self.cls = type(tensor)
-        self.shape = tensor._shape
-        self.dtype = tensor._dtype
-        self.steps: tuple[ViewStep, ...] = tensor._steps
-        self.layout: Layout | None = tensor._layout
-
-
-class Fixed(NamedTuple):
-    """A tensor that each call reads: its slot, and what of it must stay as it was.
-
-    writable: its memory may be written, if nobody else has it.
-    """
-
-    slot: int
-    tensor: Any
-    cell: Cell
-    required: bool
-    hooks: dict[int, Any] | None
-    writable: bool
-
-
-class GradOf:
-    """The `.grad` of a tensor, which is written in place."""
-
-    __slots__ = ("tensor",)
-
-    def __init__(self, tensor: Any) -> None:
-        self.tensor = tensor
-
-
-class Rows:
-    """A sparse tensor that the call makes, of two objects."""
-
-    __slots__ = ("coalesced", "index", "shape", "values")
-
-    def __init__(self, tensor: Any, index: Any, values: Any) -> None:
-        self.index = index
-        self.values = values
-        self.shape = tensor._shape
-        self.coalesced = tensor.is_coalesced()
-
-
-class Argument:
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
+#: Ordinary replays after which a step is first expected to go on as it does.
+_SETTLED = 8
 
 
 class Step:
@@ -135,6 +66,11 @@ class Step:
         #: Results that go to several places.
         self.shared: set[int] = set()
         self.single = False
+        #: How often the call was replayed the ordinary way; after how many times it is expected to
+        #: go on as it does, and the way of the object machine then.
+        self.replays = 0
+        self.settled = _SETTLED
+        self.quick: Quick | None = None
         #: Whether a call changes nothing that is there, and reads no number that calls change.
         self.only_computes = False
 
@@ -155,10 +91,15 @@ class Step:
         numbers = self.numbers()
         if numbers is None:
             return MISS
+        crowded = several()
+        if self.quick is not None and type(arguments) is tuple and not crowded:
+            arrays = self.quick.inputs(arguments)
+            if arrays is not None:
+                results = self._results(arrays, numbers, crowded)
+                return self._returned(self.quick.store(results, watch.era), arguments)
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
-        crowded = several()
         for slot, tensor, known, required, hooks, writable in self.fixed:
             cell = tensor._cell
             node = cell._node
@@ -202,6 +143,16 @@ class Step:
         for slot, owner in self.owned:
             cells[slot] = owner._grad._cell
             arrays[slot] = _contents(cells[slot])
+        results = self._results(arrays, numbers, crowded)
+        value = self._store(results, cells, renewed or (), arguments)
+        self.replays += 1
+        if self.replays == self.settled and type(arguments) is tuple:
+            self.quick = quick_of(self, arguments)
+            self.settled *= 2
+        return value
+
+    def _results(self, arrays: list[Any], numbers: tuple, crowded: bool) -> list[Any]:
+        """Run the program on the arrays of its inputs, which are given up."""
         for held, value in zip(self.number_slots, numbers):
             held[()] = value
         saved = [(g, Generator.get_state(g)) for g in self.generators]
@@ -220,8 +171,8 @@ class Step:
             raise
         for _, slot, copied in self.passed:
             results.append(arrays[slot].copy() if copied else arrays[slot])
-        del arrays
-        return self._store(results, cells, renewed or (), arguments)
+        arrays.clear()
+        return results
 
     def _fits(self, slot: int, tensor: Any) -> bool:
         """Whether a tensor that has other memory than it had can still be the input."""
@@ -289,7 +240,10 @@ class Step:
             if node is None:
                 node = _leaf(results[number], self.types[number])
             made.append(Cell(node))
-        objects = [_tensor(spec, made[spec.cell]) for spec in self.objects]
+        return self._returned([_tensor(spec, made[spec.cell]) for spec in self.objects], arguments)
+
+    def _returned(self, objects: list[Any], arguments: Sequence[Any]) -> Any:
+        """What the call returns, of the new tensors; sets the gradients that others refer to."""
         for tensor, value in self.grads:
             if type(tensor) is Argument:
                 tensor = arguments[tensor.number]

@@ -21,7 +21,8 @@ from plait.distributions.counts import (
 )
 from plait.distributions.discrete import Bernoulli, Categorical, OneHotCategorical
 from plait.distributions.distribution import Distribution
-from plait.distributions.gammas import Beta, Chi2, Dirichlet, Gamma, _sample_dirichlet
+from plait.distributions.gamma_ratios import FisherSnedecor, InverseGamma
+from plait.distributions.gammas import Beta, Chi2, Dirichlet, Gamma
 from plait.distributions.independent import Independent
 from plait.distributions.kl import kl_divergence, register_kl
 from plait.distributions.lkj import LKJCholesky
@@ -68,11 +69,13 @@ _HOMES = {
     "chi2": (Chi2,),
     "dirichlet": (Dirichlet,),
     "exponential": (Exponential,),
+    "fishersnedecor": (FisherSnedecor,),
     "gamma": (Gamma,),
     "geometric": (Geometric,),
     "gumbel": (Gumbel,),
     "half_cauchy": (HalfCauchy,),
     "half_normal": (HalfNormal,),
+    "inverse_gamma": (InverseGamma,),
     "kumaraswamy": (Kumaraswamy,),
     "laplace": (Laplace,),
     "lkj_cholesky": (LKJCholesky,),
@@ -120,6 +123,7 @@ __all__ = [
     "Distribution",
     "ExpTransform",
     "Exponential",
+    "FisherSnedecor",
     "Gamma",
     "Geometric",
     "Gumbel",
@@ -127,6 +131,7 @@ __all__ = [
     "HalfNormal",
     "Independent",
     "IndependentTransform",
+    "InverseGamma",
     "Kumaraswamy",
     "LKJCholesky",
     "Laplace",

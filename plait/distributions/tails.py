@@ -11,7 +11,7 @@ from plait._functions.creation import empty, full_like
 from plait._functions.random import rand, randn
 from plait._functions.special import digamma, lgamma
 from plait._types import finfo
-from plait.core.lazy.modes import grad_mode
+from plait.core.ops.view import broadcast
 from plait.distributions import constraints
 from plait.distributions.constraints import Constraint
 from plait.distributions.continuous import Normal
@@ -335,13 +335,14 @@ class Kumaraswamy(Distribution):
 
 
 class StudentT(Distribution):
-    """Student's t with `df` degrees of freedom; gradients through draws are not built for df."""
+    """Student's t with `df` degrees of freedom."""
 
     arg_constraints: ClassVar[dict[str, Constraint]] = {
         "df": constraints.positive,
         **Normal.arg_constraints,
     }
     support = constraints.real
+    has_rsample = True
 
     def __init__(
         self, df: Any, loc: Any = 0.0, scale: Any = 1.0, validate_args: bool | None = None
@@ -359,14 +360,12 @@ class StudentT(Distribution):
         some = pw.where(pw.gt(self.df, 2), wide, math.inf)
         return pw.where(pw.le(self.df, 1), math.nan, some)
 
-    def sample(self, sample_shape: Any = ()) -> Any:
-        with grad_mode(False):
-            noise = randn(self._extended_shape(sample_shape), dtype=self.loc.dtype)
-            half = pw.mul(self.df, 0.5)
-            chi = Gamma(half, full_like(half, 0.5), validate_args=False).sample(sample_shape)
-            return pw.add(
-                self.loc, pw.mul(self.scale, pw.mul(noise, pw.rsqrt(pw.div(chi, self.df))))
-            )
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        shape = self._extended_shape(sample_shape)
+        noise = randn(shape, dtype=self.loc.dtype)
+        half = broadcast(pw.mul(self.df, 0.5), shape)
+        chi = Gamma(half, full_like(half, 0.5), validate_args=False).rsample()
+        return pw.add(self.loc, pw.mul(self.scale, pw.mul(noise, pw.rsqrt(pw.div(chi, self.df)))))
 
     def log_prob(self, value: Any) -> Any:
         n = self.df

@@ -140,6 +140,9 @@ def load(
     `add_safe_globals` allows, are built; nothing in the file is executed. `weights_only=False` is
     pickle: it runs code that the file contains, so use it only for files you trust.
 
+    PyTorch's environment variables count: `TORCH_FORCE_WEIGHTS_ONLY_LOAD=1` makes every load a
+    restricted one, `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1` those that do not say `weights_only` free.
+
     `map_location` says where storages go: None, a device or its name, a dict of names, or a
     callable (storage, location). `mmap=True` maps the file (a path) instead of reading it; writes
     to the tensors do not reach the file. `encoding` is for files from Python 2.
@@ -147,9 +150,7 @@ def load(
     Raises pickle.UnpicklingError if the file asks for more than is allowed or its pickle is broken,
     RuntimeError if the archive is damaged or a device is missing, EOFError if the file is empty.
     """
-    if weights_only is None:
-        # As in PyTorch: whoever names a pickle module wants that module.
-        weights_only = pickle_module is None
+    weights_only = _is_restricted(weights_only, pickle_module)
     if weights_only and pickle_module is not None:
         raise error(
             RuntimeError, "Can not safely load weights when explicit pickle_module is specified"
@@ -161,6 +162,37 @@ def load(
         return _load_from(f, mmap, session)
     except pickle.UnpicklingError as fault:
         raise error(pickle.UnpicklingError, str(fault)) from fault.__cause__
+
+
+def _is_restricted(weights_only: bool | None, pickle_module: Any) -> bool:
+    """Whether a load may only build what is allowed: the argument, else PyTorch's variables."""
+    always = _is_set("TORCH_FORCE_WEIGHTS_ONLY_LOAD")
+    never = _is_set("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    if always and never:
+        raise error(
+            RuntimeError,
+            "Only one of `TORCH_FORCE_WEIGHTS_ONLY_LOAD` or `TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD` "
+            "should be set, but both were set.",
+        )
+    if always:
+        return True
+    if weights_only is not None:
+        return weights_only
+    if never:
+        warnings.warn(
+            "Environment variable TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD detected, since the "
+            "`weights_only` argument was not explicitly passed to `torch.load`, forcing "
+            "weights_only=False.",
+            stacklevel=3,
+        )
+        return False
+    # As in PyTorch: whoever names a pickle module wants that module.
+    return pickle_module is None
+
+
+def _is_set(name: str) -> bool:
+    """Whether an environment variable says yes, in PyTorch's words for it."""
+    return os.environ.get(name, "0").lower() in ("1", "y", "yes", "true")
 
 
 def _load_from(f: FileLike, mmap: bool | None, session: _Session) -> Any:

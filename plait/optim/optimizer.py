@@ -384,7 +384,11 @@ def _normalise_params(param_group: dict[str, Any]) -> None:
             ValueError,
             "all optimizer params should be with/without names. Some param names are missing",
         )
-    param_group["params"] = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
+    held = [entry[1] if isinstance(entry, tuple) else entry for entry in params]
+    # Variables of TensorFlow and Keras have memory that is a tensor.
+    param_group["params"] = [
+        p._as_torch_tensor() if hasattr(p, "_as_torch_tensor") else p for p in held
+    ]
     if names:
         param_group["param_names"] = names
 

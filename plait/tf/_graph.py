@@ -525,6 +525,8 @@ def _specs_in(graph: Graph, function: Callable[..., Any], element_spec: Any) -> 
     with graph.as_default():
         inputs = nest.map_structure(lambda s: placeholder_in(graph, s.dtype, s.shape), element_spec)
         result = function(*inputs) if type(inputs) is tuple else function(inputs)
+        if type(result) is list:
+            result = tuple(result)
         from plait.tf._ops.creation import convert_to_tensor
 
         def spec(value: Any) -> Any:

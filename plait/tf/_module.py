@@ -31,6 +31,13 @@ class Module:
             )
         self._name = name or _snake(type(self).__name__)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        waiting = self.__dict__.get("_restoring")
+        if waiting is not None:  # a checkpoint was restored before this came
+            restoring, path = waiting
+            restoring.reach(path, name, value)
+
     @property
     def name(self) -> str:
         return self.__dict__.get("_name") or _snake(type(self).__name__)

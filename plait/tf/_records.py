@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,23 +70,34 @@ def framed(record: bytes) -> bytes:
 
 
 class TFRecordWriter:
-    """Writes records to a file. options: "GZIP", or an object whose compression_type is that."""
+    """Writes records to a file.
+
+    options: "GZIP" or "ZLIB", or an object whose compression_type is that. Raises ValueError for
+    another.
+    """
 
     def __init__(self, path: Any, options: Any = None) -> None:
-        kind = getattr(options, "compression_type", options) or ""
-        if str(kind).upper() not in ("", "GZIP"):
-            from plait._unbuilt import not_built
-
-            raise not_built(f"tf.io.TFRecordWriter with {kind} compression")
-        self._file: Any = gzip.open(path, "wb") if kind else open(path, "wb")  # noqa: SIM115  # closed by close()
+        kind = str(getattr(options, "compression_type", options) or "").upper()
+        if kind not in ("", "GZIP", "ZLIB"):
+            raise error(
+                ValueError, f'Compression type must be "", "GZIP" or "ZLIB", received {kind!r}'
+            )
+        self._file: Any = gzip.open(path, "wb") if kind == "GZIP" else open(path, "wb")  # noqa: SIM115  # closed by close()
+        self._packer = zlib.compressobj() if kind == "ZLIB" else None
 
     def write(self, record: Any) -> None:
-        self._file.write(framed(record if isinstance(record, bytes) else record.numpy()))
+        """Add a record: bytes, or a tensor of them."""
+        made = framed(record if isinstance(record, bytes) else record.numpy())
+        self._file.write(made if self._packer is None else self._packer.compress(made))
 
     def flush(self) -> None:
         self._file.flush()
 
     def close(self) -> None:
+        """Write what is left, and let the file go."""
+        if self._packer is not None:
+            self._file.write(self._packer.flush())
+            self._packer = None
         self._file.close()
 
     def __enter__(self) -> TFRecordWriter:

@@ -213,7 +213,8 @@ class GradientTape:
     def _source(self, source: Any) -> Any:
         """The core's tensor that stands for a source; None for one this tape does not know."""
         if isinstance(source, Variable):
-            return source.cell() if id(source) in self._watched else None
+            known = source._shared or id(source) in self._watched
+            return source.cell() if known else None
         if isinstance(source, Tensor):
             held = source._inner
             known = isinstance(held, LazyTensor) and held.requires_grad

@@ -85,6 +85,12 @@ class Tensor:
         """The core's tensor; an array of byte strings."""
         return self._inner if type(self._inner) is np.ndarray else self.inner()
 
+    def _as_torch_tensor(self) -> Any:
+        """The PyTorch-style tensor. Raises TypeError for strings."""
+        if type(self._inner) is np.ndarray:
+            raise error(TypeError, "a tensor of strings has no counterpart in PyTorch")
+        return self.inner()
+
     def inner(self) -> Any:
         """The core's tensor, without its history where no tape that records now has it."""
         held = self._inner

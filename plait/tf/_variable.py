@@ -13,6 +13,7 @@ from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import settle
 from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.tensor import LazyTensor
 from plait.tf import errors
 from plait.tf._autograph import bodies
 from plait.tf._convert import convert, inner
@@ -102,6 +103,8 @@ class Variable(metaclass=VariableMeta):
         self._number = next(_numbers)
         self._initial: Any = None
         self._initializer: Any = None
+        #: Whether PyTorch-style code holds the memory too, and may read it unseen by tapes.
+        self._shared = False
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -113,6 +116,20 @@ class Variable(metaclass=VariableMeta):
     def _as_core_tensor(self) -> Any:
         """The present value as a tensor of the core."""
         return self._as_tf_tensor()._as_core_tensor()
+
+    def _as_torch_tensor(self) -> Any:
+        """The memory itself, as a PyTorch-style leaf. Raises TypeError for strings, and for
+        variables of a graph, whose memory is a session's."""
+        leaf = None if self._graph is not None else self.cell()
+        if not isinstance(leaf, LazyTensor):
+            raise error(
+                TypeError,
+                f"the variable {self.name!r} "
+                + ("belongs to a graph" if leaf is None else "holds strings")
+                + ": it has no memory that is a tensor of PyTorch's kind",
+            )
+        self._shared = True
+        return leaf
 
     def _as_tf_tensor(self) -> Any:
         """The present value as a tensor; tapes that watch the variable follow it."""

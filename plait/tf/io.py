@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import glob as _glob
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -440,6 +442,39 @@ class _Stat(NamedTuple):
     length: int
 
 
+@op
+def encode_base64(input: Any, pad: bool = False) -> Any:
+    """Bytes as base64 text of the alphabet for addresses, by default without padding."""
+
+    def encoded(text: bytes) -> bytes:
+        made = base64.urlsafe_b64encode(text)
+        return made if pad else made.rstrip(b"=")
+
+    return of_array(_each_string(encoded, input))
+
+
+@op
+def decode_base64(input: Any) -> Any:
+    """The bytes of base64 text, padded or not. Raises InvalidArgumentError for other text."""
+
+    def decoded(text: bytes) -> bytes:
+        bare = text.rstrip(b"=")
+        if re.fullmatch(rb"[A-Za-z0-9_-]*", bare) is None or len(bare) % 4 == 1:
+            raise error(errors.InvalidArgumentError, "Invalid character found in base64.")
+        return base64.urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
+
+    return of_array(_each_string(decoded, input))
+
+
+def _each_string(function: Any, value: Any) -> np.ndarray:
+    """A function of each string of a tensor."""
+    texts = convert(value, string)._array()
+    made = np.empty(texts.shape, object)
+    for place in np.ndindex(texts.shape):
+        made[place] = function(texts[place])
+    return made
+
+
 for _function in (read_file, write_file, matching_files):
     _function.__dict__["host"] = True
 
@@ -448,8 +483,6 @@ __getattr__ = unbuilt(
     (
         "decode_gif",
         "decode_proto",
-        "encode_base64",
-        "decode_base64",
         "RaggedFeature",
         "parse_sequence_example",
         "parse_single_sequence_example",

@@ -63,6 +63,8 @@ class _Writer:
     def __init__(self) -> None:
         self.variables: dict[str, Any] = {}
         self.names: dict[int, str] = {}
+        #: Further paths to variables, by the first.
+        self.others: dict[str, str] = {}
         self.functions: dict[str, list[Any]] = {}
         self.constants: dict[str, np.ndarray] = {}
         self.assets: dict[str, str] = {}
@@ -72,9 +74,11 @@ class _Writer:
     def find(self, value: Any, path: str) -> None:
         """Take in an object and all that its attributes lead to."""
         if isinstance(value, Variable) or _is_keras_variable(value):
-            if id(value) not in self.names:
-                self.names[id(value)] = path
+            first = self.names.setdefault(id(value), path)
+            if first == path:
                 self.variables[path] = value
+            else:
+                self.others[path] = first
             return
         if isinstance(value, Asset):
             self.assets[path] = value.asset_path
@@ -217,6 +221,7 @@ def save(obj: Any, export_dir: Any, signatures: Any = None, options: Any = None)
             name: {"trainable": bool(v.trainable), "name": getattr(v, "name", name)}
             for name, v in writer.variables.items()
         },
+        "others": writer.others,
         "functions": writer.functions,
         "signatures": served,
         "assets": {path: os.path.basename(file) for path, file in writer.assets.items()},
@@ -336,7 +341,9 @@ class RestoredFunction:
         return (), dict(zip(names, self._specs[0]))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Raises ValueError for arguments of none of the saved signatures."""
+        """Structures of tensors are taken for their leaves. Raises ValueError for arguments of none
+        of the saved signatures."""
+        args = tuple(nest.flatten(list(args)))
         for number, specs in enumerate(self._specs):
             names = self._entries[number]["names"]
             if len(args) + len(kwargs) != len(specs) or not set(kwargs) <= set(names[len(args) :]):
@@ -440,6 +447,8 @@ def load(export_dir: Any, tags: Any = None, options: Any = None) -> Any:
     root = _Restored()
     for name in record["variables"]:
         _place(root, name, tensors[f"v:{name}"])
+    for name, first in record.get("others", {}).items():
+        _place(root, name, tensors[f"v:{first}"])
     for name, entries in record["functions"].items():
         if not name.startswith("signatures:"):
             _place(root, name, RestoredFunction(entries, tensors))

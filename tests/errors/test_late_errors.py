@@ -218,3 +218,31 @@ def test_refused_state_dict_of_an_optimizer_changes_nothing():
     with pytest.raises(ValueError, match="doesn't match the size"):
         optimizer.load_state_dict(other.state_dict())
     assert bits(optimizer.state_dict()) == before
+
+
+@pytest.mark.parametrize("known", [0, 4])
+@pytest.mark.parametrize("faults", [1, 2])
+def test_a_step_that_is_known_fails_as_one_that_is_not(known: int, faults: int):
+    """What was recorded on the way that is known comes before what was recorded off it."""
+    torch.manual_seed(0)
+    norm = nn.BatchNorm1d(8)
+    model = nn.Sequential(nn.Linear(4, 8), norm, nn.ReLU(), nn.Linear(8, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    x, labels = torch.randn(5, 4), torch.tensor([0, 1, 2, 0, 1])
+
+    def step(labels: Any) -> None:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        loss.item()
+
+    for _ in range(known):
+        step(labels)
+    before = bits(model[0].weight)
+    for _ in range(faults):
+        with pytest.raises(IndexError):
+            step(torch.full((5,), 7))
+    # The forward pass has been gone through, the update has not.
+    assert bits(norm.num_batches_tracked) == bits(torch.tensor(known + faults))
+    assert bits(model[0].weight) == before

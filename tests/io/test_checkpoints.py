@@ -384,3 +384,26 @@ def test_broken_old_files(files):
     for file, kind, message in cases:
         with pytest.raises(kind, match=message):
             files.load(file)
+
+
+class Plain:
+    """What a restricted load does not build."""
+
+
+def test_pytorch_s_environment_variables(files, monkeypatch):
+    held = saved(files, {"kept": Plain()})
+    with pytest.raises(pickle.UnpicklingError):
+        files.load(held)
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    held.seek(0)
+    with pytest.warns(UserWarning, match="forcing weights_only=False"):
+        assert isinstance(files.load(held)["kept"], Plain)
+    held.seek(0)
+    with pytest.raises(pickle.UnpicklingError):  # what the call says counts more
+        files.load(held, weights_only=True)
+    monkeypatch.setenv("TORCH_FORCE_WEIGHTS_ONLY_LOAD", "yes")
+    with pytest.raises(RuntimeError, match="both were set"):
+        files.load(held)
+    monkeypatch.delenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD")
+    with pytest.raises(pickle.UnpicklingError):
+        files.load(held, weights_only=False)

@@ -17,7 +17,18 @@ if importlib.util.find_spec("keras") is None:
 
 ROOT = Path(__file__).resolve().parents[2]
 
-PROGRAMS = ("classifiers", "generative", "training", "crossing", "sparse", "idioms")
+PROGRAMS = (
+    *(
+        "classifiers",
+        "generative",
+        "training",
+        "crossing",
+        "two_worlds",
+        "sparse",
+        "idioms",
+        "exporting",
+    ),
+)
 
 
 def run(program: str, *arguments: str, backend: str = "plait", **environment: str) -> str:

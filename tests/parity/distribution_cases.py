@@ -44,6 +44,8 @@ def pairs(framework: Any) -> dict[str, tuple[Any, Any, Any]]:
         "Gamma": (made.Gamma(a, b), made.Gamma(b, a), b),
         "Beta": (made.Beta(a, b), made.Beta(b, a), p),
         "Dirichlet": (made.Dirichlet(a), made.Dirichlet(b), t([0.2, 0.3, 0.5])),
+        "InverseGamma": (made.InverseGamma(a + 2, b), None, b),
+        "FisherSnedecor": (made.FisherSnedecor(a, b * 8), None, b),
         "StudentT": (made.StudentT(t([3.0, 4.5, 9.0]), a, b), None, x),
         "Cauchy": (made.Cauchy(a, b), made.Cauchy(b, a), x),
         "HalfNormal": (made.HalfNormal(b), made.HalfNormal(a), b),

@@ -11,6 +11,7 @@ import pytest
 from plait.core.ir.dtypes import float32
 from plait.core.ir.graph import Graph, trace
 from plait.core.ir.node import Spec
+from plait.core.ops.contract import matmul
 from plait.core.ops.elementwise import ADD, MUL
 from plait.core.runtime import compiled, kernels, realize, tiers
 
@@ -52,6 +53,16 @@ def test_calls_alone_make_a_small_graph_worth_compiling(auto):
 
 def test_a_graph_that_runs_once_stays_on_the_reference(auto):
     assert tiers.executor_of(small_graph(7)) is tiers._reference
+
+
+def test_a_graph_with_much_work_never_goes_to_the_reference(auto):
+    # A product of 2 * 1200^3 flops: minutes of a slow machine's NumPy are not spent to find out
+    # whether there is a second run.
+    large = trace(lambda x: matmul(x, x), [Spec((1200, 1200), float32)])
+    bound = tiers._WORK_PER_KERNEL * (1 + len(large.instructions) // tiers._OPS_PER_KERNEL)
+    assert tiers.work(large) > tiers._AT_ONCE * bound
+    assert tiers.executor_of(large) is tiers._compiled
+    assert tiers.executor_of(large) is tiers._compiled
 
 
 def test_a_refused_kernel_leaves_the_step_on_the_reference_with_a_warning(auto, monkeypatch):

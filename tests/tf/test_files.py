@@ -66,6 +66,36 @@ def test_manager_keeps_the_last(tmp_path: Path) -> None:
     assert int(v) == 3
 
 
+def test_values_come_before_their_variables(tmp_path: Path) -> None:
+    path = tf.train.Checkpoint(net=Net(), rate=tf.Variable(0.5)).save(tmp_path / "ckpt")
+    late, checkpoint = tf.Module(), tf.train.Checkpoint()
+    status = checkpoint.restore(path)
+    with pytest.raises(AssertionError, match="Unresolved"):
+        status.assert_consumed()
+    checkpoint.net = late
+    late.layers = [tf.Variable([0.0, 0.0]), tf.Variable(0)]
+    assert late.layers[0].numpy().tolist() == [1.0, 2.0] and int(late.layers[1]) == 3
+    checkpoint.rate = tf.Variable(0.0)
+    assert float(checkpoint.rate) == 0.5
+    status.assert_consumed()
+    late.layers[0].assign([7.0, 7.0])
+    late.again = late.layers[0]
+    assert late.layers[0].numpy().tolist() == [7.0, 7.0]  # a value is given once
+
+
+def test_records_of_tensorflow_and_ours(tmp_path: Path) -> None:
+    theirs = pytest.importorskip("tensorflow", reason="reads what TensorFlow wrote")
+    texts = [b"", b"one", bytes(range(256)) * 40]
+    for write, read in ((tf, theirs), (theirs, tf)):
+        for kind in ("", "GZIP", "ZLIB"):
+            path = str(tmp_path / f"{write.__name__}{kind}")
+            with write.io.TFRecordWriter(path, kind) as writer:
+                for text in texts:
+                    writer.write(text)
+            found = list(read.data.TFRecordDataset(path, kind).as_numpy_iterator())
+            assert found == texts, (write.__name__, kind)
+
+
 def example(k: int) -> bytes:
     def feature(**lists: Any) -> Any:
         return tf.train.Feature(**lists)

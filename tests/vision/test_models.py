@@ -195,11 +195,7 @@ def test_weights_from_a_file(tmp_path, monkeypatch):
     plait.save(trained.state_dict(), folder / weights.url.rpartition("/")[2])
     state = weights.get_state_dict()
     assert plait.equal(state["features.0.weight"], trained.features[0].weight)
-    with pytest.raises(RuntimeError, match="invalid hash value"):
-        models.squeezenet1_1(weights=weights)  # it is not the published file
-    monkeypatch.setattr(
-        "plait.vision.models._api.load_state_dict_from_url", lambda url, **kwargs: state
-    )
+    # What lies in the cache is taken as it is, as PyTorch does: programs put files of theirs there.
     loaded = models.squeezenet1_1(weights="SqueezeNet1_1_Weights.IMAGENET1K_V1")
     x = plait.randn(1, 3, 64, 64)
     assert plait.equal(loaded.eval()(x), trained.eval()(x))

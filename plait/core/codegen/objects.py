@@ -50,6 +50,10 @@ class Do(enum.IntEnum):
     ENTRY = 21  # to, dict, key: what is there, which must be something
     EITHER = 22  # a, b, c: a is one of the others
     PUT = 23  # list, index, value: instead of what was there
+    ALONE = 24  # object: has no more than one reference
+    EMPTY = 25  # object, offset: a slot with nothing in it
+    MOVE = 26  # to, a
+    SKIP = 27  # a, b, words: what so many words say is left out where they are not one object
 
 
 class Api(enum.IntEnum):
@@ -275,6 +279,26 @@ class _Machine(_Writer):
         items = f.let(f"getelementptr i8, ptr {what}, i64 {offset}")
         f.store("ptr", f.load("ptr", f.at(items, index, "ptr"), 8), self.at(1), 8)
         self.go_on("4")
+
+    def _alone(self) -> None:
+        count = self.f.load("i32", self.register(1), 4)
+        self.unless(self.f.let(f"icmp eq i32 {count}, 1"), "miss")
+        self.go_on("2")
+
+    def _move(self) -> None:
+        self.f.store("ptr", self.register(2), self.at(1), 8)
+        self.go_on("3")
+
+    def _skip(self) -> None:
+        f = self.f
+        same = f.let(f"icmp eq ptr {self.register(1)}, {self.register(2)}")
+        words = f.let(f"select i1 {same}, i64 0, i64 {self.word(3)}")
+        self.go_on(f.add(words, "4"))
+
+    def _empty(self) -> None:
+        value = self.field(self.register(1), self.word(2))
+        self.unless(self.f.let(f"icmp eq ptr {value}, null"), "miss")
+        self.go_on("3")
 
     def _entry(self) -> None:
         found = self.api(Api.PyDict_GetItemWithError, self.register(2), self.register(3))

@@ -93,7 +93,7 @@ class Recorder(threading.local):
         """Forget what is dead or computed; compute what waits where it passes the bound."""
         threads.adrift = True
         threads.end()  # which holds what it has passed
-        alive = self._waiting()
+        alive = threads.in_order()
         pinned = {
             id(x): bytes_of(x.value) for node in alive for x in node.inputs if x.value is not None
         }
@@ -112,14 +112,7 @@ class Recorder(threading.local):
 
     def in_order(self) -> list[Node]:
         """The nodes that wait to be computed, as the program recorded them."""
-        return self._waiting()
-
-    def _waiting(self) -> list[Node]:
-        nodes = [weak() for weak in threads.waiting]
-        for run in (*threads.blocks, threads.run):
-            if run is not None:
-                nodes += [node for node in run.nodes if node is not None and node.run is run.token]
-        return [node for node in nodes if node is not None and node.value is None]
+        return threads.in_order()
 
 
 recorder = Recorder()

@@ -232,6 +232,7 @@ class Offsets(NamedTuple):
     data: int  # ndarray: the address of its elements
     flags: int  # ndarray: its flags, 32 bits
     items: int  # list: the address of its items
+    base: int  # ndarray: whose memory it has, or null
 
 
 @functools.cache
@@ -241,7 +242,7 @@ def offsets() -> Offsets | None:
     NumPy's is that of `PyArrayObject_fields` in ndarraytypes.h, part of its binary interface.
     """
     head = object.__basicsize__
-    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16)
+    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16, head + 32)
     probes = [np.zeros((2, 3)), np.zeros((2, 3))[:, ::2], np.zeros(3, np.int8)[1:]]
     items = ctypes.c_int64.from_address(id(probes) + found.items).value
     for number, array in enumerate(probes):
@@ -249,7 +250,9 @@ def offsets() -> Offsets | None:
         data = ctypes.c_int64.from_address(id(array) + found.data).value
         bits = ctypes.c_int32.from_address(id(array) + found.flags).value
         kind = ctypes.c_int64.from_address(id(array) + found.type).value
-        seen = (place, kind, data, bits)
-        if seen != (id(array), id(np.ndarray), array.ctypes.data, array.flags.num):
+        base = ctypes.c_int64.from_address(id(array) + found.base).value
+        seen = (place, kind, data, bits, base)
+        held = 0 if array.base is None else id(array.base)
+        if seen != (id(array), id(np.ndarray), array.ctypes.data, array.flags.num, held):
             return None
     return found

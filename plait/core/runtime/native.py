@@ -28,7 +28,8 @@ def load() -> Driver:
     """The driver; compiled where the object cache lacks it."""
     on = target("generic")
     found = arrays.offsets()
-    text = driver(on, *(found or arrays.Offsets(0, 0, 0, 0)))
+    places = (found.type, found.data, found.flags, found.items) if found else (0, 0, 0, 0)
+    text = driver(on, *places)
     name = "driver_" + hashlib.sha256(text.encode()).hexdigest()[:20]
     library = kernels.module_of(name, text, FUNCTIONS, on)
     # Never freed, not even at the end of the process: threads sleep inside this code.

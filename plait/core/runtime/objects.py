@@ -24,6 +24,8 @@ import sysconfig
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from plait.core.codegen.objects import FUNCTIONS, MOST_REGISTERS, Api, Do, Layout, text_of
 from plait.core.ir.node import Node
 from plait.core.llvm.target import target
@@ -258,6 +260,23 @@ class Assembly:
         """Require a list to have this length."""
         self.do(Do.LENGTH, value, number)
 
+    def alone(self, value: Register) -> None:
+        """Require that one place alone refers to an object."""
+        self.do(Do.ALONE, value)
+
+    def owns(self, array: Register) -> None:
+        """Require an array that has memory of its own, and that one place alone refers to."""
+        self.type(array, np.ndarray)
+        self.alone(array)
+        found = arrays.offsets()
+        self._is_sound = self._is_sound and found is not None
+        self.do(Do.EMPTY, array, found.base if found is not None else 0)
+
+    def where(self, a: Register, b: Register, otherwise: Register) -> _Branch:
+        """`with steps.where(a, b, c) as branch: ... branch.give(d)`: what is said there holds
+        where a is b, and then `branch.result` is d; else it is c."""
+        return _Branch(self, a, b, otherwise)
+
     # -- making ----------------------------------------------------------------------------------
 
     def hold(self) -> None:
@@ -321,6 +340,27 @@ class Assembly:
         words = [_settled(word, starts) for word in self._words]
         head = (counts[0], counts[1], sum(counts))
         return on.function(struct.pack(f"<{3 + len(words)}q", *head, *words), self._constants)
+
+
+class _Branch:
+    """Instructions that are left out where two registers are not one object."""
+
+    def __init__(self, steps: Assembly, a: Register, b: Register, otherwise: Register) -> None:
+        self.result = steps._new()
+        self._steps = steps
+        steps.do(Do.MOVE, self.result, otherwise)
+        steps.do(Do.SKIP, a, b, 0)
+        self._start = len(steps._words)
+
+    def __enter__(self) -> _Branch:
+        return self
+
+    def give(self, value: Register) -> None:
+        self._steps.do(Do.MOVE, self.result, value)
+
+    def __exit__(self, *_: object) -> None:
+        words = self._steps._words
+        words[self._start - 1] = len(words) - self._start
 
 
 def _settled(word: int, starts: tuple[int, int, int]) -> int:

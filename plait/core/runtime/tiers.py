@@ -2,7 +2,8 @@
 
 By `PLAIT_BACKEND`: `reference` and `compiled` force one; `auto` takes the reference for a graph
 until the work it has done there, counted by the ops' own flops and bytes, passes what compiling
-costs. That count, and so the choice, depends on the program alone, never on timing.
+costs; a graph whose first run alone passes it by far never goes there. That count, and so the
+choice, depends on the program alone, never on timing.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ _WORK_PER_KERNEL = 20_000_000
 _WORK_PER_OP = 10_000
 #: Ops that a kernel holds on average; what is not known before fusion.
 _OPS_PER_KERNEL = 6
+#: A run that is worth compiling so many times over is native at once, though nobody knows whether
+#: it has a second one: NumPy would take longer for it than LLVM and the kernels together.
+_AT_ONCE = 4
 #: Structures whose work is counted; beyond it the oldest counts are forgotten.
 _MOST_COUNTED = 4096
 
@@ -86,10 +90,13 @@ def _pays(graph: Graph) -> bool:
             return key not in _refused
         if len(_done) >= _MOST_COUNTED:
             _done.pop(next(iter(_done)))
-        # The first run is counted by its ops alone: most graphs of a program that never repeats
-        # itself have no second one.
-        _done[key] = done + (work(graph) if done else _WORK_PER_OP * len(graph.instructions))
-        return False
+        once = work(graph)
+        if not done and once < _AT_ONCE * bound:
+            # The first run is counted by its ops alone: most graphs of a program that never
+            # repeats itself have no second one.
+            once = _WORK_PER_OP * len(graph.instructions)
+        _done[key] = done + once
+        return once >= _AT_ONCE * bound and key not in _refused
 
 
 def work(graph: Graph) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from plait._functions.common import kind_of
 from plait._promotion import result_type
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional import arithmetic as fn
@@ -38,7 +39,7 @@ def require_tensor(name: str, position: str, value: Any, number: int) -> Tensor:
         raise error(
             TypeError,
             f"{name}(): argument '{position}' (position {number}) must be Tensor, not "
-            f"{type(value).__name__}",
+            f"{kind_of(value)}",
         )
     return value
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from typing import Any
 
 import numpy as np
 
 from plait.core.ir.errors import error
 from plait.tf import errors
+from plait.tf._checkpoint_files import SUFFIX, latest_checkpoint, note_checkpoint, write_archive
 from plait.tf._variable import Variable
 from plait.tf.compat._scopes import global_variables
-from plait.tf.train import SUFFIX, latest_checkpoint, note_checkpoint
 
 
 class Saver:
@@ -99,20 +98,6 @@ class Saver:
 
 def _value(sess: Any, variable: Variable) -> Any:
     return variable.numpy() if variable.graph is None else sess.run(variable)
-
-
-def write_archive(path: str, values: dict[str, Any]) -> None:
-    """Arrays by name as a file, which is there whole or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, **values)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _remove(path: str) -> None:

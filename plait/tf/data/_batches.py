@@ -155,7 +155,7 @@ class BatchMethods(Base):
                 )
                 if len(group) >= most:
                     yield from _reduced(self, reduce_func, key, groups.pop(key))
-            for key, group in groups.items():
+            for key, group in sorted(groups.items()):
                 yield from _reduced(self, reduce_func, key, group)
 
         return self._new(make, None)

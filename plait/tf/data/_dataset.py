@@ -162,8 +162,8 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
     ) -> Dataset:
         """What a Python generator yields, checked against the signature (or types and shapes).
 
-        Raises TypeError, when an element is asked for, for one of another structure or dtype, and
-        ValueError for one of another shape.
+        Raises InvalidArgumentError, when an element is asked for, for one of another structure,
+        dtype or shape.
         """
         if not callable(generator):
             raise error(TypeError, "`generator` must be a Python callable.")
@@ -278,7 +278,7 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
         def make() -> PythonIterator[Any]:
             engine = random.Random(pass_seed(seed, 0))
             left = {k: (d.elements(), float(w)) for k, (d, w) in enumerate(zip(parts, shares))}
-            while left:
+            while any(weight for _, weight in left.values()):
                 (key,) = engine.choices(list(left), [w for _, w in left.values()])
                 try:
                     yield next(left[key][0])
@@ -401,7 +401,7 @@ def _conforming(value: Any, signature: Any) -> Any:
     if isinstance(signature, tuple):
         if not isinstance(value, (tuple, list)) or len(value) != len(signature):
             raise error(
-                TypeError,
+                errors.InvalidArgumentError,
                 "`generator` yielded an element that did not match the expected "
                 f"structure. The expected structure was {signature!r}, but the yielded element was "
                 f"{value!r}.",
@@ -411,14 +411,14 @@ def _conforming(value: Any, signature: Any) -> Any:
         made = convert(value, signature.dtype)
     except (TypeError, ValueError):
         raise error(
-            TypeError,
+            errors.InvalidArgumentError,
             "`generator` yielded an element that could not be converted to the expected "
             f"type. The expected type was {signature.dtype.name}, but the yielded element was "
             f"{value!r}.",
         ) from None
     if not signature.shape.is_compatible_with(made.shape):
         raise error(
-            TypeError,
+            errors.InvalidArgumentError,
             f"`generator` yielded an element of shape {made.shape} where an element of "
             f"shape {signature.shape} was expected.",
         )

@@ -32,6 +32,11 @@ def to_arrays(value: Any) -> Any:
     return convert_to_tensor(value)._array()
 
 
+def results(value: Any) -> Any:
+    """What the function of `map` gives, as arrays; a list is a tuple there."""
+    return to_arrays(tuple(value) if type(value) is list else value)
+
+
 def to_tensors(value: Any) -> Any:
     """The structure with tensors for leaves."""
     return nest.map_structure(lambda x: x if is_dataset(x) else of_array(x), value)
@@ -234,7 +239,8 @@ def _padded_column(parts: tuple[np.ndarray, ...], shape: Any, fill: Any) -> np.n
         fill = fill.encode()
     made = np.full((len(parts), *greatest), fill, kind)
     for place, part in enumerate(parts):
-        made[(place, *(slice(e) for e in part.shape))] = part
+        held = part if part.ndim else part[()]  # of a string itself, not an array of it
+        made[(place, *(slice(e) for e in part.shape))] = held
     return made
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator as PythonIterator
 from typing import Any
 
 from plait.core.ir.errors import error
+from plait.tf import nest
 from plait.tf.data import _elements as el
 from plait.tf.data._base import AUTOTUNE, Base
 
@@ -29,7 +30,8 @@ class FunctionMethods(Base):
         mapped = el.Mapped(map_func)
 
         def make() -> PythonIterator[Any]:
-            return (el.to_arrays(mapped(e)) for e in self.elements())
+            # Not a generator, which would end where the function raises: `ignore_errors` goes on.
+            return map(lambda e: el.results(mapped(e)), self.elements())  # noqa: C417  # as said
 
         return self._new(make, lambda: _result_spec(map_func, self), self._count)
 
@@ -110,8 +112,16 @@ class FunctionMethods(Base):
     def reduce(self, initial_state: Any, reduce_func: Callable[..., Any], name: Any = None) -> Any:
         """state = reduce_func(state, element) over all elements; the last state."""
         state = el.to_tensors(el.to_arrays(initial_state))
+        kinds = [x.dtype for x in nest.flatten(state)]
         for element in self.elements():
             state = el.to_tensors(el.to_arrays(reduce_func(state, el.to_tensors(element))))
+            found = [x.dtype for x in nest.flatten(state)]
+            if found != kinds:
+                raise error(
+                    TypeError,
+                    "The element types for the new state must match the initial state. Expected "
+                    f"{kinds} but got {found}.",
+                )
         return state
 
     def apply(self, transformation_func: Callable[[Any], Any]) -> Any:
@@ -131,4 +141,4 @@ def _result_spec(function: Callable[..., Any], source: Base) -> Any:
             raise error(
                 ValueError, "the elements of a function of an empty data set are not known"
             ) from None
-        return el.spec_of(el.to_arrays(el.call(function, first)))
+        return el.spec_of(el.results(el.call(function, first)))

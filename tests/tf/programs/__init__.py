@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tf.programs import datasets, functions, tapes, variables
+from tests.tf.programs import datasets, functions, pipelines, tapes, variables
 from tests.tf.programs.registry import PROGRAMS
 
-__all__ = ["PROGRAMS", "datasets", "functions", "tapes", "variables"]
+__all__ = ["PROGRAMS", "datasets", "functions", "pipelines", "tapes", "variables"]

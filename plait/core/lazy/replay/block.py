@@ -54,6 +54,7 @@ class Block(Run):
         self.disturbed = False
         self.token = self
         self.home = home
+        self.since = len(home.waiting)
         self.point = self.root = root
         self.nodes = []
         self.targets = {}

@@ -49,6 +49,7 @@ class Run(Owner):
         "lost",
         "nodes",
         "point",
+        "since",
         "strayed",
         "targets",
         "token",
@@ -66,6 +67,7 @@ class Run(Owner):
         self.token: Any = Owner()
         self.thread, self.disturbed = self.token.thread, False
         self.home = home
+        self.since = len(home.waiting)
         self.point = root
         self.nodes: list[Any] = []
         self.targets: dict[int, int] = {}

@@ -119,8 +119,33 @@ class Threads(threading.local):
 
     def give_up(self, block: Block) -> None:
         """Let the nodes of a block be as any others."""
-        self.waiting += [ref(x) for x in block.nodes if x.run is block and x.value is None]
+        self._set_free(block)
         self.forget(block)
+
+    def _set_free(self, run: Run) -> None:
+        """Let the nodes of a run wait by themselves, behind those that were there before it."""
+        at = run.since
+        free = [
+            ref(x) for x in run.nodes if x is not None and x.run is run.token and x.value is None
+        ]
+        self.waiting[at:at] = free
+        later = False
+        for other in (*self.blocks, self.run):
+            if later and other is not None:
+                other.since += len(free)
+            later = later or other is run
+
+    def in_order(self) -> list[Node]:
+        """The nodes that wait to be computed, as the program recorded them."""
+        nodes: list[Node | None] = []
+        done = 0
+        for run in (*self.blocks, self.run):
+            if run is not None:
+                nodes += [weak() for weak in self.waiting[done : run.since]]
+                nodes += [node for node in run.nodes if node is not None and node.run is run.token]
+                done = run.since
+        nodes += [weak() for weak in self.waiting[done:]]
+        return [node for node in nodes if node is not None and node.value is None]
 
     def give_up_old(self) -> None:
         """Give up blocks that nothing has asked for in a long time."""
@@ -130,12 +155,12 @@ class Threads(threading.local):
     def end(self) -> None:
         """Leave the run, and give up what waits: all nodes are as any others from now on."""
         run = self.run
-        self.run = None
         if type(run) is Block:
             self.wait_for(run)
         elif run is not None:
-            self.waiting += [ref(x) for x in run.nodes if x is not None and x.value is None]
+            self._set_free(run)
             run.nodes.clear()  # a frame that still refers to the run must not hold them
+        self.run = None
         for block in self.blocks[:]:
             self.give_up(block)
         if not self.waiting:

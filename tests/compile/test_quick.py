@@ -1,0 +1,204 @@
+"""Replays by the object machine leave what ordinary ones do, whatever is done between the calls."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import plait as torch
+from plait import nn
+from plait.compiler import step as steps
+from plait.compiler.quick import Quick
+from plait.core.runtime.objects import machine
+
+from .test_steps import OPTIMIZERS, assert_equal, net, step_of
+
+pytestmark = pytest.mark.skipif(machine() is None, reason="no object machine on this Python")
+
+NEVER = 1 << 40
+
+
+class World:
+    """A model in training, and what a program around it may hold on to."""
+
+    def __init__(self, name: str, rounds: int) -> None:
+        self.model = net(norm=True, dropout=True)
+        self.optimizer = OPTIMIZERS[name](self.model.parameters())
+        self.first: Any = next(self.model.parameters())
+        self.held: list[Any] = []
+        self.hooks: list[Any] = []
+        torch.manual_seed(3)
+        self.data = [(torch.randn(5, 4), torch.randint(0, 3, (5,))) for _ in range(rounds)]
+
+        self.step = torch.compile(step_of(self.model, self.optimizer))
+
+
+def _hold(world: World, make: Callable[[Any], Any]) -> None:
+    world.held.append(make(world.first))
+
+
+def _grad(world: World) -> Any:
+    return torch.zeros(1) if world.first.grad is None else world.first.grad
+
+
+def _write(world: World) -> None:
+    with torch.no_grad():
+        world.first.mul_(0.5)
+
+
+def _hook(world: World) -> None:
+    if world.hooks:
+        world.hooks.pop().remove()
+    else:
+        world.hooks.append(world.first.register_hook(lambda grad: grad * 2))
+
+
+def _state(world: World) -> None:
+    world.optimizer.load_state_dict(world.optimizer.state_dict())
+
+
+#: What happens between two calls. Nothing mostly, as in most programs.
+BETWEEN: dict[str, Callable[[World], Any]] = {
+    "nothing": lambda w: None,
+    "a gradient is gone": lambda w: setattr(w.first, "grad", None),
+    "a gradient is held": lambda w: w.held.append(w.first.grad),
+    "a gradient is seen by NumPy": lambda w: w.held.append(_grad(w).numpy()),
+    "a gradient is changed": lambda w: _grad(w).add_(1),
+    "a twin is held": lambda w: _hold(w, lambda p: p.detach()),
+    "data is held": lambda w: _hold(w, lambda p: p.data),
+    "a view is held": lambda w: _hold(w, lambda p: p.detach()[0]),
+    "a copy is held": lambda w: _hold(w, lambda p: p.detach().clone()),
+    "NumPy sees the weight": lambda w: _hold(w, lambda p: p.detach().numpy()),
+    "the weight is written": _write,
+    "the weight gets other memory": lambda w: setattr(w.first, "data", w.first.data * 1.5),
+    "a hook comes or goes": _hook,
+    "the state is loaded": _state,
+    "the state is held": lambda w: w.held.append(w.optimizer.state_dict()),
+    "the rate changes": lambda w: w.optimizer.param_groups[0].update(lr=0.02),
+    "evaluation": lambda w: w.held.append(w.model.eval()(w.data[0][0])) or w.model.train(),
+    "a call fails": lambda w: _fails(w),
+}
+
+
+def _fails(world: World) -> None:
+    x, _ = world.data[0]
+    with pytest.raises(IndexError):
+        world.step(x, torch.full((5,), 7))
+
+
+def _train(name: str, seed: int, rounds: int) -> list[Any]:
+    """What such a run leaves to be seen."""
+    world, chance = World(name, rounds), random.Random(seed)
+    torch.manual_seed(5)
+    losses = []
+    for x, y in world.data:
+        if chance.random() < 0.3:
+            BETWEEN[chance.choice(list(BETWEEN))](world)
+        if chance.random() < 0.2:
+            world.held.clear()
+        if chance.random() < 0.2:  # memory that NumPy sees
+            x = torch.from_numpy(x.numpy())
+        elif chance.random() < 0.2:
+            x = torch.cat([x, x])[:5]
+        losses.append(world.step(x, y))
+    held = [torch.as_tensor(h) if isinstance(h, np.ndarray) else h for h in world.held]
+    grads = [p.grad for p in world.model.parameters()]
+    versions = [p._version for p in world.model.parameters()]
+    state = world.optimizer.state_dict()
+    return [losses, world.model.state_dict(), grads, versions, state, held, torch.get_rng_state()]
+
+
+@pytest.fixture
+def hits(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """For each try of the machine, whether all was as expected."""
+    found: list[bool] = []
+    plain = Quick.inputs
+
+    def watched(self: Quick, arguments: tuple) -> Any:
+        result = plain(self, arguments)
+        found.append(result is not None)
+        return result
+
+    monkeypatch.setattr(Quick, "inputs", watched)
+    return found
+
+
+@pytest.mark.parametrize("backend", ["reference", "compiled"])
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_happens_between(
+    seed: int, backend: str, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
+) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", backend)
+    name = ("adam", "sgd", "momentum")[seed % 3]
+    monkeypatch.setattr(steps, "_SETTLED", NEVER)
+    expected = _train(name, seed, 100)
+    assert not hits
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    assert_equal(_train(name, seed, 100), expected)
+    assert sum(hits) > 10
+    assert not all(hits)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer(name: str, monkeypatch: pytest.MonkeyPatch, hits: list[bool]) -> None:
+    """Undisturbed, all of these go the quick way, and nothing is left of a step behind it."""
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    world = World(name, 20)
+    for x, y in world.data:
+        world.step(x, y)
+    assert sum(hits) > 10
+    assert all(hits)
+
+
+def test_what_only_computes(monkeypatch: pytest.MonkeyPatch, hits: list[bool]) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    weight = torch.randn(3, 3)
+
+    @torch.compile
+    def both(x: Any, k: float) -> Any:
+        return x @ weight, {"k": x * k, "view": (x + 1)[0]}
+
+    for turn in range(12):
+        x = torch.randn(4, 3)
+        product, rest = both(x, 2.0)
+        assert torch.equal(product, x @ weight), turn
+        assert torch.equal(rest["k"], x * 2)
+        assert torch.equal(rest["view"], (x + 1)[0])
+    assert sum(hits) > 8
+
+
+def test_an_argument_that_is_written_by_the_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+
+    @torch.compile
+    def double(x: Any) -> Any:
+        x.mul_(2)
+        return x
+
+    for _ in range(8):
+        x = torch.ones(3)
+        assert double(x) is x
+        assert x.tolist() == [2, 2, 2]
+
+
+def test_a_parameter_as_argument(monkeypatch: pytest.MonkeyPatch, hits: list[bool]) -> None:
+    """Its memory is written by the call: that would be seen through the argument."""
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    layer = nn.Linear(2, 2, bias=False)
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        with torch.no_grad():
+            layer.weight.add_(1)
+        return x + layer.weight
+
+    for turn in range(8):
+        x = layer.weight.detach() if turn == 6 else torch.zeros(2, 2)
+        before = torch.tensor(layer.weight.tolist())
+        result = step(x)
+        assert torch.equal(result, (before + 1) * (2 if turn == 6 else 1))
+    assert any(hits)
