@@ -20,13 +20,19 @@ from plait._legacy import set_default_tensor_type
 from plait._modes import (
     are_deterministic_algorithms_enabled,
     get_default_device,
+    get_deterministic_debug_mode,
     get_float32_matmul_precision,
     get_num_interop_threads,
     get_num_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
     set_default_device,
+    set_deterministic_debug_mode,
     set_float32_matmul_precision,
+    set_flush_denormal,
     set_num_interop_threads,
     set_num_threads,
+    set_warn_always,
     use_deterministic_algorithms,
 )
 from plait._promotion import (
@@ -166,6 +172,7 @@ _LATE = {
     "set_grad_enabled": "autograd",
     "inference_mode": "autograd",
     "autocast": "amp",
+    "GradScaler": "amp",
     "is_autocast_enabled": "amp",
     "get_autocast_dtype": "amp",
     "is_autocast_cpu_enabled": "amp",
@@ -186,6 +193,19 @@ _LATE = {
     "get_printoptions": "_tensor_str",
     "printoptions": "_tensor_str",
     "fork_rng": "random",
+    **dict.fromkeys(
+        (
+            "sym_float",
+            "sym_int",
+            "sym_ite",
+            "sym_max",
+            "sym_min",
+            "sym_not",
+            "sym_sqrt",
+            "sym_sum",
+        ),
+        "_symbolic",
+    ),
 }
 
 #: Functions of `nn.functional` that PyTorch also has at the top.

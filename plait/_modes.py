@@ -7,7 +7,12 @@ from typing import Any
 from plait._types import CPU, META, default_device, device, is_meta, require_cpu, set_default
 from plait.core.ir.errors import error
 
-_settings = {"matmul_precision": "highest", "deterministic": False}
+_settings = {
+    "matmul_precision": "highest",
+    "deterministic": False,
+    "warn_only": False,
+    "warn_always": False,
+}
 
 
 def set_float32_matmul_precision(precision: str) -> None:
@@ -25,11 +30,59 @@ def get_float32_matmul_precision() -> str:
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
     """Accepted: results are always deterministic."""
     _settings["deterministic"] = mode
+    _settings["warn_only"] = warn_only
 
 
 def are_deterministic_algorithms_enabled() -> bool:
     """What `use_deterministic_algorithms` was given last."""
     return bool(_settings["deterministic"])
+
+
+def is_deterministic_algorithms_warn_only_enabled() -> bool:
+    """Whether `use_deterministic_algorithms` was asked to warn only."""
+    return bool(_settings["warn_only"])
+
+
+def set_deterministic_debug_mode(debug_mode: int | str) -> None:
+    """`use_deterministic_algorithms` by a level: 0 "default", 1 "warn", 2 "error".
+
+    Raises TypeError and RuntimeError for other levels.
+    """
+    if not isinstance(debug_mode, int | str):
+        raise error(
+            TypeError, f"debug_mode must be str or int, but got {type(debug_mode).__name__}"
+        )
+    levels = {"default": 0, "warn": 1, "error": 2}
+    level = levels.get(debug_mode) if isinstance(debug_mode, str) else debug_mode
+    if level not in (0, 1, 2):
+        raise error(
+            RuntimeError,
+            "invalid value of debug_mode, expected one of `default`, `warn`, `error`, 0, 1, 2, "
+            f"but got {debug_mode}",
+        )
+    use_deterministic_algorithms(level > 0, warn_only=level == 1)
+
+
+def get_deterministic_debug_mode() -> int:
+    """The level of `set_deterministic_debug_mode`."""
+    if not _settings["deterministic"]:
+        return 0
+    return 1 if _settings["warn_only"] else 2
+
+
+def set_warn_always(b: bool) -> None:
+    """Accepted: warnings follow Python's filters."""
+    _settings["warn_always"] = b
+
+
+def is_warn_always_enabled() -> bool:
+    """What `set_warn_always` was given last."""
+    return bool(_settings["warn_always"])
+
+
+def set_flush_denormal(mode: bool) -> bool:
+    """False: numbers below the normal ones are kept, whatever is asked for."""
+    return False
 
 
 def get_num_threads() -> int:

@@ -1,7 +1,7 @@
 """Export of models as folders that `plait.tf.saved_model.load` reads, without the model's code.
 
-The layout is a SavedModel's, the files are Plait's own (design page 25): TensorFlow's servers do not
-read them. Other formats Keras refuses by itself.
+The layout is a SavedModel's, the files are Plait's own (design page 25), which TensorFlow's servers
+do not read. Other formats Keras refuses by itself.
 """
 
 from __future__ import annotations

@@ -499,7 +499,7 @@ def arange(
     return _finish(Tensor.of_node(node), device, requires_grad)
 
 
-@public(method=False)
+@public(method=False, names=("range",))
 def range_(start: Any = 0, end: Any = 0, step: Any = 1, **kwargs: Any) -> Tensor:
     """Deprecated: like `arange`, with the end included."""
     return arange(float(start), end + step / 2, step, **kwargs)

@@ -22,6 +22,36 @@ def detach(input: Tensor) -> Tensor:
     return input.detach()
 
 
+@public(method=False)
+def get_device(input: Tensor) -> int:
+    """The number of the device, -1 for the CPU."""
+    return input.get_device()
+
+
+@public(method=False)
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return input.is_signed()
+
+
+@public(method=False)
+def is_inference(input: Tensor) -> bool:
+    """Whether the tensor was made in inference mode."""
+    return input.is_inference()
+
+
+@public
+def is_distributed(input: Tensor) -> bool:
+    """False: no tensor is spread over processes."""
+    return False
+
+
+@public(method=False)
+def adjoint(input: Tensor) -> Tensor:
+    """The conjugate transpose of matrices. Raises RuntimeError for vectors."""
+    return input.adjoint()  # type: ignore[attr-defined]  # attached by a late family
+
+
 @public
 def is_same_size(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape."""
@@ -96,6 +126,7 @@ for _name in [
     "frac_",
     "i0_",
     "index_put_",
+    "ldexp_",
     "log10_",
     "log1p_",
     "log2_",

@@ -97,6 +97,7 @@ def _stack_as(name: str, rank: int, axis: int) -> Any:
 
 hstack = _stack_as("hstack", 1, 1)
 vstack = _stack_as("vstack", 2, 0)
+row_stack = _stack_as("row_stack", 2, 0)
 
 
 @public(method=False)

@@ -578,7 +578,7 @@ def _reversed_axes(self: Tensor) -> Tensor:
     return permute(self, tuple(reversed(range(self.ndim))))
 
 
-for _name in ("squeeze", "unsqueeze", "transpose", "t"):
+for _name in ("squeeze", "unsqueeze", "transpose", "swapaxes", "swapdims", "t"):
     _in_place_shape(_name)
 # The adjoint of a real matrix is its transpose.
 attach(__reversed__=_reversed)

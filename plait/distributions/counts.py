@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from plait._functions import pointwise as pw
+from plait._functions.counted_draws import host_generator
 from plait._functions.creation import arange, owned, zeros
-from plait._functions.random import rand, randint
+from plait._functions.random import rand
 from plait._functions.special import lgamma, xlogy
 from plait._types import finfo
 from plait.core.functional.broadcasting import broadcast_shapes
@@ -27,12 +28,6 @@ from plait.distributions.gammas import Gamma
 from plait.distributions.utils import logits_to_probs, probs_to_logits
 
 __all__ = ["Binomial", "Geometric", "Multinomial", "NegativeBinomial", "Poisson"]
-
-
-def _host_generator() -> np.random.Generator:
-    """NumPy's generator for one call, from the seed of ours."""
-    words: Any = randint(0, 2**31 - 1, (4,))
-    return np.random.default_rng(words.tolist())
 
 
 class Poisson(Distribution):
@@ -56,7 +51,7 @@ class Poisson(Distribution):
     def sample(self, sample_shape: Any = ()) -> Any:
         with grad_mode(False):
             rates = broadcast(self.rate, self._extended_shape(sample_shape))
-            drawn = _host_generator().poisson(np.asarray(rates.compute(), np.float64))
+            drawn = host_generator().poisson(np.asarray(rates.compute(), np.float64))
             return owned(np.asarray(drawn).astype(self.rate.dtype.numpy))
 
     def log_prob(self, value: Any) -> Any:
@@ -175,7 +170,7 @@ class Binomial(_ByChance):
             shape = self._extended_shape(sample_shape)
             counts = np.asarray(broadcast(self.total_count, shape).compute()).astype(np.int64)
             chances = np.asarray(broadcast(self.probs, shape).compute(), np.float64)
-            drawn = _host_generator().binomial(counts, chances)
+            drawn = host_generator().binomial(counts, chances)
             return owned(np.asarray(drawn).astype(self.total_count.dtype.numpy))
 
     def log_prob(self, value: Any) -> Any:

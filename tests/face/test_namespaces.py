@@ -1,7 +1,6 @@
 """Modules that programs touch at import: no hardware, and what only passes through."""
 
 import gzip
-import hashlib
 import json
 import typing
 
@@ -159,15 +158,12 @@ def test_hub_from_a_folder_and_the_cache(tmp_path):
         plait.hub.load(folder, "other", source="local")
     plait.save({"w": plait.ones(2)}, tmp_path / "plain.pt")
     data = (tmp_path / "plain.pt").read_bytes()
-    good = f"net-{hashlib.sha256(data).hexdigest()[:8]}.pt"
-    for name in (good, "net-00000000.pt"):
-        (tmp_path / name).write_bytes(data)
+    (tmp_path / "net-00000000.pt").write_bytes(data)
     load = plait.hub.load_state_dict_from_url
     url = "https://example.org/weights/"
-    loaded = load(url + good, model_dir=folder, check_hash=True)
+    # A file that is there is taken whatever its hash, as by PyTorch, which checks what it fetches.
+    loaded = load(url + "net-00000000.pt", model_dir=folder, check_hash=True)
     assert loaded["w"].tolist() == [1.0, 1.0]
-    with pytest.raises(RuntimeError, match="invalid hash value"):
-        load(url + "net-00000000.pt", model_dir=folder, check_hash=True)
     with pytest.raises(RuntimeError, match="put the file at"):
         load(url + "missing.pt", model_dir=folder)
 

@@ -300,3 +300,10 @@ def test_compose_and_reprs():
     assert repr(transforms.RandomRotation(10)) == (
         "RandomRotation(degrees=[-10.0, 10.0], interpolation=nearest, expand=False, fill=0)"
     )
+
+
+def test_torchvision_s_module_of_the_classes():
+    from plait.vision import transforms
+    from plait.vision.transforms import transforms as home
+
+    assert all(getattr(transforms, name) is getattr(home, name) for name in home.__all__)

@@ -257,6 +257,7 @@ GT = comparison("gt", np.greater)
 GE = comparison("ge", np.greater_equal)
 
 AND = binary("and", np.bitwise_and, kinds=BITS)
+GCD = binary("gcd", np.gcd, kinds=INTEGER, flops=20)
 OR = binary("or", np.bitwise_or, kinds=BITS)
 XOR = binary("xor", np.bitwise_xor, kinds=BITS)
 NOT = unary("not", np.invert, kinds=BITS)

@@ -1,8 +1,8 @@
 """tf.data.Dataset: a recipe for a sequence of elements, made anew for each loop over it.
 
 A data set holds a function that gives a fresh iterator over elements (structures of arrays).
-Everything runs in the thread that asks for the next element: options about parallel calls and
-prefetching are accepted and change nothing.
+Everything runs in the thread that asks for the next element. Parallel calls are blocks of elements
+(see `_blocks`); prefetching is accepted and changes nothing.
 """
 
 from __future__ import annotations

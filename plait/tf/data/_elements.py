@@ -85,6 +85,8 @@ class Mapped:
         self._function = function
         self._calls = 0
         self._program: Any = None
+        #: Functions of blocks by the kind of elements; None where there can be none.
+        self._blocks: dict[Any, Any] = {}
 
     def __call__(self, element: Any) -> Any:
         self._calls += 1
@@ -98,6 +100,38 @@ class Mapped:
         if all(isinstance(x, np.ndarray) and x.dtype != object for x in leaves):
             return call(self._program, element)
         return call(self._function, element)
+
+    @property
+    def is_long(self) -> bool:
+        """Whether there were so many elements that programs pay."""
+        return self._calls >= self._enough
+
+    def block(self, elements: list[Any]) -> list[Any] | None:
+        """The results for many elements at once; None where they are to be computed one by one."""
+        kinds = {_kind_of(element) for element in elements}
+        if len(kinds) != 1:
+            return None
+        kind = kinds.pop()
+        if kind not in self._blocks:
+            from plait.tf.data._blocks import block_of  # it builds on this module
+
+            self._blocks[kind] = block_of(self._function) if kind is not None else None
+        function = self._blocks[kind]
+        if function is None:
+            return None
+        try:
+            return function(elements)
+        except Exception:  # of the user's function, too: element by element it raises at its place
+            self._blocks[kind] = None
+            return None
+
+
+def _kind_of(element: Any) -> Any:
+    """Structure, shapes and dtypes of an element; None where it holds other things than arrays."""
+    leaves = nest.flatten(element)
+    if not all(isinstance(x, np.ndarray) and x.dtype != object for x in leaves):
+        return None
+    return repr(nest.map_structure(lambda x: None, element)), *[(x.shape, x.dtype) for x in leaves]
 
 
 def call(function: Callable[..., Any], element: Any) -> Any:

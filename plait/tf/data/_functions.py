@@ -30,6 +30,10 @@ class FunctionMethods(Base):
         mapped = el.Mapped(map_func)
 
         def make() -> PythonIterator[Any]:
+            if num_parallel_calls is not None:
+                from plait.tf.data._blocks import Blocks  # it loads what compiles
+
+                return Blocks(mapped, self.elements())
             # Not a generator, which would end where the function raises: `ignore_errors` goes on.
             return map(lambda e: el.results(mapped(e)), self.elements())  # noqa: C417  # as said
 

@@ -57,10 +57,11 @@ from plait.vision.transforms.geometry import (
 from plait.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective
 
 if TYPE_CHECKING:
-    from plait.vision.transforms import v2
+    from plait.vision.transforms import transforms, v2
 
 
 def __getattr__(name: str) -> Any:
-    if name == "v2":  # imported when it is used: it brings in operations on boxes
-        return importlib.import_module(f"{__name__}.v2")
+    # Imported when they are used: v2 brings in operations on boxes, few name the other.
+    if name in ("v2", "transforms"):
+        return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")

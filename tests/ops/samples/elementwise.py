@@ -22,6 +22,7 @@ UNARY = (
 BINARY = (
     "add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "eq", "ne", "lt", "le",
     "gt", "ge", "and", "or", "xor", "floor_div", "trunc_div", "remainder", "fmod",
+    "gcd",
 )  # fmt: skip
 
 #: Values at which functions have their special cases.
