@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from plait.core.compiler.rewrite import Builder, Value, rewrite
+from plait.core.ir.extents import varies, varying
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
@@ -56,8 +57,10 @@ def _fold(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
     arrays = [np.full((1,), n, build.spec(a).dtype.numpy) for n, a in zip(held, args)]
     with np.errstate(all="ignore"):
         result = evaluate(made.op, arrays, made.attrs, made.dtype)
-    number = result.reshape(-1)[0]
-    return build.full(_python_number(number, made.dtype), made.shape, made.dtype)
+    number = _python_number(result.reshape(-1)[0], made.dtype)
+    if varies(*held):
+        number = varying(number)
+    return build.full(number, made.shape, made.dtype)
 
 
 def _python_number(number: Any, dtype: Any) -> Any:
@@ -176,9 +179,15 @@ def _mul(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
 
 
 def _div(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
-    """x / c = x * (1/c), exact where c is a power of two."""
+    """x / c = x * (1/c), exact where c is a power of two; not where c is one now and then."""
     number = _constant(build, args[1])
-    if number is None or made.dtype.kind != "f" or not number or not math.isfinite(number):
+    if (
+        number is None
+        or varies(number)
+        or made.dtype.kind != "f"
+        or not number
+        or not math.isfinite(number)
+    ):
         return None
     if number == 1:
         return args[0]
