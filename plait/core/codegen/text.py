@@ -146,6 +146,11 @@ class Function:
     def store(self, kind: str, value: str, pointer: str, align: int) -> None:
         self.line(f"store {kind} {value}, ptr {pointer}, align {align}")
 
+    def prefetch(self, pointer: str, locality: int = 3) -> None:
+        """Ask for the line at an address, which need not be mapped; locality: 0 to 3, to stay."""
+        self.declare("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 {locality}, i32 1)")
+
     def masked_load(self, element: str, lanes: int, pointer: str, mask: str, align: int) -> str:
         """Lanes where `mask` is set; zero elsewhere, without touching memory there."""
         kind = f"<{lanes} x {element}>"
@@ -165,14 +170,6 @@ class Function:
         self.line(
             f"call void @{name}({kind} {value}, ptr align {align} {pointer}, <{lanes} x i1> {mask})"
         )
-
-    def prefetch(self, where: str, locality: int = 3) -> None:
-        """Ask for the line at an address, which need not be mapped.
-
-        locality: 3 for the first cache, 2 for the second.
-        """
-        numbers = ("i32 immarg", "0"), ("i32 immarg", str(locality)), ("i32 immarg", "1")
-        self.call("void", "llvm.prefetch.p0", ("ptr", where), *numbers)
 
     def tail_mask(self, lanes: int, count: str) -> str:
         """The mask of the first `count` lanes; `count` (i64) may be negative or more than all."""
