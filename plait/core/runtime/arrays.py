@@ -21,8 +21,8 @@ from plait.core.runtime.config import flag
 
 #: Smaller arrays are NumPy's business: malloc serves them without page faults.
 LARGE = 64 << 10
-#: How many arenas wait for programs at most, and their bytes: that many programs may run at the same
-#: time without delay.
+#: How many arenas wait for programs at most, and their bytes: that many programs may run at once
+#: without delay.
 _MOST_ARENAS = 4
 _ARENA_BYTES = 32 << 20
 _ALIGN = 64
