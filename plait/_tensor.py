@@ -80,6 +80,8 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
 
         def __getattr__(self, name: str) -> Any:
             """A method of a family that is not loaded yet."""
+            if name.startswith("_"):  # as NumPy asks for `__array_interface__`
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             attached(name)
             return object.__getattribute__(self, name)
 
@@ -281,9 +283,10 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
         """
         if Tensor.arrays_are_copies:
             return np.array(self.compute())
-        if force or (self.requires_grad and not modes.grad_enabled):
+        required = self.requires_grad
+        if force or (required and not modes.grad_enabled):
             return self.detach().numpy()
-        if self.requires_grad:
+        if required:
             raise error(
                 RuntimeError,
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() "
@@ -298,8 +301,9 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
 
         Raises ValueError where `copy` is False and another dtype is asked for.
         """
-        plain = not self.requires_grad and self._dtype is not dtypes.bfloat16
-        if Tensor.arrays_are_copies or (copy and plain):
+        if Tensor.arrays_are_copies:
+            return np.array(self.compute(), dtype=dtype)
+        if copy and not self.requires_grad and self._dtype is not dtypes.bfloat16:
             return np.array(self.compute(), dtype=dtype)
         array = self.numpy()
         if copy is False and dtype is not None and array.dtype != dtype:

@@ -9,6 +9,7 @@ write to what was there before.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,16 +21,35 @@ from plait.core.ir.graph import Graph, capture
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import LEAF, Op, binds_first
 from plait.core.lazy.views import Layout
-from plait.core.ops.elementwise import cast
+from plait.core.ops.elementwise import DETACH, cast
 from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 _numbers = itertools.count()
 
 
-class Outside:
-    """The tensors from outside that the bodies of one control flow use, in this order."""
+class _Bodies(threading.local):
+    """The bodies that are being recorded on this thread, the innermost last."""
 
     def __init__(self) -> None:
+        self.recorded: list[Outside] = []
+
+
+_bodies = _Bodies()
+
+
+def recording() -> Outside | None:
+    """What is outside of the innermost body that is being recorded; None outside of all."""
+    return _bodies.recorded[-1] if _bodies.recorded else None
+
+
+class Outside:
+    """The tensors from outside that the bodies of one control flow use, in this order.
+
+    depth: how many levels of `vmap` and of bodies run when a body begins, its own included.
+    """
+
+    def __init__(self) -> None:
+        self.depth = len(running()) + 1
         #: Of two control flows being recorded, the one begun later is inside of the other.
         self.number = next(_numbers)
         self.tensors: list[Any] = []
@@ -79,6 +99,10 @@ class TracedTensor(ValuelessTensor):
                 innermost = x
         if innermost is not self:
             return innermost.bind(op, inputs, attrs)
+        for x in inputs:
+            batched = isinstance(x, ValuelessTensor) and not isinstance(x, TracedTensor)
+            if batched and x._level.number > self._outside.depth:
+                return x.bind(op, inputs, attrs)  # of a `vmap` in the body
         nodes = []
         for x in inputs:
             if type(x) is Unneeded:
@@ -119,12 +143,7 @@ class TracedTensor(ValuelessTensor):
         return False
 
     def detached(self, silent: bool = False) -> Any:
-        if not self._dtype.is_differentiable:
-            return self.frozen()
-        raise error(
-            NotImplementedError,
-            "control flow: detach() in a body is not built in Plait yet; detach the operands",
-        )
+        return DETACH(self) if self._dtype.is_differentiable else self.frozen()
 
     def frozen(self) -> Any:
         return TracedTensor.of_placeholder(self._node, self._outside)
@@ -173,9 +192,11 @@ def record(
     given = tree_unflatten([TracedTensor.of_placeholder(x, outside) for x in inputs], tree)
     levels = running()
     levels.append(Level(len(levels) + 1, 1, "error", name))
+    _bodies.recorded.append(outside)
     try:
         result = function(*given)
     finally:
+        _bodies.recorded.pop()
         levels.pop()
     if checked is not None:
         checked(result)

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from plait.core.codegen.kernel import Launch
+from plait.core.ir.extents import constants_that_vary, varies
 from plait.core.ir.graph import Graph
 from plait.core.runtime import compiled, kernels, profile
 
@@ -100,10 +101,22 @@ def _pass_lines(passes: Sequence[tuple[str, int, float]]) -> list[str]:
 def _step_lines(steps: Sequence[Any]) -> list[str]:
     """One line for steps that are alike, in the order of the first of each kind."""
     alike = Counter(
-        (profile.label(step), getattr(step, "units", 1), *profile.work(step)) for step in steps
+        (profile.label(step), getattr(step, "units", 1), *profile.work(step), _extents(step))
+        for step in steps
     )
     heads = ("times", "units", "flops", "bytes")
     lines = ["  {:40} {:>6} {:>8} {:>14} {:>14}".format("kernel and results", *heads)]
-    for (name, units, flops, moved), times in alike.items():
-        lines.append(f"  {name:40} {times:6} {units:8} {flops:14,} {moved:14,}")
+    for (name, units, flops, moved, extents), times in alike.items():
+        lines.append(f"  {name:40} {times:6} {units:8} {flops:14,} {moved:14,}{extents}")
     return lines
+
+
+def _extents(step: Any) -> str:
+    """What the kernel takes at run time of the extents that vary, or was made for."""
+    if not isinstance(step, Launch):
+        return ""
+    made_for = sorted(set(constants_that_vary(step.kernel.key)))
+    if made_for:
+        return "  made for " + ", ".join(map(str, made_for))
+    extents = {n for b in (*step.outputs, *step.inputs) for n in b.shape if varies(n)}
+    return "  at run time " + ", ".join(map(str, sorted(extents))) if extents else ""

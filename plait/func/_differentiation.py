@@ -11,14 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from plait._functions.creation import eye, ones_like, zeros_like
+from plait._higher_order_ops._traced import recording
 from plait._tensor import Tensor
-from plait.core.batching.levels import Level, running
+from plait.core.batching.levels import Level, in_body
 from plait.core.ir.errors import error
 from plait.core.lazy import backward as differentiation
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import grad_mode
 from plait.core.ops.elementwise import ALIAS
 from plait.func._batched import BatchedTensor, sample_of_all, samples_at
+from plait.func._in_bodies import InBody
 from plait.func._vmap import vmap
 from plait.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
@@ -196,7 +198,9 @@ class _Tracked:
     """
 
     def __init__(self, args: tuple, argnums: Any) -> None:
-        self.levels: list[Level] = list(running())
+        self.levels: list[Level] = in_body()
+        body = recording()
+        self._body = None if body is None else InBody(body)
         self.several = isinstance(argnums, tuple)
         numbers = argnums if self.several else (argnums,)
         self.numbers = [_argument(n, len(args)) for n in numbers]
@@ -219,11 +223,8 @@ class _Tracked:
         samples = leaf
         for at in reversed(self.levels):
             samples = samples_at(samples, at)
-        if samples.requires_grad:
-            tracked = ALIAS(samples)
-        else:
-            tracked = samples.detach().requires_grad_()
-            self._own.append(tracked)
+        inner = self._body is None and samples.requires_grad
+        tracked = ALIAS(samples) if inner else self._leaf(samples)
         self._all.append(tracked)
         return self._dressed(tracked)
 
@@ -270,38 +271,45 @@ class _Tracked:
     def _grads(self, outputs: Sequence[Any], vectors: Sequence[Any]) -> list[Any]:
         """Recorded gradients of all samples; zeros where there is no way."""
         pairs = [(self._bare(y), self._bare(v)) for y, v in zip(outputs, vectors)]
-        pairs = [(y, v) for y, v in pairs if y.edge() is not None]
-        if not pairs:
-            return [zeros_like(x.detach()) for x in self._all]
-        with grad_mode(True):
-            found = differentiation.grad(
-                [y for y, _ in pairs], self._all, [v for _, v in pairs], True, True, True
-            )
+        found = self._recorded([y for y, _ in pairs], self._all, [v for _, v in pairs])
         return [zeros_like(x.detach()) if g is None else g for x, g in zip(self._all, found)]
 
     def pushed_forward(self, outputs: Sequence[Any], vectors: Sequence[Any]) -> list[Any]:
         """The derivative of each output along the vectors, one per tracked argument."""
         pushed = []
         bare_vectors = [self._bare(v) for v in vectors]
-        with grad_mode(True):
-            for y in outputs:
-                bare = self._bare(y)
-                if bare.edge() is None:
-                    pushed.append(zeros_like(y.detach()))
-                    continue
-                start = zeros_like(bare.detach()).requires_grad_()
-                grads = differentiation.grad([bare], self._all, [start], True, True, True)
-                known = [(g, v) for g, v in zip(grads, bare_vectors) if g is not None]
-                known = [(g, v) for g, v in known if g.edge() is not None]
-                along = (None,)
-                if known:
-                    along = differentiation.grad(
-                        [g for g, _ in known], [start], [v for _, v in known], True, True, True
-                    )
-                found = zeros_like(bare.detach()) if along[0] is None else along[0]
-                self._own.append(start)
-                pushed.append(self.untracked(self._dressed(found)))
+        for y in outputs:
+            bare = self._bare(y)
+            start = self._leaf(zeros_like(bare.detach()))
+            grads = self._recorded([bare], self._all, [start])
+            known = [(g, v) for g, v in zip(grads, bare_vectors) if g is not None]
+            (along,) = self._recorded([g for g, _ in known], [start], [v for _, v in known])
+            found = zeros_like(bare.detach()) if along is None else along
+            pushed.append(self.untracked(self._dressed(found)))
         return pushed
+
+    def _leaf(self, value: Any) -> Any:
+        """A tensor that only this derivative knows, to differentiate with respect to."""
+        if self._body is not None:
+            return self._body.leaf(value)
+        leaf = value.detach().requires_grad_()
+        self._own.append(leaf)
+        return leaf
+
+    def _recorded(
+        self, outputs: Sequence[Any], inputs: Sequence[Any], vectors: Sequence[Any]
+    ) -> Sequence[Any]:
+        """The vectors pulled back to the inputs, so that it can be differentiated again; None where
+        no way leads to one."""
+        if self._body is not None:
+            return self._body.grads(outputs, inputs, vectors)
+        pairs = [(y, v) for y, v in zip(outputs, vectors) if y.edge() is not None]
+        if not pairs:
+            return [None] * len(inputs)
+        with grad_mode(True):
+            return differentiation.grad(
+                [y for y, _ in pairs], inputs, [v for _, v in pairs], True, True, True
+            )
 
     def _nested(self, found: list[Any]) -> Any:
         parts = []
@@ -312,6 +320,8 @@ class _Tracked:
 
     def untracked(self, tree: Any) -> Any:
         """Values without their place in this derivative; those of others, around it, stay."""
+        if self._body is not None:
+            return tree  # in a graph, a value has no such place
         return tree_map(lambda x: self._cut(x) if isinstance(x, Tensor) else x, tree)
 
     def _cut(self, x: Any) -> Any:

@@ -9,12 +9,15 @@ import numpy as np
 import pytest
 
 from plait.core.codegen import gate_math
+from plait.core.codegen.gather import take_kernel
 from plait.core.codegen.kernel import Kernel, Launch
-from plait.core.codegen.text import Function
+from plait.core.codegen.recurrent import Tile, lstm_step
+from plait.core.codegen.text import Function, module
 from plait.core.compiler.lower.recurrent import LOWERINGS
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME
+from plait.core.llvm.build import build
 from plait.core.llvm.target import Target, target
 from plait.core.ops import elman
 from plait.core.ops import recurrent as records
@@ -176,3 +179,13 @@ def test_gate_functions_at_the_edges(dtype: Any, isa: str) -> None:
     np.testing.assert_array_equal(t[:7], np.array([1, -1, np.nan, 0, 0, 1, -1], dtype))
     assert np.signbit(t[4]) and not np.signbit(t[3])
     assert abs(t[7] - x[7]) <= np.finfo(dtype).tiny
+
+
+def test_it_shares_a_module_with_a_lookup() -> None:
+    """Both ask for lines ahead: an embedding and an LSTM are compiled together."""
+    on = target()
+    tile = Tile(dtypes.float32, on.lanes(4), 2, 4, 2, True, False)
+    kernels = [lstm_step(tile), take_kernel(256, True)]
+    text = module([k.emit(k.symbol(on), on) for k in kernels], on.vector_bytes)
+    assert text.count("declare void @llvm.prefetch.p0") == 1
+    assert build(text, on)

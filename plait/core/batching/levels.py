@@ -32,6 +32,16 @@ class _Levels(threading.local):
 _levels = _Levels()
 
 
+def in_body() -> list[Level]:
+    """Those that have begun in the innermost body of control flow; all, outside of one.
+
+    A body sees single samples of what ran before it.
+    """
+    running = _levels.running
+    bodies = [place for place, level in enumerate(running) if level.name != "vmap"]
+    return running[bodies[-1] + 1 :] if bodies else list(running)
+
+
 def running() -> list[Level]:
     """The levels of this thread, the newest last."""
     return _levels.running

@@ -19,6 +19,7 @@ from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
+from plait.core.ir.extents import varies
 from plait.core.llvm.target import Target
 
 #: Rows of keys in a register tile of scores, and keys in a block.
@@ -69,10 +70,11 @@ class Shape:
 
 
 def query_columns(target: Target, dtype: DType, queries: int) -> int:
-    """How many vectors of queries a block has: what registers hold, no more than there are."""
+    """How many vectors of queries a block has: what registers hold, no more than there are; where
+    their number varies, what registers hold."""
     lanes = target.lanes(4 if dtype.is_half else dtype.itemsize)
     most = 4 if target.registers >= 32 else 2
-    return max(1, min(most, -(-queries // lanes)))
+    return most if varies(queries) else max(1, min(most, -(-queries // lanes)))
 
 
 def padded(width: int, lanes: int) -> int:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from plait.core.codegen import brgemm, vectors
 from plait.core.codegen.kernel import Kernel
-from plait.core.codegen.outlet import Outlet, Spot
+from plait.core.codegen.outlet import Bound, Outlet, Spot
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
 from plait.core.llvm.target import Target
@@ -140,7 +140,7 @@ class _Emitter:
         self.images, self.unit_images, self.split, self.outputs = numbers
         self.dtype = BY_NAME[what.dtype]
         self.kept = vectors.memory_type(self.dtype)
-        self.bound: list[str] = []
+        self.bound = Bound([], [])
         self.table = ""
 
     def unit(self, number: str) -> None:

@@ -39,10 +39,8 @@ def _emit_take(symbol: str, target: Target, row_bytes: int, single: bool) -> Fun
     with f.loop("%begin", "%end") as unit:
         if single and row_bytes >= 64:
             ahead = source(f.least(f.add(unit.index, str(_AHEAD)), last))
-            f.declare("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
             for line in range(0, min(row_bytes, 512), 64):
-                place = f.at(ahead, str(line), "i8")
-                f.line(f"call void @llvm.prefetch.p0(ptr {place}, i32 0, i32 3, i32 1)")
+                f.prefetch(f.at(ahead, str(line), "i8"), 3)
         copy_bytes(f, target, f.at(result, unit.index, row), source(unit.index), row_bytes)
     f.ret()
     return f

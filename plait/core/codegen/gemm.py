@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from plait.core.codegen import brgemm, pack, vectors
-from plait.core.codegen.outlet import Here, Outlet, Spot
+from plait.core.codegen.outlet import Bound, Here, Outlet, Spot
 from plait.core.codegen.pack import Packing
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
+from plait.core.ir.extents import ANY_EXTENT, varies
 
 #: Most steps of K in one block: a panel of B of so many rows is a fraction of the second cache.
 K_BLOCK = 768
@@ -33,7 +34,8 @@ class Numbers(NamedTuple):
     a_batch, b_batch: from one batch to the next. a_tile: from one tile of rows of a packed A to the
     next; b_panel: from one panel of B to the next. k_block: steps of a block. block: tiles of rows
     of a unit; row_blocks: units along the rows. spread: panels of a unit; column_blocks: units
-    along the columns.
+    along the columns. From `columns` on, numbers are read only where they vary; else they are
+    constants of the code. lane_stride, step_stride: those of the packing.
     """
 
     rows: Any
@@ -47,18 +49,26 @@ class Numbers(NamedTuple):
     row_blocks: Any
     spread: Any
     column_blocks: Any
+    columns: Any
+    a_row: Any
+    a_step: Any
+    b_step: Any
+    lane_stride: Any
+    step_stride: Any
 
 
 @dataclass(frozen=True)
 class Gemm:
-    """What the code of a product depends on. Strides in elements.
+    """What the code of a product depends on. Strides in elements; of those that vary, and of a
+    varying number of columns, nothing but that they do.
 
     a_row, a_step: strides of A; of a packed A rows lie side by side, tile by tile. a_staged: rows
     of A are copied to scratch first (their own distance is bad for the cache). b_step: stride of B,
     whose columns lie side by side, in memory or in panels; with `packing` a unit makes its own
-    panels from a B of any strides. masked: whether reads of B's last columns need a mask. rest:
-    whether the last tile has fewer rows. cut: whether K has several blocks. dtype: of A and B
-    as they are read. pairs: whether that is float32 standing for two bfloat16 (see `brgemm`).
+    panels from a B of any strides. masked: whether reads of B's last columns need a mask. heights:
+    of the tiles for the last rows, where these may be fewer than a tile's: the least that has them
+    all is taken. cut: whether K has several blocks. dtype: of A and B as they are read. pairs:
+    whether that is float32 standing for two bfloat16 (see `brgemm`).
     """
 
     columns: int
@@ -69,7 +79,7 @@ class Gemm:
     b_step: int
     packing: Packing | None
     masked: bool
-    rest: bool
+    heights: tuple[int, ...]
     cut: bool
     tile: tuple[int, int]
     lanes: int
@@ -104,7 +114,7 @@ class Gemm:
 class _Place:
     """Where a unit stands: addresses, and numbers as values of the function."""
 
-    bound: list[str]
+    bound: Bound
     n: Numbers
     a: str
     b: str
@@ -117,18 +127,22 @@ class _Place:
 
 
 def emit_gemm(symbol: str, g: Gemm) -> Function:
-    """Arguments: the outlet's writes, A, B, the outlet's reads; then `Numbers`."""
+    """Arguments: the outlet's writes, A, B, the outlet's reads; `Numbers`; those of the outlet."""
     f = Function(symbol)
     count = g.outlet.writes
     writes = [f.argument(i) for i in range(count)]
     a, b = f.argument(count), f.argument(count + 1)
     reads = [f.argument(count + 2 + i) for i in range(g.outlet.reads)]
     start = count + 2 + g.outlet.reads
-    n = Numbers(*[f.argument(start + i, "i64") for i in range(len(Numbers._fields))])
-    bound = g.outlet.bind(f, writes, reads)
+    n = _numbers(f, g, start)
+    bound = g.outlet.bind(f, writes, reads, start + len(Numbers._fields))
     kept = vectors.memory_type(BY_NAME[g.dtype])
     b_kept = vectors.memory_type(BY_NAME[g.packing.dtype]) if g.packing else kept
     tiles = f.div(f.add(n.rows, str(g.tile[0] - 1)), str(g.tile[0]))
+    panels = str(g.panels)
+    if varies(g.columns):
+        width = g.tile[1] * g.lanes
+        panels = f.div(f.add(n.columns, str(width - 1)), str(width))
     with f.loop("%begin", "%end") as unit:
         part, rest = f.rem(unit.index, n.column_blocks), f.div(unit.index, n.column_blocks)
         block, batch = f.rem(rest, n.row_blocks), f.div(rest, n.row_blocks)
@@ -143,7 +157,7 @@ def emit_gemm(symbol: str, g: Gemm) -> Function:
             first,
             f.least(f.add(first, n.block), tiles),
             first_panel,
-            f.least(f.add(first_panel, n.spread), str(g.panels)),
+            f.least(f.add(first_panel, n.spread), panels),
         )
         if not g.cut:
             _block(f, g, place, "0", n.steps, None)
@@ -155,6 +169,27 @@ def emit_gemm(symbol: str, g: Gemm) -> Function:
                 _block(f, g, place, k.index, f.sub(stop, k.index), closes)
     f.ret()
     return f
+
+
+def _numbers(f: Function, g: Gemm, start: int) -> Numbers:
+    """The numbers as values: arguments from `start` on, or constants where they do not vary."""
+    p = g.packing
+    fixed = {
+        "columns": g.columns,
+        "a_row": g.a_row,
+        "a_step": g.a_step,
+        "b_step": g.b_step,
+        "lane_stride": p.lane_stride if p else 0,
+        "step_stride": p.step_stride if p else 0,
+    }
+    return Numbers(
+        *[
+            f.argument(start + i, "i64")
+            if varies(fixed.get(name, ANY_EXTENT))
+            else str(fixed[name])
+            for i, name in enumerate(Numbers._fields)
+        ]
+    )
 
 
 def _after_sums(f: Function, g: Gemm, n: Numbers) -> str:
@@ -177,7 +212,7 @@ def _block(f: Function, g: Gemm, place: _Place, start: str, steps: str, closes: 
     dtype = BY_NAME[g.dtype]
     kept = vectors.memory_type(dtype)
     width = g.tile[1] * g.lanes
-    a = f.at(place.a, f.mul(start, str(g.a_step)), kept)
+    a = f.at(place.a, f.mul(start, place.n.a_step), kept)
     own = place.staged
     if g.a_staged:
         a = _staged(f, g, place, a, steps)
@@ -192,9 +227,9 @@ def _block(f: Function, g: Gemm, place: _Place, start: str, steps: str, closes: 
             b = f.at(own, f.mul(local, f.mul(place.n.k_block, str(width))), kept)
         else:
             b = f.at(place.b, f.mul(panel.index, place.n.b_panel), kept)
-            b = f.at(b, f.mul(start, str(g.b_step)), kept)
+            b = f.at(b, f.mul(start, place.n.b_step), kept)
         masks = [
-            f.tail_mask(g.lanes, f.sub(str(g.columns), f.add(column, str(j * g.lanes))))
+            f.tail_mask(g.lanes, f.sub(place.n.columns, f.add(column, str(j * g.lanes))))
             for j in range(g.tile[1])
         ]
         with f.loop(place.first, place.last) as tile:
@@ -213,7 +248,7 @@ def _staged(f: Function, g: Gemm, place: _Place, a: str, steps: str) -> str:
     first = f.mul(place.first, str(g.tile[0]))
     with f.loop(first, f.mul(place.last, str(g.tile[0]))) as row:
         there = f.least(row.index, f.sub(place.n.rows, "1"))
-        source = f.at(a, f.mul(there, str(g.a_row)), kept)
+        source = f.at(a, f.mul(there, place.n.a_row), kept)
         to = f.at(place.staged, f.mul(f.sub(row.index, first), str(STAGED_ROW)), kept)
         with f.loop("0", steps, str(g.lanes)) as step:
             mask = f.tail_mask(g.lanes, f.sub(steps, step.index))
@@ -228,13 +263,15 @@ def _own_panels(
     """This unit's panels of B for one block of K, in scratch."""
     source_kept = vectors.memory_type(BY_NAME[p.dtype])
     kept = vectors.memory_type(BY_NAME[g.dtype])
-    base = f.at(place.b, f.mul(start, str(p.step_stride)), source_kept)
+    strides = p.strides(place.n.lane_stride, place.n.step_stride)
+    base = f.at(place.b, f.mul(start, strides[1]), source_kept)
     with f.loop(place.first_panel, place.last_panel) as panel:
         first = f.mul(panel.index, str(p.width))
         local = f.sub(panel.index, place.first_panel)
         to = f.at(own, f.mul(local, f.mul(place.n.k_block, str(p.width))), kept)
-        source = f.at(base, f.mul(first, str(p.lane_stride)), source_kept)
-        pack.emit_panel(f, p, source, to, "0", steps, f.sub(str(p.count), first))
+        source = f.at(base, f.mul(first, strides[0]), source_kept)
+        left = f.sub(place.n.columns, first)
+        pack.emit_panel(f, p, strides, source, to, "0", steps, left)
 
 
 @dataclass(frozen=True)
@@ -256,40 +293,47 @@ def _each_shape(f: Function, g: Gemm, tile: _Tile) -> None:
     """Full tiles with rows at fixed distances; in the last, rows past the end repeat the last."""
     row = f.mul(tile.number, str(g.tile[0]))
     left = f.sub(tile.place.n.rows, row)
-    if not g.rest or g.a_packed or g.a_staged:
-        _tile(f, g, tile, row, left, False)
+    if not g.heights or g.a_packed or g.a_staged:
+        _tile(f, g, tile, row, left, g.tile[0], False)
         return
     full = f.let(f"icmp sge i64 {left}, {g.tile[0]}")
     with f.when(full):
-        _tile(f, g, tile, row, left, False)
+        _tile(f, g, tile, row, left, g.tile[0], False)
     with f.when(f.let(f"xor i1 {full}, true")):
-        _tile(f, g, tile, row, left, True)
+        below = 0
+        for height in g.heights:
+            fits = f.let(f"icmp sle i64 {left}, {height}")
+            beyond = f.let(f"icmp sgt i64 {left}, {below}")
+            with f.when(f.let(f"and i1 {fits}, {beyond}")):
+                _tile(f, g, tile, row, left, height, True)
+            below = height
 
 
-def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -> None:
+def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, short: bool) -> None:
+    """A tile of `height` rows; short: of which the last may not be there."""
     dtype = BY_NAME[g.dtype]
     wide = vectors.register_type(dtype, 1)
     kind = vectors.register_type(dtype, g.lanes)
-    sums = brgemm.zero_tile(dtype, g.lanes, *g.tile)
+    sums = brgemm.zero_tile(dtype, g.lanes, height, g.tile[1])
     if g.cut:
         sums = [
             [f.load(kind, _line(f, g, tile, wide, r, j), g.vector_bytes) for j in range(g.tile[1])]
-            for r in range(g.tile[0])
+            for r in range(height)
         ]
     sums = brgemm.accumulate(
         f,
         dtype,
         g.lanes,
-        _rows_of_a(f, g, tile, row, left, short),
-        str(g.a_step),
+        _rows_of_a(f, g, tile, row, left, height, short),
+        tile.place.n.a_step,
         tile.b,
-        str(g.b_step),
+        tile.place.n.b_step,
         tile.steps,
         sums,
         tile.masks if g.masked else None,
         g.pairs,
     )
-    for r in range(g.tile[0]):
+    for r in range(height):
         for j in range(g.tile[1]):
             f.store(kind, sums[r][j], _line(f, g, tile, wide, r, j), g.vector_bytes)
     if tile.closes is None:
@@ -303,10 +347,13 @@ def _line(f: Function, g: Gemm, tile: _Tile, wide: str, row: int, column: int) -
     return f.at(tile.held, str((row * g.tile[1] + column) * g.lanes), wide)
 
 
-def _rows_of_a(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bool) -> list[str]:
+def _rows_of_a(
+    f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, short: bool
+) -> list[str]:
     """The addresses of the tile's rows at the block's first step."""
     kept = vectors.memory_type(BY_NAME[g.dtype])
-    numbers = range(g.tile[0])
+    numbers = range(height)
+    stride = tile.place.n.a_row
     if g.a_packed:
         start = f.at(tile.a, f.mul(tile.number, tile.place.n.a_tile), kept)
         return [f.at(start, str(r), kept) for r in numbers]
@@ -314,11 +361,11 @@ def _rows_of_a(f: Function, g: Gemm, tile: _Tile, row: str, left: str, short: bo
         own = f.mul(f.sub(tile.number, tile.place.first), str(g.tile[0] * STAGED_ROW))
         start = f.at(tile.a, own, kept)
         return [f.at(start, str(r * STAGED_ROW), kept) for r in numbers]
-    start = f.at(tile.a, f.mul(row, str(g.a_row)), kept)
+    start = f.at(tile.a, f.mul(row, stride), kept)
     if not short:
-        return [f.at(start, str(r * g.a_row), kept) for r in numbers]
+        return [f.at(start, f.mul(str(r), stride), kept) for r in numbers]
     last = f.sub(left, "1")
-    return [f.at(start, f.mul(f.least(str(r), last), str(g.a_row)), kept) for r in numbers]
+    return [f.at(start, f.mul(f.least(str(r), last), stride), kept) for r in numbers]
 
 
 def _finish(f: Function, g: Gemm, tile: _Tile, row: str, left: str) -> None:

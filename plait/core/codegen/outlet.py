@@ -12,6 +12,7 @@ from plait.core.codegen import pointwise, vectors
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
+from plait.core.ir.extents import blank, varies
 
 #: Ops of 0-d values that `pointwise.emit` takes besides those that it supports as ops.
 _FREE = ("alias", "broadcast", "reshape", "full")
@@ -25,14 +26,26 @@ class Spot(NamedTuple):
     mask: str | None
 
 
+class Bound(NamedTuple):
+    """The addresses of an outlet's buffers and their strides, as values of the code."""
+
+    addresses: list[str]
+    strides: list[list[str]]
+
+
 class Outlet(NamedTuple):
-    """What happens to a finished vector. dtypes name what is in memory."""
+    """What happens to a finished vector. dtypes name what is in memory.
+
+    numbered: offsets and strides that vary (see `ir/extents.py`) are numbers of the launch, in the
+    order of `numbers`; else they are constants of the code like all others.
+    """
 
     read: tuple[Access, ...]
     read_dtypes: tuple[str, ...]
     write: tuple[Access, ...]
     write_dtypes: tuple[str, ...]
     graph: Any = None
+    numbered: bool = False
 
     @property
     def reads(self) -> int:
@@ -45,7 +58,9 @@ class Outlet(NamedTuple):
     @property
     def key(self) -> tuple:
         graph = None if self.graph is None else self.graph.key
-        return (self.read, self.read_dtypes, self.write, self.write_dtypes, graph)
+        accesses = (self.read, self.write)
+        read, write = blank(accesses) if self.numbered else accesses
+        return (read, self.read_dtypes, write, self.write_dtypes, graph)
 
     def in_place(self, first: int, extents: tuple[int, ...]) -> tuple[tuple[int, int], ...]:
         """Which writes may go to the memory of which reads, as a launch names them.
@@ -66,24 +81,37 @@ class Outlet(NamedTuple):
             ]
         )
 
-    def bind(self, f: Function, writes: Sequence[str], reads: Sequence[str]) -> list[str]:
-        """The addresses of the buffers, offsets added: writes, then reads."""
-        accesses = (*self.write, *self.read)
-        names = (*self.write_dtypes, *self.read_dtypes)
-        return [
-            f.at(pointer, str(access.offset), _kept(name))
-            for pointer, access, name in zip((*writes, *reads), accesses, names)
-        ]
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """What a launch must give: the varying offsets and strides of writes, then of reads."""
+        every = [(a.offset, *a.strides) for a in (*self.write, *self.read)]
+        return tuple([n for access in every for n in access if self.numbered and varies(n)])
 
-    def here(self, f: Function, bound: Sequence[str], spot: Spot) -> Here:
+    def bind(
+        self, f: Function, writes: Sequence[str], reads: Sequence[str], first: int = 0
+    ) -> Bound:
+        """The buffers' addresses, offsets added: writes, then reads. first: the position of the
+        first of `numbers` among the kernel's arguments."""
+        given = (f.argument(first + i, "i64") for i in range(len(self.numbers)))
+        addresses, strides = [], []
+        names = (*self.write_dtypes, *self.read_dtypes)
+        for pointer, access, name in zip((*writes, *reads), (*self.write, *self.read), names):
+            offset, *steps = [
+                next(given) if self.numbered and varies(n) else str(n)
+                for n in (access.offset, *access.strides)
+            ]
+            addresses.append(f.at(pointer, offset, _kept(name)))
+            strides.append(steps)
+        return Bound(addresses, strides)
+
+    def here(self, f: Function, bound: Bound, spot: Spot) -> Here:
         """The outlet at a tile."""
         places = []
-        accesses = (*self.write, *self.read)
         names = (*self.write_dtypes, *self.read_dtypes)
-        for pointer, access, name in zip(bound, accesses, names):
+        for pointer, strides, name in zip(*bound, names):
             where = "0"
-            for at, stride in zip(spot.index, access.strides):
-                where = f.add(where, f.mul(at, str(stride)))
+            for at, stride in zip(spot.index, strides):
+                where = f.add(where, f.mul(at, stride))
             places.append(f.at(pointer, where, _kept(name)))
         return Here(self, f, places)
 

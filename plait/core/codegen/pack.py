@@ -15,11 +15,13 @@ from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
+from plait.core.ir.extents import blank, varies
 
 
 @dataclass(frozen=True)
 class Packing:
-    """A packing; the code depends on `key` alone, the other numbers are arguments.
+    """A packing; the code depends on `key` alone, the other numbers are arguments, and so are
+    strides that vary.
 
     count: lanes in all (N); steps: K. lane_stride, step_stride, batch_stride: of the source, in
     elements. width: lanes of a panel. dtype: of the source; the panels are of `packed_dtype`.
@@ -39,7 +41,15 @@ class Packing:
 
     @property
     def key(self) -> tuple:
-        return (self.lane_stride, self.step_stride, self.width, self.dtype, self.lanes, self.pairs)
+        strides = blank((self.lane_stride, self.step_stride))
+        return (*strides, self.width, self.dtype, self.lanes, self.pairs)
+
+    def strides(self, lane: str, step: str) -> tuple[str, str]:
+        """The strides as values of the code; lane, step: the numbers given at run time."""
+        return (
+            lane if varies(self.lane_stride) else str(self.lane_stride),
+            step if varies(self.step_stride) else str(self.step_stride),
+        )
 
     @property
     def panels(self) -> int:
@@ -66,10 +76,15 @@ def units(packing: Packing, batch: int) -> int:
 
 
 def emit_pack(symbol: str, p: Packing) -> Function:
-    """Arguments: packed, source; then the numbers count, steps, batch stride."""
+    """Arguments: packed, source; then the numbers count, steps, and the strides of the batch, of a
+    lane and of a step."""
     f = Function(symbol)
     packed, source = f.argument(0), f.argument(1)
     count, steps, batch_stride = [f.argument(2 + i, "i64") for i in range(3)]
+    given = [
+        f.argument(5 + i, "i64") if varies(p.lane_stride, p.step_stride) else "" for i in (0, 1)
+    ]
+    strides = p.strides(*given)
     runs = f.div(f.add(steps, str(STEPS_PER_UNIT - 1)), str(STEPS_PER_UNIT))
     panel_count = f.div(f.add(count, str(p.width - 1)), str(p.width))
     kept = vectors.memory_type(BY_NAME[p.dtype])
@@ -81,35 +96,44 @@ def emit_pack(symbol: str, p: Packing) -> Function:
         start = f.mul(run, str(STEPS_PER_UNIT))
         stop = f.least(f.add(start, str(STEPS_PER_UNIT)), steps)
         base = f.at(source, f.mul(batch, batch_stride), kept)
-        base = f.at(base, f.mul(first, str(p.lane_stride)), kept)
+        base = f.at(base, f.mul(first, strides[0]), kept)
         panels = f.add(f.mul(batch, panel_count), panel)
         target = f.at(packed, f.mul(panels, f.mul(steps, str(p.width))), wide)
         left = f.sub(count, first)
-        emit_panel(f, p, base, target, start, stop, left)
+        emit_panel(f, p, strides, base, target, start, stop, left)
     f.ret()
     return f
 
 
 def emit_panel(
-    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+    f: Function,
+    p: Packing,
+    strides: tuple[str, str],
+    base: str,
+    target: str,
+    start: str,
+    stop: str,
+    left: str,
 ) -> None:
-    """Steps `start` to `stop` of one panel. base, target: the addresses of the panel's step 0 in
-    the source and in the packed form. left: lanes that there are from the panel's first on."""
+    """Steps `start` to `stop` of one panel. strides: of a lane and of a step (`Packing.strides`).
+    base, target: the addresses of the panel's step 0 in the source and in the packed form. left:
+    lanes that there are from the panel's first on."""
+    lane, step = strides
     if p.pairs:
-        _paired(f, p, base, target, start, stop, left)
+        _paired(f, p, step, base, target, start, stop, left)
     elif p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
-        _transposed(f, p, base, target, start, stop, left)
+        _transposed(f, p, lane, base, target, start, stop, left)
     else:
-        _copied(f, p, base, target, start, stop, left)
+        _copied(f, p, strides, base, target, start, stop, left)
 
 
 def _paired(
-    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+    f: Function, p: Packing, stride: str, base: str, target: str, start: str, stop: str, left: str
 ) -> None:
     """Two rows at a time, lane by lane: the first in the low half of each word."""
     with f.loop(start, stop) as step:
-        row = f.at(base, f.mul(step.index, str(p.step_stride)), "i16")
-        following = f.at(row, str(p.step_stride // 2), "i16")
+        row = f.at(base, f.mul(step.index, stride), "i16")
+        following = f.at(row, f.div(stride, "2"), "i16")
         out = f.at(target, f.mul(step.index, str(p.width)), "i32")
         for lane in range(0, p.width, p.lanes):
             lanes = min(p.lanes, p.width - lane)
@@ -126,12 +150,19 @@ def _paired(
 
 
 def _copied(
-    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+    f: Function,
+    p: Packing,
+    strides: tuple[str, str],
+    base: str,
+    target: str,
+    start: str,
+    stop: str,
+    left: str,
 ) -> None:
     dtype, to = BY_NAME[p.dtype], packed_dtype(BY_NAME[p.dtype])
     kept, wide = vectors.memory_type(dtype), vectors.memory_type(to)
     with f.loop(start, stop) as step:
-        row = f.at(base, f.mul(step.index, str(p.step_stride)), kept)
+        row = f.at(base, f.mul(step.index, strides[1]), kept)
         out = f.at(target, f.mul(step.index, str(p.width)), wide)
         if p.lane_stride == 1:
             for lane in range(0, p.width, p.lanes):
@@ -144,14 +175,14 @@ def _copied(
             with f.loop("0", str(p.width)) as lane:
                 inside = f.let(f"icmp slt i64 {lane.index}, {left}")
                 place = f.let(f"select i1 {inside}, i64 {lane.index}, i64 0")
-                pointer = f.at(row, f.mul(place, str(p.lane_stride)), kept)
+                pointer = f.at(row, f.mul(place, strides[0]), kept)
                 value = vectors.load(f, dtype, pointer, 1)
                 value = f.let(f"select i1 {inside}, {zero} {value}, {zero} 0.0")
                 vectors.store(f, to, value, f.at(out, lane.index, wide), 1)
 
 
 def _transposed(
-    f: Function, p: Packing, base: str, target: str, start: str, stop: str, left: str
+    f: Function, p: Packing, stride: str, base: str, target: str, start: str, stop: str, left: str
 ) -> None:
     """Squares of lanes x lanes: a vector of steps per lane in, a vector of lanes per step out."""
     dtype, to = BY_NAME[p.dtype], packed_dtype(BY_NAME[p.dtype])
@@ -164,7 +195,7 @@ def _transposed(
             number = f.add(block.index, str(lane))
             there = f.let(f"icmp slt i64 {number}, {left}")
             place = f.let(f"select i1 {there}, i64 {number}, i64 0")
-            pointer = f.at(base, f.mul(place, str(p.lane_stride)), kept)
+            pointer = f.at(base, f.mul(place, stride), kept)
             pointer = f.at(pointer, step.index, kept)
             every = f.splat(f"<{lanes} x i1>", there)
             both = f.let(f"and <{lanes} x i1> {mask}, {every}")

@@ -23,8 +23,9 @@ from plait.core.llvm.target import Target
 #: first `tall` have the most rows. depth: the extent of the contracted axis, and `steps` how much
 #: of it is summed (0: there is no state yet). now: row of (T * B) where the step's values begin;
 #: before: the row of the state that it reads, or -1 for the initial one. source: the row of the
-#: gradients that it multiplies, in a step back.
-NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source")
+#: gradients that it multiplies, in a step back. batch: its rows, read where they vary: then all
+#: tiles but the last have the most.
+NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source", "batch")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,9 @@ class Tile:
     with few vectors side by side there is room for many rows, and the weight, which comes from the
     second-level cache, is read less often. gates: whether the vectors of a panel are
     the gates of one vector of hidden units, else neighbouring vectors of hidden units. ragged:
-    whether the last panel has fewer hidden units than `width`.
+    whether the last panel has fewer hidden units than `width`. heights: where the batch is known at
+    run time, the numbers of rows that products are written for, of which the least that will do is
+    taken; else none.
     """
 
     dtype: DType
@@ -45,6 +48,7 @@ class Tile:
     together: int
     gates: bool
     ragged: bool
+    heights: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -55,7 +59,7 @@ class Tile:
     def key(self) -> tuple:
         """What kernels on this tile depend on."""
         shape = (self.lanes, self.rows, self.columns, self.together)
-        return (self.dtype.name, *shape, self.gates, self.ragged)
+        return (self.dtype.name, *shape, self.gates, self.ragged, self.heights)
 
     @property
     def kind(self) -> str:
@@ -101,15 +105,7 @@ class Step:
     def prefetch(self, name: str, row: str, gates: int = 1) -> None:
         """Ask for the vectors of all gates in a row of (rows, gates * H)."""
         for gate in range(gates):
-            where = self._address(self.args[name], row, gate, gates)
-            self.f.call(
-                "void",
-                "llvm.prefetch.p0",
-                ("ptr", where),
-                ("i32 immarg", "0"),
-                ("i32 immarg", "2"),
-                ("i32 immarg", "1"),
-            )
+            self.f.prefetch(self._address(self.args[name], row, gate, gates), 2)
 
     def now(self) -> str:
         """The row of this step's values."""
@@ -181,7 +177,8 @@ def step_kernel(
 
     def emit(symbol: str, target: Target) -> Function:
         f = Function(symbol)
-        f.helpers = [_product(symbol, tile, n) for n in (tile.rows, tile.rows - 1) if n]
+        heights = tile.heights or tuple([n for n in (tile.rows - 1, tile.rows) if n])
+        f.helpers = [_product(symbol, tile, n) for n in heights]
         args = {name: f.argument(i) for i, name in enumerate(buffers)}
         for i, name in enumerate(NUMBERS):
             args[name] = f.argument(len(buffers) + i, "i64")
@@ -189,15 +186,15 @@ def step_kernel(
         matrix = operand(step)
         with f.loop("%begin", "%end") as unit:
             panel, part = f.div(unit.index, args["parts"]), f.rem(unit.index, args["parts"])
-            first = f.add(f.mul(part, str(tile.rows - 1)), f.least(part, args["tall"]))
-            is_tall = f.let(f"icmp slt i64 {part}, {args['tall']}")
+            first, count = _rows_of(f, tile, args, part)
             a = f.at(matrix, f.mul(first, args["depth"]), kept)
             b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), width), kept)
-            count = f.let(f"select i1 {is_tall}, i64 {tile.rows}, i64 {tile.rows - 1}")
             _each_vector(step, first, count, panel, lambda: _prefetch(step, soon))
-            extents = f"i64 {args['depth']}, i64 {args['steps']}"
-            for helper, wanted in zip(f.helpers, ("true", "false")):
-                with f.when(f.let(f"icmp eq i1 {is_tall}, {wanted}")):
+            extents = f"i64 {args['depth']}, i64 {args['steps']}, i64 {count}"
+            for helper, below, height in zip(f.helpers, (0, *heights), heights):
+                more = f.let(f"icmp sgt i64 {count}, {below}")
+                fits = f.let(f"icmp sle i64 {count}, {height}")
+                with f.when(f.let(f"and i1 {more}, {fits}")):
                     for column in range(0, tile.columns, tile.together):
                         part, sums = [
                             f.at(start, str(column * tile.lanes), kept) for start in (b, "%scratch")
@@ -212,10 +209,22 @@ def step_kernel(
     return Kernel(kind, tile.key, emit)
 
 
+def _rows_of(f: Function, tile: Tile, args: dict[str, str], part: str) -> tuple[str, str]:
+    """(first row, number of rows) of a tile along the batch."""
+    if tile.heights:
+        first = f.mul(part, str(tile.rows))
+        return first, f.least(f.sub(args["batch"], first), str(tile.rows))
+    low = str(tile.rows - 1)
+    is_tall = f.let(f"icmp slt i64 {part}, {args['tall']}")
+    first = f.add(f.mul(part, low), f.least(part, args["tall"]))
+    return first, f.add(low, f.let(f"zext i1 {is_tall} to i64"))
+
+
 def _product(symbol: str, tile: Tile, rows: int) -> Function:
     """A function: `rows` rows of (rows, depth) times `together` vectors of a panel, to the scratch.
 
-    It stands by itself so that the constants of the cell do not take the registers of its loop.
+    Where the batch is known at run time there may be fewer: the last one is repeated. It stands by
+    itself so that the constants of the cell do not take the registers of its loop.
     """
     kept = vectors.memory_type(tile.dtype)
     parameters = (
@@ -223,11 +232,16 @@ def _product(symbol: str, tile: Tile, rows: int) -> Function:
         ("ptr", "panel"),
         ("i64", "depth"),
         ("i64", "steps"),
+        ("i64", "count"),
         ("ptr", "scratch"),
     )
     f = Function(f"{symbol}_{rows}", parameters, "void")
     width = tile.columns * tile.lanes
-    starts = [f.at("%matrix", f.mul(str(i), "%depth"), kept) for i in range(rows)]
+    places = [str(i) for i in range(rows)]
+    if tile.heights:
+        last = f.sub("%count", "1")
+        places = [f.least(place, last) for place in places]
+    starts = [f.at("%matrix", f.mul(place, "%depth"), kept) for place in places]
     zeros = brgemm.zero_tile(tile.dtype, tile.lanes, rows, tile.together)
     found = brgemm.accumulate(
         f, tile.dtype, tile.lanes, starts, "1", "%panel", str(width), "%steps", zeros

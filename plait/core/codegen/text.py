@@ -146,6 +146,11 @@ class Function:
     def store(self, kind: str, value: str, pointer: str, align: int) -> None:
         self.line(f"store {kind} {value}, ptr {pointer}, align {align}")
 
+    def prefetch(self, pointer: str, locality: int) -> None:
+        """Ask for the line at an address, which will be read; locality: from 0 to 3, to stay."""
+        self.declare("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 {locality}, i32 1)")
+
     def masked_load(self, element: str, lanes: int, pointer: str, mask: str, align: int) -> str:
         """Lanes where `mask` is set; zero elsewhere, without touching memory there."""
         kind = f"<{lanes} x {element}>"

@@ -31,3 +31,20 @@ def tile_shape(target: Target, rows: int, vectors: int) -> tuple[int, int]:
     most = table[columns] if columns in table else table[max(c for c in table if c <= columns)]
     tiles = -(-rows // most)
     return -(-rows // tiles), columns
+
+
+def tile_of_any(target: Target, vectors: int) -> tuple[tuple[int, int], tuple[int, ...]]:
+    """(tile, heights of the tiles for the last rows) for a number of rows known at run time.
+
+    The last rows take the least tile that holds them, so that some rows at most are computed in
+    vain: the code has as many loops as there are heights.
+    """
+    table = _ROWS[target.registers]
+    columns = 1 if vectors == 1 else 2
+    return (table[columns], columns), heights_of(table[columns])
+
+
+def heights_of(most: int) -> tuple[int, ...]:
+    """The heights of tiles, up to `most`, that serve any number of last rows."""
+    step = max(3, most // 3 // 4 * 4)
+    return (*range(step, min(most, 3 * step), step), most)

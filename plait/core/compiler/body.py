@@ -13,6 +13,7 @@ from plait.core.compiler.fuse import Cluster, Fusion, folded
 from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.views import View
 from plait.core.ir.dtypes import DType
+from plait.core.ir.extents import varies
 from plait.core.ir.graph import Instruction
 from plait.core.ir.node import Spec
 from plait.core.ir.op import Lowering
@@ -38,11 +39,13 @@ class _Reads:
 
 
 def _constant_of(fusion: Fusion, value: int) -> Instruction | None:
-    """The `full` that a value is a view of."""
+    """The `full` that a value is a view of; None for one that varies, which is read from memory."""
     view = fusion.views[value]
     place = view.base - fusion.first
     made = fusion.graph.instructions[place] if place >= 0 else None
-    return made if made is not None and made.op is FULL and not view.guards else None
+    if made is None or made.op is not FULL or view.guards or varies(made.attrs["value"]):
+        return None
+    return made
 
 
 class _Body:

@@ -20,8 +20,10 @@ from plait.core.compiler.lower.copies import lower_copy
 from plait.core.compiler.lower.rows import lower_rows
 from plait.core.compiler.lower.table import LOWERINGS
 from plait.core.compiler.plan import Buffer, Plan
+from plait.core.compiler.rewrite import Builder, Value, rewrite
 from plait.core.compiler.steps import HostStep
 from plait.core.compiler.views import View
+from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.llvm.target import Target
@@ -240,4 +242,19 @@ def alias(buffer: Buffer, shape: tuple[int, ...]) -> Buffer:
 
 def lower(graph: Graph, target: Target) -> Lowered:
     """The launches and host steps of a graph that has been through the passes."""
-    return Lowerer(graph, target).run()
+    return Lowerer(_single_constants(graph), target).run()
+
+
+def _single_constants(graph: Graph) -> Graph:
+    """The graph with one element in memory for each constant that varies, read by all."""
+
+    def rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
+        if made.op is not FULL or not varies(made.attrs["value"]) or elements(made.shape) < 2:
+            return None
+        one = build.full(made.attrs["value"], (1,) * len(made.shape), made.dtype)
+        return build.broadcast(one, made.shape)
+
+    varying = (made for made in graph.instructions if made.op is FULL)
+    if not any(varies(made.attrs["value"]) for made in varying):
+        return graph
+    return rewrite(graph, rule)

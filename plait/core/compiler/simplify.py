@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from plait.core.compiler.rewrite import Builder, Value, rewrite
+from plait.core.ir.extents import varies, varying
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.ops.contract import DOT_GENERAL
-from plait.core.ops.elementwise import ALIAS, CAST, DIV, MUL, NEG, SUB, WHERE
+from plait.core.ops.elementwise import ALIAS, CAST, DETACH, DIV, MUL, NEG, SUB, WHERE
 from plait.core.ops.numeric.contract import free_axes
 from plait.core.ops.recurrent import GRU_SEQUENCE_GRAD, LSTM_SEQUENCE_GRAD
 from plait.core.ops.source import FULL
@@ -56,8 +57,10 @@ def _fold(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
     arrays = [np.full((1,), n, build.spec(a).dtype.numpy) for n, a in zip(held, args)]
     with np.errstate(all="ignore"):
         result = evaluate(made.op, arrays, made.attrs, made.dtype)
-    number = result.reshape(-1)[0]
-    return build.full(_python_number(number, made.dtype), made.shape, made.dtype)
+    number = _python_number(result.reshape(-1)[0], made.dtype)
+    if varies(*held):
+        number = varying(number)
+    return build.full(number, made.shape, made.dtype)
 
 
 def _python_number(number: Any, dtype: Any) -> Any:
@@ -176,9 +179,15 @@ def _mul(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
 
 
 def _div(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
-    """x / c = x * (1/c), exact where c is a power of two."""
+    """x / c = x * (1/c), exact where c is a power of two; not where c is one now and then."""
     number = _constant(build, args[1])
-    if number is None or made.dtype.kind != "f" or not number or not math.isfinite(number):
+    if (
+        number is None
+        or varies(number)
+        or made.dtype.kind != "f"
+        or not number
+        or not math.isfinite(number)
+    ):
         return None
     if number == 1:
         return args[0]
@@ -244,6 +253,7 @@ _RULES: dict[str, Any] = {
     **dict.fromkeys(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"), _reduce),
     CAST.name: _cast,
     ALIAS.name: lambda build, made, args: args[0],
+    DETACH.name: lambda build, made, args: args[0],
     NEG.name: _neg,
     MUL.name: _mul,
     DIV.name: _div,

@@ -246,13 +246,14 @@ class Cell:
         """
         if watch.active is not None:
             forced("a value is needed")
-        if self.is_shared():
-            assert self.shared is not None
+        if self.shared is not None and self.is_shared():
             return self.shared
         # Another thread may write, or hand out, the contents meanwhile: these are what was there.
         node = self.node
         if node.value is None:
-            compute_all((self,))
+            compute_nodes([node], cells=(self,))
+            if self._node is node:
+                self.fallback = None
         if node.value is None:
             realize([node])
         assert node.value is not None, "computed"

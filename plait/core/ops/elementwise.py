@@ -69,6 +69,8 @@ def cast(x: Any, dtype: Any) -> Any:
 
 
 ALIAS = unary("alias", lambda x: x, vjp=lambda g, y, x: g, kinds=ANY)
+#: The value, for what comes after a constant: where graphs are differentiated and not tensors.
+DETACH = unary("detach", lambda x: x, kinds=ANY)
 
 # -- arithmetic -------------------------------------------------------------------------------
 

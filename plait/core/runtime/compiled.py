@@ -11,6 +11,7 @@ from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
 from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.steps import memory
+from plait.core.compiler.structure import Structures, all_marked
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
@@ -22,6 +23,9 @@ from plait.core.runtime.program import Program
 _MOST_PROGRAMS = 512
 
 _programs: dict[tuple, CompiledGraph] = {}
+
+#: What has been compiled, up to extents.
+structures = Structures()
 
 
 class Watcher(Protocol):
@@ -45,6 +49,16 @@ def host_target() -> Target:
     return target(str(flag("PLAIT_ISA")))
 
 
+def _with_extents(graph: Graph) -> Graph:
+    """The graph with the numbers marked that kernels are to take at run time."""
+    which = flag("PLAIT_EXTENTS")
+    if which not in ("auto", "static", "run"):
+        raise ValueError(f"PLAIT_EXTENTS={which!r}: expected 'auto', 'static' or 'run'")
+    if which == "auto":
+        return structures.marked(graph)
+    return all_marked(graph) if which == "run" else graph
+
+
 class CompiledGraph:
     """A graph as a native program.
 
@@ -63,6 +77,7 @@ class CompiledGraph:
         if observe is None and watcher is not None:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
+        single = _with_extents(single)
         lowered = lower(run_passes(single, observe), on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
@@ -168,7 +183,7 @@ def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
 def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
     """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`."""
     isa = isa or str(flag("PLAIT_ISA"))
-    key = (graph.key, isa)
+    key = (graph.key, isa, flag("PLAIT_EXTENTS"))
     found = _programs.get(key)
     if found is None:
         found = CompiledGraph(graph, on=target(isa))
@@ -180,7 +195,7 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
 
 def known(graph: Graph) -> CompiledGraph | None:
     """The program of a graph, if it has been made."""
-    return _programs.get((graph.key, str(flag("PLAIT_ISA"))))
+    return _programs.get((graph.key, str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS")))
 
 
 def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:

@@ -33,6 +33,13 @@ FLAGS = {
             "that the machine has",
         ),
         Flag(
+            "PLAIT_EXTENTS",
+            "auto",
+            str,
+            "which extents kernels take at run time: `auto` (those that have been met with several "
+            "values), `static` (none beyond what every kernel does), `run` (all, from the first)",
+        ),
+        Flag(
             "PLAIT_VERIFY",
             "0",
             int,

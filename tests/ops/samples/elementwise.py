@@ -17,7 +17,7 @@ UNARY = (
     "neg", "abs", "sign", "floor", "ceil", "round", "trunc", "not", "isnan", "isinf", "isfinite",
     "log", "exp", "exp2", "expm1", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal", "sin",
     "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
-    "sigmoid", "relu", "alias",
+    "sigmoid", "relu", "alias", "detach",
 )  # fmt: skip
 BINARY = (
     "add", "sub", "mul", "div", "pow", "maximum", "minimum", "atan2", "eq", "ne", "lt", "le",
@@ -132,6 +132,7 @@ TORCH = {
     **{name: _named(name) for name in (*UNARY, *BINARY)},
     "sub": _sub,
     "alias": lambda torch, x: x.clone(),
+    "detach": lambda torch, x: x.detach(),
     "not": _named("bitwise_not"),
     "and": _named("bitwise_and"),
     "or": _named("bitwise_or"),

@@ -26,6 +26,7 @@ from plait.core.codegen.outlet import Outlet
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
+from plait.core.ir.extents import varies
 from plait.core.ir.op import elements
 from plait.core.llvm.target import Target
 
@@ -97,6 +98,17 @@ def choose_lanes(plan: Plan, dtype: DType, outputs: int) -> int:
     while lanes > 4 and lanes // 2 >= outputs:
         lanes //= 2
     return lanes
+
+
+#: Images of a batch that is large whatever it is: no tile has more.
+_LARGE_BATCH = 32
+
+
+def _samples_of_tile(samples: int) -> int:
+    """The number of images that a tile is chosen for; where it varies, one of two."""
+    if not varies(samples):
+        return samples
+    return _LARGE_BATCH if samples >= _LARGE_BATCH else 1
 
 
 #: A reduction of at most so many steps is bound by its stores, not by its multiply-adds.
@@ -267,7 +279,7 @@ def tap_convolution(
     tile = choose_tile(
         plan.target,
         vectors,
-        (samples, rows, columns),
+        (_samples_of_tile(samples), rows, columns),
         len(segments) * weights.depth,
         tuple(step * dtype.itemsize for step in place),
     )

@@ -1,6 +1,8 @@
 """A product of matrices given by strides, as launches: dot products or tiles, packing by cost.
 
-What is chosen depends on the sizes, the strides and the target alone.
+What is chosen depends on the sizes, the strides and the target alone. Where sizes vary
+(`ir/extents.py`), tiles and packing are those that serve all sizes; how K is cut into sums, and so
+the result, is the same as ever.
 """
 
 from __future__ import annotations
@@ -17,10 +19,11 @@ from plait.core.codegen.matvec import Matvec, emit_matvec
 from plait.core.codegen.outlet import Outlet
 from plait.core.codegen.pack import Packing, emit_pack, packed_dtype
 from plait.core.codegen.partial import Partial, emit_partial
-from plait.core.codegen.tiles import tile_shape
+from plait.core.codegen.tiles import tile_of_any, tile_shape
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
+from plait.core.ir.extents import blank, varies
 from plait.core.llvm.target import Target
 
 #: Rows from which packing B pays: each element of a panel is then used so often that the copy is
@@ -76,6 +79,7 @@ def add_product(
 ) -> None:
     """Add the launches of outlet(A B): `outputs` are what it writes, `reads` what it reads."""
     dtype = a.dtype
+    outlet = outlet._replace(numbered=True)
     lanes = plan.target.lanes(packed_dtype(dtype).itemsize)
     near = a.step in (0, 1) and b.step in (0, 1)
     if sizes.rows <= matvec.MOST_ROWS and near and sizes.steps > 1:
@@ -83,8 +87,8 @@ def add_product(
         kernel = Kernel(
             "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
         )
-        units = sizes.batch * vec.groups
-        _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, vec.scratch)
+        units, numbers = sizes.batch * vec.groups, (*vec.numbers, *outlet.numbers)
+        _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, vec.scratch, numbers)
         return
     pairs_a, pairs_b = _in_pairs(sizes, a, plan.target), _in_pairs(sizes, b, plan.target)
     if pairs_a is not None and pairs_b is not None:
@@ -142,7 +146,8 @@ def _in_parts(
     steps = sizes.steps // parts
     each = Sizes(parts, sizes.rows, sizes.columns, steps)
     sums = plan.temporary((parts, sizes.rows, sizes.columns), dtype)
-    own = Outlet((), (), (Access((sizes.rows * sizes.columns, sizes.columns, 1)),), (dtype.name,))
+    strides = (sizes.rows * sizes.columns, sizes.columns, 1)
+    own = Outlet((), (), (Access(strides),), (dtype.name,), numbered=True)
     a, b = a._replace(batch=a.step * steps), b._replace(batch=b.step * steps)
     _tiled(each, a, b, own, [sums], (), plan, lanes)
     add = Partial(sizes.columns, lanes, dtype.name, outlet)
@@ -152,7 +157,7 @@ def _in_parts(
             tuple(outputs),
             (sums, *reads),
             units=sizes.rows,
-            numbers=(sizes.rows, parts),
+            numbers=(sizes.rows, parts, sizes.columns, *outlet.numbers),
             flops=parts * sizes.rows * sizes.columns,
             bytes=sums.nbytes + sum(x.nbytes for x in (*outputs, *reads)),
             in_place=outlet.in_place(1, (1, sizes.rows, sizes.columns)),
@@ -172,12 +177,18 @@ def _tiled(
 ) -> None:
     """A product by register tiles."""
     dtype = a.dtype
-    tile = tile_shape(plan.target, sizes.rows, -(-sizes.columns // lanes))
+    vectors = -(-sizes.columns // lanes)
+    if varies(sizes.rows, sizes.columns):
+        tile, heights = tile_of_any(plan.target, 2 if varies(vectors) else vectors)
+    else:
+        tile = tile_shape(plan.target, sizes.rows, vectors)
+        heights = (tile[0],) if sizes.rows % tile[0] else ()
     width = tile[1] * lanes
     pairs = a.paired
     pack_b = b.dtype.is_half or _packs_b(sizes, b, b.dtype.itemsize)
     pack_a = a.dtype.is_half or _packs_a(sizes, a, a.dtype.itemsize)
-    own = pack_b and sizes.rows <= _OWN_PANELS * tile[0] and sizes.columns > width
+    few = sizes.rows <= _OWN_PANELS * tile[0] or varies(sizes.rows)
+    own = pack_b and few and (sizes.columns > width or varies(sizes.columns))
     panel, b_step, packing = width, b.step, None
     if own:
         b_step = width
@@ -199,8 +210,8 @@ def _tiled(
         a_staged=not pack_a and _stages_a(sizes, a, tile[0], width),
         b_step=b_step,
         packing=packing,
-        masked=not pack_b and sizes.columns % width != 0,
-        rest=sizes.rows % tile[0] != 0,
+        masked=not pack_b and (varies(sizes.columns) or sizes.columns % width != 0),
+        heights=heights,
         cut=sizes.steps > (_STREAM_BLOCK if streams else K_BLOCK),
         tile=tile,
         lanes=lanes,
@@ -211,25 +222,29 @@ def _tiled(
     n = _blocked(g, sizes, a, b, panel, streams)
     kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
     units = sizes.batch * n.row_blocks * n.column_blocks
-    _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, g.scratch(n), n)
+    numbers = (*n, *outlet.numbers)
+    _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, g.scratch(n), numbers)
 
 
 def _key(code: Gemm | Matvec | Partial, outlet: Outlet) -> tuple:
     fields = [getattr(code, name) for name in code.__dataclass_fields__ if name != "outlet"]
-    return (*fields, outlet.key)
+    keys = [field.key if isinstance(field, Packing) else blank(field) for field in fields]
+    return (*keys, outlet.key)
 
 
 def _packs_b(sizes: Sizes, b: Operand, itemsize: int) -> bool:
     """B is packed where its columns are apart, or its rows far apart and used often."""
     if b.free != 1 and sizes.columns > 1:
         return True
-    return sizes.rows >= _PACK_ROWS and b.step * itemsize > _NEAR_ROW
+    many = sizes.rows >= _PACK_ROWS or varies(sizes.rows)
+    return many and b.step * itemsize > _NEAR_ROW
 
 
 def _packs_a(sizes: Sizes, a: Operand, itemsize: int) -> bool:
     """A is packed where its steps are far apart and it is walked for several panels."""
-    far = a.step * itemsize > _NEAR_ROW and sizes.steps > 16
-    return far and sizes.columns >= 48 and sizes.rows >= _PACK_ROWS
+    far = a.step * itemsize > _NEAR_ROW and (sizes.steps > 16 or varies(sizes.steps))
+    many = sizes.rows >= _PACK_ROWS or varies(sizes.rows)
+    return far and many and (sizes.columns >= 48 or varies(sizes.columns))
 
 
 def _packed(
@@ -256,7 +271,7 @@ def _packed(
             (target,),
             (operand.buffer,),
             units=pack.units(packing, batch),
-            numbers=(count, sizes.steps, operand.batch),
+            numbers=(count, sizes.steps, operand.batch, operand.free, operand.step),
             bytes=2 * target.nbytes,
         )
     )
@@ -267,8 +282,9 @@ def _packed(
 def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Rows that share a cache set are copied out of each other's way, if read for some panels."""
     itemsize = a.dtype.itemsize
-    shared = a.free * itemsize % 2048 == 0 and rows > 4 and sizes.steps > 64
-    return shared and a.step == 1 and sizes.columns >= 4 * width
+    shared = a.free * itemsize % 2048 == 0 and not varies(a.free)
+    reused = rows > 4 and (sizes.steps > 64 or varies(sizes.steps))
+    return shared and reused and a.step == 1 and sizes.columns >= 4 * width
 
 
 def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams: bool) -> Numbers:
@@ -281,7 +297,9 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
         k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
     row_tiles = -(-sizes.rows // g.tile[0])
     block = max(1, _A_BLOCK // (g.tile[0] * k_block * itemsize))
-    block = row_tiles if g.packing else min(block, row_tiles)
+    if g.packing and varies(sizes.rows):
+        block = max(block, _OWN_PANELS)  # so that packing again and again is some percent
+    block = row_tiles if g.packing and not varies(sizes.rows) else min(block, row_tiles)
     spread = min(g.panels, _SPREAD)
     if not (g.cut or g.packing or g.a_staged):
         spread = 1
@@ -307,6 +325,12 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
         -(-row_tiles // block),
         spread,
         -(-g.panels // spread),
+        sizes.columns,
+        g.a_row,
+        g.a_step,
+        g.b_step,
+        g.packing.lane_stride if g.packing else 0,
+        g.packing.step_stride if g.packing else 0,
     )
 
 

@@ -12,9 +12,11 @@ from plait.core.codegen import recurrent, recurrent_grad, recurrent_pack
 from plait.core.codegen.convert import conversion
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.recurrent import Tile
+from plait.core.codegen.tiles import heights_of
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
+from plait.core.ir.extents import varies
 from plait.core.llvm.target import Target
 
 #: A thread of its own pays from about this many flops.
@@ -49,7 +51,7 @@ class _Steps(NamedTuple):
         """The numbers of one launch; `now`, `before` and `source` are steps, -1 for none."""
         tall = self.batch - self.parts * (self.tile.rows - 1)
         rows = [step if step < 0 else step * self.batch for step in (now, before, source)]
-        return (self.hidden, self.parts, tall, self.depth, steps, *rows)
+        return (self.hidden, self.parts, tall, self.depth, steps, *rows, self.batch)
 
     def launch(
         self, kernel: Kernel, outputs: tuple[Any, ...], inputs: tuple[Any, ...], **numbers: Any
@@ -77,6 +79,7 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     """A tile with as many accumulators as registers allow; `gates` 0: neighbouring columns.
 
     The rows are as even as can be: with 32 of them, at most 14 in a tile, tiles are of 11 or 10.
+    Where the batch varies, tiles have the most rows, and the last what is left.
     """
     lanes = target.lanes(dtype.itemsize)
     columns = gates or _columns(-(-hidden // lanes), 4 if target.registers >= 32 else 2)
@@ -85,8 +88,11 @@ def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> 
     most = (target.registers - together - 2) // together
     parts = max(1, -(-batch // most))
     rows = max(1, -(-batch // parts))
+    heights: tuple[int, ...] = ()
+    if varies(batch):
+        rows, heights = most, heights_of(most)
     width = lanes * (1 if gates else columns)
-    return Tile(dtype, lanes, rows, columns, together, bool(gates), hidden % width != 0)
+    return Tile(dtype, lanes, rows, columns, together, bool(gates), hidden % width != 0, heights)
 
 
 def _columns(vectors: int, most: int) -> int:

@@ -13,6 +13,7 @@ from plait.core.compiler.lower.long_rows import Cut, cut
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
+from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import Lowering
@@ -149,7 +150,7 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
     across = form == "rows" and _prefers_across(kernel)
     unroll = 2 if len(graph.instructions) > _MANY_OPS else 4
     last = kernel.inner[-1] if kernel.inner else 1
-    if last < unroll * lanes:
+    if last < unroll * lanes and not varies(last):
         unroll = 1 if last >= lanes else 0
     if across:
         unroll = 0

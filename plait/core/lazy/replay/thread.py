@@ -124,11 +124,15 @@ class Threads(threading.local):
 
     def _set_free(self, run: Run) -> None:
         """Let the nodes of a run wait by themselves, behind those that were there before it."""
-        at = run.since
+        token = run.token
         free = [
-            ref(x) for x in run.nodes if x is not None and x.run is run.token and x.value is None
+            ref(node)
+            for node in run.nodes
+            if node is not None and node.run is token and node.value is None
         ]
-        self.waiting[at:at] = free
+        if not free:
+            return
+        self.waiting[run.since : run.since] = free
         later = False
         for other in (*self.blocks, self.run):
             if later and other is not None:
