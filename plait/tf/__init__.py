@@ -221,7 +221,7 @@ newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat", "saved_model", "sparse"])
+_LATE = frozenset(["compat", "ragged", "saved_model", "sparse"])
 
 
 class version:
@@ -237,6 +237,8 @@ def __getattr__(name: str) -> _Any:
     """Modules that load late, `tf.keras`, and the names of TensorFlow 1."""
     if name in _LATE:
         return _importlib.import_module(f"plait.tf.{name}")
+    if name in ("RaggedTensor", "RaggedTensorSpec"):
+        return getattr(_importlib.import_module("plait.tf.ragged"), name)
     if name == "keras":
         return _importlib.import_module("plait.tf.keras")
     if name in ("losses", "metrics", "optimizers"):

@@ -40,6 +40,14 @@ state = State()
 #: Whether any symbolic tensor exists in this process; most programs have none.
 symbols: dict[str, Any] = {"record": None, "find": None}
 
+
+class RaggedOperand(Exception):
+    """A function has met a ragged tensor."""
+
+
+#: What functions of ragged tensors are carried out by: set by `plait.tf._ragged`.
+ragged: dict[str, Any] = {}
+
 #: All operations by name, for tests and listings.
 OPS: dict[str, Callable[..., Any]] = {}
 
@@ -69,6 +77,8 @@ def carry_out(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     state.inside = True
     try:
         return function(*args, **kwargs)
+    except RaggedOperand:
+        return ragged["dispatch"](function, args, kwargs)
     except (ShapeError, DTypeError, IndexError) as fault:
         raise errors.InvalidArgumentError(str(fault)) from None
     except RuntimeError as fault:

@@ -246,48 +246,51 @@ def _shortest(item: Any) -> str:
     return _element(item)
 
 
+def _parts(input: Any, part: Any, kind: Any = object) -> Any:
+    """The parts that a function gives of a string; of several strings, ragged rows of them."""
+    array = _strings(input)
+    rows = [list(part(text)) for text in array.reshape(-1)]
+    flat = np.empty(sum(map(len, rows)), kind)
+    flat[:] = [item for row in rows for item in row]
+    if not array.ndim:
+        return of_array(flat)
+    from plait.tf.ragged import RaggedTensor  # ragged tensors load when they are used
+
+    if array.ndim > 1:
+        raise not_built("parts of strings of more than one axis")
+    return RaggedTensor.from_row_lengths(of_array(flat), [len(row) for row in rows])
+
+
 @op
 def split(input: Any, sep: Any = None, maxsplit: int = -1) -> Any:
-    """The parts of one string between separators (white space by default)."""
-    array = _strings(input)
-    if array.ndim:
-        raise not_built("tf.strings.split of several strings (it gives a RaggedTensor)")
+    """The parts of strings between separators (white space by default); of several strings, a
+    ragged tensor."""
     between = _bytes(sep) if sep else None
-    made = np.array(array[()].split(between, maxsplit) or [], object)
-    return of_array(made if made.size else np.empty(0, object))
+    return _parts(input, lambda text: text.split(between, maxsplit))
 
 
 @op
 def bytes_split(input: Any) -> Any:
-    """The bytes of one string."""
-    array = _strings(input)
-    if array.ndim:
-        raise not_built("tf.strings.bytes_split of several strings (it gives a RaggedTensor)")
-    held = array[()]
-    return of_array(np.array([held[k : k + 1] for k in range(len(held))], object))
+    """The bytes of strings; of several strings, a ragged tensor."""
+    return _parts(input, lambda text: [text[k : k + 1] for k in range(len(text))])
 
 
 @op
 def unicode_split(
     input: Any, input_encoding: str, errors: str = "replace", replacement_char: int = 65533
 ) -> Any:
-    """The characters of one string."""
-    array = _strings(input)
-    if array.ndim:
-        raise not_built("tf.strings.unicode_split of several strings (it gives a RaggedTensor)")
-    text = array[()].decode(input_encoding, errors)
-    return of_array(np.array([c.encode("utf-8") for c in text], object))
+    """The characters of strings; of several strings, a ragged tensor."""
+    return _parts(
+        input, lambda text: [c.encode("utf-8") for c in text.decode(input_encoding, errors)]
+    )
 
 
 @op
 def unicode_decode(
     input: Any, input_encoding: str, errors: str = "replace", replacement_char: int = 65533
 ) -> Any:
-    """The code points of one string, int32."""
-    array = _strings(input)
-    if array.ndim:
-        raise not_built("tf.strings.unicode_decode of several strings (it gives a RaggedTensor)")
-    return of_array(np.array([ord(c) for c in array[()].decode(input_encoding, errors)], np.int32))
+    """The code points of strings, int32; of several strings, a ragged tensor."""
+    return _parts(input, lambda text: map(ord, text.decode(input_encoding, errors)), np.int32)
 
 
 __all__ = [

@@ -219,4 +219,6 @@ LOSSES = [
     case("MultiLabelMarginLoss", x=(3, 4), ints=[((3, 4), 0, 4)]),
     case("CosineEmbeddingLoss", margin=0.1, x=PAIR, ints=[((3,), 1, 2)]),
     case("MarginRankingLoss", margin=0.1, x=[(3,), (3,)], ints=[((3,), 1, 2)]),
+    case("AdaptiveLogSoftmaxWithLoss", 32, 20, [4, 10], x=(5, 32), ints=[((5,), 0, 20)]),
+    case("AdaptiveLogSoftmaxWithLoss", 8, 9, [2], 2.0, True, x=(6, 8), ints=[((6,), 0, 9)]),
 ]  # fmt: skip

@@ -322,3 +322,21 @@ def test_parameter_containers() -> None:
     assert named.pop("a").numel() == 1 and "a" not in named
     with pytest.raises(RuntimeError, match="ParameterDict should not be called"):
         named(1)
+
+
+def test_mistakes_with_the_adaptive_softmax():
+    layer = nn.AdaptiveLogSoftmaxWithLoss(16, 20, [4, 10])
+    x, targets = plait.randn(5, 16), plait.tensor([0, 3, 9, 12, 19])
+    assert plait.allclose(layer.log_prob(x).exp().sum(1), plait.ones(5), atol=1e-5)
+    assert layer(x[0], targets[0]).output.shape == ()
+    for call, message in (
+        (lambda: layer(x, targets[:2]), "same size in the batch dimension"),
+        (lambda: layer(x, targets[0]), "0D target tensor expects 1D input"),
+        (lambda: layer(x, targets + 1), r"should be in \[0, 19\]"),
+        (lambda: layer(x, targets.view(5, 1)), "multi-target not supported"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            call()
+    for cutoffs in ([], [5, 3], [20], [4, 4]):
+        with pytest.raises(ValueError, match="cutoffs should be a sequence"):
+            nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs)

@@ -138,6 +138,8 @@ def array(value: Any) -> np.ndarray:
     """A result as an array."""
     if hasattr(value, "detach"):
         value = value.detach()
+        if str(value.layout) != "torch.strided":
+            value = value.to_dense()  # of sparse results the elements are compared
         if type(value).__module__.startswith("torch"):
             value = value.resolve_conj().resolve_neg()
         if str(value.dtype) == "torch.bfloat16":  # which NumPy has not
@@ -178,6 +180,8 @@ def weighted(results: Any, root: Any) -> Any:
     for number, part in enumerate(leaves(results)):
         if not isinstance(part, root.Tensor) or not part.requires_grad:
             continue
+        if str(part.layout) != "torch.strided":
+            part = part.to_dense()
         count = part.numel()
         weights = np.cos(np.arange(count) * 0.7 + number).astype(np.float32)
         if part.dtype.is_complex:

@@ -239,14 +239,10 @@ def test_runs_one_after_another_share_a_large_arena(monkeypatch):
         return make(size)
 
     monkeypatch.setattr(arrays, "_new_block", counting)
-    x, a, b, y = (
-        vector(200_000, "input"),
-        vector(200_000),
-        vector(200_000),
-        vector(200_000, "output"),
-    )
+    kinds, count = ("input", "temporary", "temporary", "output"), 5_000_000
+    x, a, b, y = [vector(count, kind) for kind in kinds]
     made = program([horner(a, x), horner(b, a, x), horner(y, a, b)], [x], [y])
-    given = values(200_000)
+    given = values(count)
     for _ in range(4):
         made.run([given])
     # The arena of two temporaries, and the result, whose memory the next run has again.

@@ -101,6 +101,7 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
         old_monitored,
         old_programs,
         programs,
+        ragged_programs,
         sparse_programs,
     )
 
@@ -109,6 +110,7 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     found |= {f"program {name}": ("tensorflow", f) for name, f in programs.PROGRAMS.items()}
     found |= {f"autograph {n}": ("tensorflow", f) for n, f in autograph_programs.PROGRAMS.items()}
     found |= {f"sparse {n}": ("tensorflow", f) for n, f in sparse_programs.PROGRAMS.items()}
+    found |= {f"ragged {n}": ("tensorflow", f) for n, f in ragged_programs.PROGRAMS.items()}
     for module in (old_programs, old_details, old_monitored):
         found |= {f"old {n}": ("tensorflow.compat.v1", f) for n, f in module.PROGRAMS.items()}
     return found

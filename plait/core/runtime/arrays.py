@@ -21,9 +21,10 @@ from plait.core.runtime.config import flag
 
 #: Smaller arrays are NumPy's business: malloc serves them without page faults.
 LARGE = 64 << 10
-#: How many arenas wait for programs at most: that many may run at the same time without delay.
+#: How many arenas wait for programs at most, and their bytes: that many programs may run at once
+#: without delay.
 _MOST_ARENAS = 4
-_SMALL_ARENA = 1 << 20
+_ARENA_BYTES = 32 << 20
 _ALIGN = 64
 #: Blocks begin at different offsets in a page: arrays whose addresses agree in the low 12 bits get
 #: in each other's way in the first-level cache and in the store buffer.
@@ -219,7 +220,8 @@ def take_arena(nbytes: int) -> Arena:
 def give_arena(arena: Arena) -> bool:
     """Let other programs run in this arena. Large ones go the way of large arrays, so that no
     more of them is kept than of those: False, and whoever ran in it must let it go."""
-    if arena.nbytes > _SMALL_ARENA or len(_arenas) >= _MOST_ARENAS:
+    waiting = sum([other.nbytes for other in _arenas])
+    if len(_arenas) >= _MOST_ARENAS or waiting + arena.nbytes > _ARENA_BYTES:
         return False
     _arenas.append(arena)
     return True

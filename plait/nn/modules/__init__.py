@@ -31,6 +31,7 @@ from plait.nn.modules.activation import (
     Tanhshrink,
     Threshold,
 )
+from plait.nn.modules.adaptive import AdaptiveLogSoftmaxWithLoss
 from plait.nn.modules.batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -221,6 +222,7 @@ __all__ = [
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
+    "AdaptiveLogSoftmaxWithLoss",
     "AdaptiveMaxPool1d",
     "AdaptiveMaxPool2d",
     "AdaptiveMaxPool3d",

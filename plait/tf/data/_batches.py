@@ -78,6 +78,33 @@ class BatchMethods(Base):
 
         return self._new(make, spec, _batches(self._count, size, drop_remainder))
 
+    def ragged_batch(
+        self,
+        batch_size: Any,
+        drop_remainder: bool = False,
+        row_splits_dtype: Any = "int64",
+        name: Any = None,
+    ) -> Any:
+        """As `batch`, with elements of different first extents as the rows of ragged tensors."""
+        size = _batch_size(batch_size)
+        specs = nest.flatten(self.element_spec)
+        rows = [not s.shape.is_fully_defined() for s in specs]
+
+        def together(column: tuple[np.ndarray, ...], is_row: bool) -> Any:
+            if not is_row:
+                return el.stacked(list(column))
+            from plait.tf.ragged import RaggedTensor
+
+            flat = np.concatenate(column)
+            return RaggedTensor.from_row_lengths(flat, [len(part) for part in column])
+
+        def make() -> PythonIterator[Any]:
+            for chunk in _chunks(self.elements(), size, drop_remainder):
+                columns = zip(zip(*[nest.flatten(e) for e in chunk]), rows)
+                yield nest.pack_sequence_as(chunk[0], [together(c, r) for c, r in columns])
+
+        return self._new(make, None, _batches(self._count, size, drop_remainder))
+
     def unbatch(self, name: Any = None) -> Any:
         """The slices of the elements along their first axis."""
 

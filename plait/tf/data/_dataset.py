@@ -137,6 +137,8 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
         symbols = el.symbols_in(tensors)
         if symbols:
             return _slices_of_symbols(tensors, symbols)
+        if any(map(el.is_ragged, nest.flatten(tensors))):
+            return _slices_of_ragged(tensors)
         arrays, count = carry_out(el.slices_of, (tensors,), {})
 
         def make() -> PythonIterator[Any]:
@@ -362,6 +364,33 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
 
     def __repr__(self) -> str:
         return f"<Dataset element_spec={self.element_spec}>"
+
+
+def _slices_of_ragged(tensors: Any) -> Dataset:
+    """Rows of different lengths, and the rows of tensors beside them."""
+    held = nest.map_structure(
+        lambda x: x if el.is_ragged(x) else np.asarray(convert(x)._array()), el.columns(tensors)
+    )
+    counts = {len(x) for x in nest.flatten(held)}
+    if len(counts) > 1:
+        raise error(ValueError, f"Dimensions {sorted(counts)} are not compatible")
+    (count,) = counts
+
+    def at(x: Any, place: int) -> Any:
+        return el.to_arrays(x[place]) if el.is_ragged(x) else el.row(x, place)
+
+    def make() -> PythonIterator[Any]:
+        return (
+            nest.map_structure(lambda x, place=place: at(x, place), held) for place in range(count)
+        )
+
+    def spec(x: Any) -> Any:
+        if not el.is_ragged(x):
+            return TensorSpec(x.shape[1:], x.dtype if x.dtype != object else "string")
+        inner = x.values
+        return inner.spec() if el.is_ragged(inner) else TensorSpec(x.shape[1:], x.dtype)
+
+    return Dataset(make, nest.map_structure(spec, held), count)
 
 
 def _slices_of_symbols(tensors: Any, symbols: tuple[Any, ...]) -> Dataset:

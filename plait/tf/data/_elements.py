@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,7 @@ def to_arrays(value: Any) -> Any:
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, Tensor):
         return value._array()
-    if is_dataset(value):
+    if is_dataset(value) or is_ragged(value):
         return value
     if value is None:
         raise error(TypeError, "a function of a data set gave None; it must give tensors")
@@ -39,13 +40,13 @@ def results(value: Any) -> Any:
 
 def to_tensors(value: Any) -> Any:
     """The structure with tensors for leaves."""
-    return nest.map_structure(lambda x: x if is_dataset(x) else of_array(x), value)
+    return nest.map_structure(lambda x: of_array(x) if isinstance(x, np.ndarray) else x, value)
 
 
 def to_numpy(value: Any) -> Any:
     """The structure with NumPy arrays and scalars for leaves, as users see them."""
     return nest.map_structure(
-        lambda x: x if is_dataset(x) else x[()] if x.ndim == 0 else x.copy(), value
+        lambda x: x if not isinstance(x, np.ndarray) else x[()] if x.ndim == 0 else x.copy(), value
     )
 
 
@@ -66,6 +67,12 @@ def static_spec(value: Any) -> Any:
         return TensorSpec(made.shape, "string" if made.dtype == object else made.dtype)
 
     return nest.map_structure(spec, value)
+
+
+def is_ragged(value: Any) -> bool:
+    """Whether this is a ragged tensor, which is an element as it is."""
+    module = sys.modules.get("plait.tf._ragged")
+    return module is not None and isinstance(value, module.RaggedTensor)
 
 
 def is_dataset(value: Any) -> bool:
@@ -144,7 +151,7 @@ def call(function: Callable[..., Any], element: Any) -> Any:
 
 def slices_of(tensors: Any) -> tuple[Any, int]:
     """(the structure as arrays, their common first extent). Raises ValueError where it differs."""
-    arrays = nest.map_structure(lambda x: np.asarray(convert(x)._array()), _columns(tensors))
+    arrays = nest.map_structure(lambda x: np.asarray(convert(x)._array()), columns(tensors))
     leaves = nest.flatten(arrays)
     if not leaves:
         raise error(ValueError, "Invalid `element`. `element` should not be empty.")
@@ -162,12 +169,12 @@ def slices_of(tensors: Any) -> tuple[Any, int]:
     return arrays, sizes.pop()
 
 
-def _columns(value: Any) -> Any:
+def columns(value: Any) -> Any:
     """Lists are tensors, not structures, in what data sets are made of."""
     if isinstance(value, dict):
-        return {key: _columns(v) for key, v in value.items()}
+        return {key: columns(v) for key, v in value.items()}
     if isinstance(value, tuple):
-        parts = [_columns(v) for v in value]
+        parts = [columns(v) for v in value]
         return type(value)(*parts) if hasattr(value, "_fields") else tuple(parts)
     if isinstance(value, list):
         return convert_to_tensor(value)
@@ -282,11 +289,11 @@ def spec_of(element: Any) -> Any:
     """The structure with `TensorSpec`s for leaves."""
     from plait.tf.data._base import DatasetSpec
 
-    return nest.map_structure(
-        lambda x: (
-            DatasetSpec(x.element_spec)
-            if is_dataset(x)
-            else TensorSpec(x.shape, x.dtype if x.dtype != object else "string")
-        ),
-        element,
-    )
+    def spec(x: Any) -> Any:
+        if is_dataset(x):
+            return DatasetSpec(x.element_spec)
+        if is_ragged(x):
+            return x.spec()
+        return TensorSpec(x.shape, x.dtype if x.dtype != object else "string")
+
+    return nest.map_structure(spec, element)

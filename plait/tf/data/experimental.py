@@ -69,6 +69,13 @@ def Counter(start: int = 0, step: int = 1, dtype: Any = "int64") -> Dataset:
     )
 
 
+def dense_to_ragged_batch(
+    batch_size: Any, drop_remainder: bool = False, row_splits_dtype: Any = "int64"
+) -> Any:
+    """A transformation: elements of different first extents as the rows of ragged tensors."""
+    return lambda dataset: dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype)
+
+
 def enumerate_dataset(start: int = 0) -> Any:
     return lambda dataset: dataset.enumerate(start)
 
