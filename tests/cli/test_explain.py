@@ -39,6 +39,20 @@ def test_programs_and_the_time_of_their_kernels_are_listed(tmp_path):
     assert "peak of one thread" in report[-1]
 
 
+def test_what_further_extents_are_to_a_launch(tmp_path):
+    script = """\
+import numpy, torch
+for n in (8, 5):
+    x, w = torch.tensor(numpy.ones((n, 16), "f")), torch.tensor(numpy.ones((16, 4), "f"))
+    print(torch.softmax(torch.relu(x @ w), -1).sum().item())
+"""
+    done = explain(tmp_path, script)
+    first, second = done.stdout.split("program 2: ")
+    assert "at run time" not in first
+    lines = [line for line in second.splitlines() if line.startswith("  gemm 5x4")]
+    assert [line.endswith("  at run time 5") for line in lines] == [True]
+
+
 def test_kernels_of_the_last_time_are_loaded(tmp_path):
     explain(tmp_path, SCRIPT)
     again = explain(tmp_path, SCRIPT)

@@ -27,6 +27,8 @@ def channels_last(graph: Graph) -> Graph:
     from plait.core.compiler.twins import twins_of
 
     twins = twins_of(graph)
+    if all(made.op.name not in twins for made in graph.instructions):
+        return graph
 
     def rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
         twin = twins.get(made.op.name)
@@ -39,6 +41,8 @@ def channels_last(graph: Graph) -> Graph:
 
 def sink_transposes(graph: Graph) -> Graph:
     """The graph with transposes moved behind elementwise ops and reductions."""
+    if all(made.op is not TRANSPOSE for made in graph.instructions):
+        return graph
 
     def rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
         if any(isinstance(arg, tuple) for arg in args) or isinstance(made.dtype, tuple):

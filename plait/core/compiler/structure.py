@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from plait.core.ir.extents import varying
 from plait.core.ir.graph import Graph, freeze
@@ -49,12 +49,27 @@ class Structures:
             for met in alike:
                 if met.first.key == graph.key:
                     return graph
-                if met.takes(graph):
+                found = met.differences(graph)
+                if found is not None:
+                    met.note(found)
                     return met.mark(graph)
             alike.append(_Met(graph))
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))
         return graph
+
+    def knows(self, graph: Graph) -> bool:
+        """Whether a graph of this structure has been compiled: most of its kernels are there."""
+        with self._lock:
+            alike = tuple(self._met.get(_outline(graph), ()))
+        return any(met.differences(graph) is not None for met in alike)
+
+
+class _Differences(NamedTuple):
+    """Where the numbers of two graphs differ: by input, and by instruction and attribute."""
+
+    inputs: dict[int, Places]
+    attrs: dict[int, dict[str, Places]]
 
 
 class _Met:
@@ -65,32 +80,32 @@ class _Met:
         self._inputs: dict[int, Places] = {}
         self._attrs: dict[int, dict[str, Places]] = {}
 
-    def takes(self, graph: Graph) -> bool:
-        """Whether a graph of the same outline has this structure; if so, notes what differs."""
+    def differences(self, graph: Graph) -> _Differences | None:
+        """Where a graph of the same outline differs; None where its structure is another one."""
         pairs: set[tuple[int, int]] = set()
-        inputs: dict[int, Places] = {}
-        attrs: dict[int, dict[str, Places]] = {}
+        found = _Differences({}, {})
         try:
             for number, (mine, other) in enumerate(zip(self.first.inputs, graph.inputs)):
                 if mine.shape != other.shape:
-                    inputs[number] = _differing(mine.shape, other.shape)
+                    found.inputs[number] = _differing(mine.shape, other.shape)
                     pairs.update((a, b) for a, b in zip(mine.shape, other.shape) if a != b)
             for place, (mine, other) in enumerate(zip(self.first.instructions, graph.instructions)):
                 if mine.attrs is not other.attrs:
-                    found = _differing_attrs(mine.attrs, other.attrs)
-                    if found:
-                        attrs[place] = found
+                    named = _differing_attrs(mine.attrs, other.attrs)
+                    if named:
+                        found.attrs[place] = named
         except _OtherStructure:
-            return False
-        if len(pairs) > _MOST_PAIRS:
-            return False
-        for number, places in inputs.items():
+            return None
+        return found if len(pairs) <= _MOST_PAIRS else None
+
+    def note(self, found: _Differences) -> None:
+        """Remember where numbers have differed."""
+        for number, places in found.inputs.items():
             self._inputs[number] = _joined(self._inputs.get(number), places)
-        for place, named in attrs.items():
+        for place, named in found.attrs.items():
             known = self._attrs.setdefault(place, {})
             for name, places in named.items():
                 known[name] = _joined(known.get(name), places)
-        return True
 
     def mark(self, graph: Graph) -> Graph:
         """The graph with all numbers marked that have differed."""
@@ -178,3 +193,7 @@ def _mark(value: Any, places: Places) -> Any:
     if places is True:
         return varying(value)
     return tuple([_mark(part, place) for part, place in zip(value, places)])
+
+
+#: What this process has compiled, up to extents.
+known = Structures()

@@ -7,11 +7,11 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from plait.core.compiler import structure
 from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
 from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.steps import memory
-from plait.core.compiler.structure import Structures, all_marked
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
@@ -23,9 +23,6 @@ from plait.core.runtime.program import Program
 _MOST_PROGRAMS = 512
 
 _programs: dict[tuple, CompiledGraph] = {}
-
-#: What has been compiled, up to extents.
-structures = Structures()
 
 
 class Watcher(Protocol):
@@ -55,8 +52,8 @@ def _with_extents(graph: Graph) -> Graph:
     if which not in ("auto", "static", "run"):
         raise ValueError(f"PLAIT_EXTENTS={which!r}: expected 'auto', 'static' or 'run'")
     if which == "auto":
-        return structures.marked(graph)
-    return all_marked(graph) if which == "run" else graph
+        return structure.known.marked(graph)
+    return structure.all_marked(graph) if which == "run" else graph
 
 
 class CompiledGraph:

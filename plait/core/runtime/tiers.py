@@ -2,8 +2,9 @@
 
 By `PLAIT_BACKEND`: `reference` and `compiled` force one; `auto` takes the reference for a graph
 until the work it has done there, counted by the ops' own flops and bytes, passes what compiling
-costs; a graph whose first run alone passes it by far never goes there. That count, and so the
-choice, depends on the program alone, never on timing.
+costs; a graph whose first run alone passes it by far never goes there. Less is enough where the
+same program has been compiled for other extents. That count, and so the choice, depends on the
+program alone, never on timing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from plait.core.compiler import structure
 from plait.core.ir.graph import Graph
 from plait.core.reference import executor
 from plait.core.runtime.config import flag
@@ -25,6 +27,9 @@ _WORK_PER_KERNEL = 20_000_000
 #: What an op costs on the reference whatever its size, in the same unit: some 5 us of Python and
 #: of NumPy's own dispatch. Small graphs that repeat for long are compiled for it.
 _WORK_PER_OP = 10_000
+#: What it is worth to plan an op of a program whose kernels are there, because the same program has
+#: been compiled for other extents: some 150 us of Python.
+_WORK_PER_PLANNED_OP = 300_000
 #: Ops that a kernel holds on average; what is not known before fusion.
 _OPS_PER_KERNEL = 6
 #: A run that is worth compiling so many times over is native at once, though nobody knows whether
@@ -70,8 +75,7 @@ def native_program(graph: Graph) -> Any:
     key = hash(graph.key)
     if backend == "auto":
         with _lock:
-            bound = _WORK_PER_KERNEL * (1 + len(graph.instructions) // _OPS_PER_KERNEL)
-            if _done.get(key, 0) < bound:
+            if _done.get(key, 0) < _bound(graph)[0]:
                 return None
     if key in _refused:
         return None
@@ -85,18 +89,28 @@ def _pays(graph: Graph) -> bool:
     key = hash(graph.key)
     with _lock:
         done = _done.get(key, 0)
-        bound = _WORK_PER_KERNEL * (1 + len(graph.instructions) // _OPS_PER_KERNEL)
+        bound, repeats = _bound(graph)
         if done >= bound:
             return key not in _refused
         if len(_done) >= _MOST_COUNTED:
             _done.pop(next(iter(_done)))
         once = work(graph)
-        if not done and once < _AT_ONCE * bound:
+        at_once = bound if repeats else _AT_ONCE * bound
+        if not done and once < at_once and not repeats:
             # The first run is counted by its ops alone: most graphs of a program that never
             # repeats itself have no second one.
             once = _WORK_PER_OP * len(graph.instructions)
         _done[key] = done + once
-        return once >= _AT_ONCE * bound and key not in _refused
+        return once >= at_once and key not in _refused
+
+
+def _bound(graph: Graph) -> tuple[int, bool]:
+    """(the work on the reference that a native program is worth, whether there is one already for
+    other extents)."""
+    ops = len(graph.instructions)
+    if flag("PLAIT_EXTENTS") == "auto" and structure.known.knows(graph):
+        return _WORK_PER_PLANNED_OP * ops, True
+    return _WORK_PER_KERNEL * (1 + ops // _OPS_PER_KERNEL), False
 
 
 def work(graph: Graph) -> int:
