@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from plait._unbuilt import NotBuilt
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._checkpoint import Checkpoint, CheckpointManager
@@ -72,10 +73,24 @@ def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
     return sorted(shapes.items())
 
 
+NewCheckpointReader = load_checkpoint
+
+#: Queues, graphs in files, several processes.
+_UNBUILT = frozenset([
+    "AdagradDAOptimizer", "ClusterSpec", "ProfilerHook", "QueueRunner", "Server", "SessionManager",
+    "Supervisor", "SyncReplicasOptimizer", "add_queue_runner", "batch", "batch_join",
+    "export_meta_graph", "import_meta_graph", "input_producer", "limit_epochs", "maybe_batch",
+    "maybe_shuffle_batch", "range_input_producer", "replica_device_setter", "shuffle_batch",
+    "shuffle_batch_join", "slice_input_producer", "string_input_producer", "write_graph",
+])  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
     """Names of TensorFlow 1 that old programs look for here."""
     from plait.tf.compat import v1
 
     if not name.startswith("_") and name in vars(v1.train):
         return vars(v1.train)[name]
+    if name in _UNBUILT:
+        raise NotBuilt(f"tf.train.{name} is not built in Plait yet")
     raise AttributeError(f"module 'tensorflow.train' has no attribute {name!r}")

@@ -7,9 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plait.core.codegen.gather import take_kernel
+from plait.core.codegen.text import Function, module
 from plait.core.compiler.lower.gather import LOWERINGS
 from plait.core.ir.dtypes import BY_NAME, dtype_of
 from plait.core.ir.op import op_by_name
+from plait.core.llvm.build import assembly
+from plait.core.llvm.target import target
 from plait.core.ops import index  # noqa: F401  # defines the records
 from tests.codegen.harness import run_op
 from tests.ops.one_op import samples_of
@@ -61,3 +65,17 @@ def test_elements_along_every_axis_of_a_smaller_index(shape: tuple[int, ...]) ->
         check("gather", (x, places), {"axis": axis}, "avx512")
         whole = rng.integers(0, x.shape[axis], x.shape)
         check("gather", (x, whole), {"axis": axis}, "avx2")
+
+
+def test_kernels_that_ask_ahead_go_into_one_module() -> None:
+    """Declarations of one intrinsic by several emitters must be the same text."""
+
+    def emit(symbol: str) -> Function:
+        f = Function(symbol)
+        f.prefetch(f.argument(0))
+        f.ret()
+        return f
+
+    on = target()
+    text = module([take_kernel(256, True).emit("take", on), emit("other")], on.vector_bytes)
+    assert "prefetch" in assembly(text, on)

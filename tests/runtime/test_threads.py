@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -164,6 +166,19 @@ def test_a_forked_child_makes_its_own_pool(counted):
             os._exit(0 if right else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert program.run(arrays)[0].tobytes() == expected
+
+
+def test_what_threads_wait_in_outlives_the_pool(counted):
+    """A thread that has not run yet reads these words when the program may be at its end."""
+    counted(3)
+    assert wide_program().run(given())
+    pool = threads._pool
+    assert pool is not None
+    kept = [weakref.ref(array) for array in (pool.words, *pool.workers)]
+    del pool
+    counted(1)
+    gc.collect()
+    assert all(array() is not None for array in kept)
 
 
 def test_processors_are_those_of_the_affinity():

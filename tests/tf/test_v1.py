@@ -349,6 +349,13 @@ def run(program: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+def test_what_is_not_built_says_so() -> None:
+    for name in ("slice_input_producer", "batch", "import_meta_graph", "SyncReplicasOptimizer"):
+        with pytest.raises(NotImplementedError, match=f"tf.train.{name} is not built"):
+            getattr(tf.train, name)
+        assert not hasattr(tf.train, name)
+
+
 def test_names_at_the_top(tmp_path: Path) -> None:
     lines = run(OLD, tmp_path)
     assert float(lines[0]) < 0.01

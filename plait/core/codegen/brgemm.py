@@ -17,6 +17,12 @@ from plait.core.ir.dtypes import DType
 
 Tile = list[list[str]]
 
+#: Steps between asking for a line and its use, where steps are far apart: some 200 cycles.
+AHEAD = 16
+#: Bytes between neighbours from which the hardware no longer fetches ahead by itself: it stays
+#: within a page.
+FAR = 1024
+
 
 def zero_tile(dtype: DType, lanes: int, rows: int, columns: int) -> Tile:
     """Accumulators that start at zero: `rows` x `columns` vectors."""
@@ -46,6 +52,7 @@ def accumulate(
     tile: Tile,
     masks: Sequence[str | None] | None = None,
     pairs: bool = False,
+    far: bool = False,
 ) -> Tile:
     """The tile after `steps` (i64) steps of the contracted axis.
 
@@ -54,6 +61,7 @@ def accumulate(
     masks: for each column of vectors, which lanes of B may be read (None: all).
     dtype: of A and B in memory; 16-bit floats accumulate in float32. pairs: what is read as one
     float32 is two bfloat16 neighbours along the contracted axis (AVX512-BF16, 512-bit vectors).
+    far: whether the steps of A are so far apart that memory must be asked for them ahead of time.
     """
     columns = len(tile[0])
     kept = vectors.memory_type(dtype)
@@ -67,6 +75,8 @@ def accumulate(
             for j in range(columns)
         ]
         place = f.mul(loop.index, a_step)
+        if far:
+            f.prefetch(f.at(a_rows[0], f.mul(f.add(loop.index, str(AHEAD)), a_step), kept))
         new = []
         for start, held in zip(a_rows, old):
             one = vectors.load(f, dtype, f.at(start, place, kept), 1)

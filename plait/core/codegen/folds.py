@@ -6,6 +6,7 @@ from typing import Any
 
 from plait.core.codegen import pointwise, vectors
 from plait.core.codegen.text import Function, spread_constant
+from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ops import elementwise
 
@@ -38,13 +39,14 @@ def _greatest(dtype: DType) -> Any:
 
 
 class Fold:
-    """A reduction by an associative op; `width` values are carried."""
+    """A reduction by an associative op; `width` values are carried, of 16-bit floats in float32:
+    who takes the result rounds it."""
 
     width = 1
 
     def __init__(self, name: str, dtype: DType) -> None:
         self.op = _COMBINE[name]
-        self.dtype = dtype
+        self.dtype = dtypes.float32 if dtype.is_half else dtype
         empty = {"sum": 0, "prod": 1, "any": False, "all": True}
         neutral = _least(dtype) if name == "max" else _greatest(dtype)
         self.neutral = empty.get(name, neutral)

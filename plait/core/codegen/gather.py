@@ -40,7 +40,7 @@ def _emit_take(symbol: str, target: Target, row_bytes: int, single: bool) -> Fun
         if single and row_bytes >= 64:
             ahead = source(f.least(f.add(unit.index, str(_AHEAD)), last))
             for line in range(0, min(row_bytes, 512), 64):
-                f.prefetch(f.at(ahead, str(line), "i8"), 3)
+                f.prefetch(f.at(ahead, str(line), "i8"))
         copy_bytes(f, target, f.at(result, unit.index, row), source(unit.index), row_bytes)
     f.ret()
     return f

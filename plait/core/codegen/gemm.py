@@ -62,13 +62,13 @@ class Gemm:
     """What the code of a product depends on. Strides in elements; of those that vary, and of a
     varying number of columns, nothing but that they do.
 
-    a_row, a_step: strides of A; of a packed A rows lie side by side, tile by tile. a_staged: rows
-    of A are copied to scratch first (their own distance is bad for the cache). b_step: stride of B,
-    whose columns lie side by side, in memory or in panels; with `packing` a unit makes its own
-    panels from a B of any strides. masked: whether reads of B's last columns need a mask. heights:
-    of the tiles for the last rows, where these may be fewer than a tile's: the least that has them
-    all is taken. cut: whether K has several blocks. dtype: of A and B as they are read. pairs:
-    whether that is float32 standing for two bfloat16 (see `brgemm`).
+    a_row, a_step: strides of A; of a packed A rows lie side by side, tile by tile. a_staged: what a
+    unit reads of A is copied to scratch first (its rows, or its steps, are at a distance that is
+    bad for the cache). b_step: stride of B, whose columns lie side by side, in memory or in panels;
+    with `packing` a unit makes its own panels from a B of any strides. masked: whether reads of B's
+    last columns need a mask. heights: of the tiles for the last rows, where these may be fewer than
+    a tile's: the least that has them all is taken. cut: whether K has several blocks. dtype: of A
+    and B as they are read. pairs: whether that is float32 standing for two bfloat16 (see `brgemm`).
     """
 
     columns: int
@@ -97,6 +97,23 @@ class Gemm:
         return self.tile[0] * self.tile[1] * self.lanes
 
     @property
+    def stages_rows(self) -> bool:
+        """Whether the copies of A are rows as in A, of one tile at a time."""
+        return self.a_staged and self.a_step == 1
+
+    @property
+    def stages_columns(self) -> bool:
+        """Whether they are steps of the rows of a tile, of all the unit's tiles."""
+        return self.a_staged and self.a_step != 1
+
+    @property
+    def far(self) -> bool:
+        """Whether each step of A, read in place, is in a line of memory of its own."""
+        in_place = not (self.a_packed or self.a_staged)
+        known = in_place and not varies(self.a_step)
+        return known and self.a_step * BY_NAME[self.dtype].itemsize >= brgemm.FAR
+
+    @property
     def vector_bytes(self) -> int:
         """Bytes of a vector, to which lines of tiles in scratch are aligned."""
         return self.lanes * BY_NAME[self.dtype].itemsize
@@ -104,7 +121,8 @@ class Gemm:
     def scratch(self, n: Numbers) -> int:
         """Bytes of scratch: tiles of sums, then the copy of A, then the panels of B."""
         held = self.size * (n.block * n.spread if self.cut else 1)
-        staged = n.block * self.tile[0] * STAGED_ROW if self.a_staged else 0
+        staged = self.tile[0] * STAGED_ROW if self.stages_rows else 0
+        staged += n.block * self.tile[0] * K_BLOCK if self.stages_columns else 0
         width = self.tile[1] * self.lanes
         panels = n.spread * n.k_block * width if self.packing else 0
         return BY_NAME[self.dtype].itemsize * (held + staged + panels)
@@ -119,6 +137,7 @@ class _Place:
     a: str
     b: str
     staged: str
+    panels: str
     batch: str
     first: str
     last: str
@@ -152,7 +171,7 @@ def emit_gemm(symbol: str, g: Gemm) -> Function:
             n,
             f.at(a, f.mul(batch, n.a_batch), kept),
             f.at(b, f.mul(batch, n.b_batch), b_kept),
-            _after_sums(f, g, n),
+            *_after_sums(f, g, n),
             batch,
             first,
             f.least(f.add(first, n.block), tiles),
@@ -192,10 +211,13 @@ def _numbers(f: Function, g: Gemm, start: int) -> Numbers:
     )
 
 
-def _after_sums(f: Function, g: Gemm, n: Numbers) -> str:
-    """Where the copy of A begins in scratch."""
+def _after_sums(f: Function, g: Gemm, n: Numbers) -> tuple[str, str]:
+    """Where the copy of A begins in scratch, and where the unit's own panels of B do."""
+    kind = vectors.register_type(BY_NAME[g.dtype], 1)
     held = f.mul(str(g.size), f.mul(n.block, n.spread)) if g.cut else str(g.size)
-    return f.at("%scratch", held, vectors.register_type(BY_NAME[g.dtype], 1))
+    staged = f.at("%scratch", held, kind)
+    size = f.mul(n.block, str(g.tile[0] * K_BLOCK)) if g.stages_columns else "0"
+    return staged, f.at(staged, str(g.tile[0] * STAGED_ROW) if g.stages_rows else size, kind)
 
 
 def _clear(f: Function, g: Gemm, place: _Place) -> None:
@@ -209,57 +231,92 @@ def _clear(f: Function, g: Gemm, place: _Place) -> None:
 def _block(f: Function, g: Gemm, place: _Place, start: str, steps: str, closes: str | None) -> None:
     """One block of K: every tile of every panel of the unit. closes: None where it is the only
     one, else whether it is the last."""
-    dtype = BY_NAME[g.dtype]
-    kept = vectors.memory_type(dtype)
-    width = g.tile[1] * g.lanes
-    a = f.at(place.a, f.mul(start, place.n.a_step), kept)
-    own = place.staged
-    if g.a_staged:
-        a = _staged(f, g, place, a, steps)
-        rows = f.mul(place.n.block, str(g.tile[0] * STAGED_ROW))
-        own = f.at(own, rows, kept)
+    a = f.at(place.a, f.mul(start, place.n.a_step), vectors.memory_type(BY_NAME[g.dtype]))
+    if g.stages_columns:
+        _staged_columns(f, g, place, a, steps)
     if g.packing:
-        _own_panels(f, g, g.packing, place, own, start, steps)
-    with f.loop(place.first_panel, place.last_panel) as panel:
-        local = f.sub(panel.index, place.first_panel)
-        column = f.mul(panel.index, str(width))
-        if g.packing:
-            b = f.at(own, f.mul(local, f.mul(place.n.k_block, str(width))), kept)
-        else:
-            b = f.at(place.b, f.mul(panel.index, place.n.b_panel), kept)
-            b = f.at(b, f.mul(start, place.n.b_step), kept)
-        masks = [
-            f.tail_mask(g.lanes, f.sub(place.n.columns, f.add(column, str(j * g.lanes))))
-            for j in range(g.tile[1])
-        ]
-        with f.loop(place.first, place.last) as tile:
-            held = "%scratch"
-            if g.cut:
-                number = f.add(f.mul(local, place.n.block), f.sub(tile.index, place.first))
-                held = f.at(held, f.mul(number, str(g.size)), vectors.register_type(dtype, 1))
-            spot = _Tile(place, a, b, masks, column, held, tile.index, steps, closes)
-            _each_shape(f, g, spot)
+        _own_panels(f, g, g.packing, place, start, steps)
+    if g.packing and not g.stages_rows:
+        # All rows are in this unit, and few: each panel is used up while it is at hand.
+        with f.loop(place.first_panel, place.last_panel) as panel:
+            there = _panel(f, g, place, panel.index, start)
+            with f.loop(place.first, place.last) as tile:
+                _each_shape(f, g, _Tile(place, a, there, tile.index, steps, closes))
+        return
+    # Panels change faster than rows: what a tile has of A stays in the first cache meanwhile, B
+    # comes from the second, and rows of results are written along.
+    with f.loop(place.first, place.last) as tile:
+        if g.stages_rows:
+            _staged_rows(f, g, place, a, tile.index, steps)
+        with f.loop(place.first_panel, place.last_panel) as panel:
+            there = _panel(f, g, place, panel.index, start)
+            _each_shape(f, g, _Tile(place, a, there, tile.index, steps, closes))
 
 
-def _staged(f: Function, g: Gemm, place: _Place, a: str, steps: str) -> str:
-    """The address of a copy in scratch of the unit's rows; those past the end repeat the last."""
+@dataclass(frozen=True)
+class _Panel:
+    """A panel of B at a block's first step: its address, column and number in the unit; the masks
+    of its vectors."""
+
+    address: str
+    column: str
+    local: str
+    masks: list[str]
+
+
+def _panel(f: Function, g: Gemm, place: _Place, number: str, start: str) -> _Panel:
+    kept = vectors.memory_type(BY_NAME[g.dtype])
+    width = g.tile[1] * g.lanes
+    local = f.sub(number, place.first_panel)
+    column = f.mul(number, str(width))
+    if g.packing:
+        b = f.at(place.panels, f.mul(local, f.mul(place.n.k_block, str(width))), kept)
+    else:
+        b = f.at(place.b, f.mul(number, place.n.b_panel), kept)
+        b = f.at(b, f.mul(start, place.n.b_step), kept)
+    masks = [
+        f.tail_mask(g.lanes, f.sub(place.n.columns, f.add(column, str(j * g.lanes))))
+        for j in range(g.tile[1])
+    ]
+    return _Panel(b, column, local, masks)
+
+
+def _staged_rows(f: Function, g: Gemm, place: _Place, a: str, tile: str, steps: str) -> None:
+    """A copy in scratch of the rows of a tile; those past the end repeat the last."""
     dtype = BY_NAME[g.dtype]
     kept = vectors.memory_type(dtype)
-    first = f.mul(place.first, str(g.tile[0]))
-    with f.loop(first, f.mul(place.last, str(g.tile[0]))) as row:
-        there = f.least(row.index, f.sub(place.n.rows, "1"))
+    first = f.mul(tile, str(g.tile[0]))
+    with f.loop("0", str(g.tile[0])) as row:
+        there = f.least(f.add(first, row.index), f.sub(place.n.rows, "1"))
         source = f.at(a, f.mul(there, place.n.a_row), kept)
-        to = f.at(place.staged, f.mul(f.sub(row.index, first), str(STAGED_ROW)), kept)
+        to = f.at(place.staged, f.mul(row.index, str(STAGED_ROW)), kept)
         with f.loop("0", steps, str(g.lanes)) as step:
             mask = f.tail_mask(g.lanes, f.sub(steps, step.index))
             value = vectors.load(f, dtype, f.at(source, step.index, kept), g.lanes, mask)
             vectors.store(f, dtype, value, f.at(to, step.index, kept), g.lanes)
-    return place.staged
 
 
-def _own_panels(
-    f: Function, g: Gemm, p: Packing, place: _Place, own: str, start: str, steps: str
-) -> None:
+def _staged_columns(f: Function, g: Gemm, place: _Place, a: str, steps: str) -> None:
+    """A copy in scratch of the unit's rows, which lie side by side in A: tile after tile, step by
+    step the rows of a tile, zeros past the end. A step is read over all tiles at once, because
+    the next may be in another page."""
+    dtype = BY_NAME[g.dtype]
+    kept = vectors.memory_type(dtype)
+    rows = g.tile[0]
+    with f.loop("0", steps) as step, f.loop(place.first, place.last) as tile:
+        row = f.mul(tile.index, str(rows))
+        source = f.at(f.at(a, f.mul(step.index, place.n.a_step), kept), row, kept)
+        to = f.at(place.staged, f.mul(f.sub(tile.index, place.first), str(rows * K_BLOCK)), kept)
+        to = f.at(to, f.mul(step.index, str(rows)), kept)
+        for lane in range(0, rows, g.lanes):
+            lanes = min(g.lanes, rows - lane)
+            mask = f.tail_mask(lanes, f.sub(place.n.rows, f.add(row, str(lane))))
+            value = vectors.load(f, dtype, f.at(source, str(lane), kept), lanes, mask)
+            vectors.store(f, dtype, value, f.at(to, str(lane), kept), lanes)
+        f.prefetch(f.at(source, f.mul(str(brgemm.AHEAD), place.n.a_step), kept))
+
+
+def _own_panels(f: Function, g: Gemm, p: Packing, place: _Place, start: str, steps: str) -> None:
     """This unit's panels of B for one block of K, in scratch."""
     source_kept = vectors.memory_type(BY_NAME[p.dtype])
     kept = vectors.memory_type(BY_NAME[g.dtype])
@@ -268,7 +325,7 @@ def _own_panels(
     with f.loop(place.first_panel, place.last_panel) as panel:
         first = f.mul(panel.index, str(p.width))
         local = f.sub(panel.index, place.first_panel)
-        to = f.at(own, f.mul(local, f.mul(place.n.k_block, str(p.width))), kept)
+        to = f.at(place.panels, f.mul(local, f.mul(place.n.k_block, str(p.width))), kept)
         source = f.at(base, f.mul(first, strides[0]), source_kept)
         left = f.sub(place.n.columns, first)
         pack.emit_panel(f, p, strides, source, to, "0", steps, left)
@@ -276,14 +333,11 @@ def _own_panels(
 
 @dataclass(frozen=True)
 class _Tile:
-    """One tile in one block of K. a, b: at the block's first step. held: its sums in scratch."""
+    """One tile in one block of K. a: A at the block's first step."""
 
     place: _Place
     a: str
-    b: str
-    masks: list[str]
-    column: str
-    held: str
+    panel: _Panel
     number: str
     steps: str
     closes: str | None
@@ -312,30 +366,28 @@ def _each_shape(f: Function, g: Gemm, tile: _Tile) -> None:
 def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, short: bool) -> None:
     """A tile of `height` rows; short: of which the last may not be there."""
     dtype = BY_NAME[g.dtype]
-    wide = vectors.register_type(dtype, 1)
     kind = vectors.register_type(dtype, g.lanes)
+    lines = _lines(f, g, tile, height)
     sums = brgemm.zero_tile(dtype, g.lanes, height, g.tile[1])
     if g.cut:
-        sums = [
-            [f.load(kind, _line(f, g, tile, wide, r, j), g.vector_bytes) for j in range(g.tile[1])]
-            for r in range(height)
-        ]
+        sums = [[f.load(kind, at, g.vector_bytes) for at in line] for line in lines]
     sums = brgemm.accumulate(
         f,
         dtype,
         g.lanes,
         _rows_of_a(f, g, tile, row, left, height, short),
-        tile.place.n.a_step,
-        tile.b,
+        str(g.tile[0]) if g.stages_columns else tile.place.n.a_step,
+        tile.panel.address,
         tile.place.n.b_step,
         tile.steps,
         sums,
-        tile.masks if g.masked else None,
+        tile.panel.masks if g.masked else None,
         g.pairs,
+        far=g.far,
     )
-    for r in range(height):
-        for j in range(g.tile[1]):
-            f.store(kind, sums[r][j], _line(f, g, tile, wide, r, j), g.vector_bytes)
+    for line, values in zip(lines, sums):
+        for at, value in zip(line, values):
+            f.store(kind, value, at, g.vector_bytes)
     if tile.closes is None:
         _finish(f, g, tile, row, left)
     else:
@@ -343,8 +395,23 @@ def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, s
             _finish(f, g, tile, row, left)
 
 
-def _line(f: Function, g: Gemm, tile: _Tile, wide: str, row: int, column: int) -> str:
-    return f.at(tile.held, str((row * g.tile[1] + column) * g.lanes), wide)
+def _sums(f: Function, g: Gemm, tile: _Tile) -> str:
+    """Where the sums of a tile are in scratch."""
+    if not g.cut:
+        return "%scratch"
+    here = f.sub(tile.number, tile.place.first)
+    number = f.add(f.mul(tile.panel.local, tile.place.n.block), here)
+    wide = vectors.register_type(BY_NAME[g.dtype], 1)
+    return f.at("%scratch", f.mul(number, str(g.size)), wide)
+
+
+def _lines(f: Function, g: Gemm, tile: _Tile, height: int) -> list[list[str]]:
+    """The addresses of the vectors of sums of the tile's first rows."""
+    held, wide = _sums(f, g, tile), vectors.register_type(BY_NAME[g.dtype], 1)
+    return [
+        [f.at(held, str((r * g.tile[1] + j) * g.lanes), wide) for j in range(g.tile[1])]
+        for r in range(height)
+    ]
 
 
 def _rows_of_a(
@@ -357,10 +424,12 @@ def _rows_of_a(
     if g.a_packed:
         start = f.at(tile.a, f.mul(tile.number, tile.place.n.a_tile), kept)
         return [f.at(start, str(r), kept) for r in numbers]
-    if g.a_staged:
-        own = f.mul(f.sub(tile.number, tile.place.first), str(g.tile[0] * STAGED_ROW))
-        start = f.at(tile.a, own, kept)
-        return [f.at(start, str(r * STAGED_ROW), kept) for r in numbers]
+    if g.stages_rows:
+        return [f.at(tile.place.staged, str(r * STAGED_ROW), kept) for r in numbers]
+    if g.stages_columns:
+        own = f.mul(f.sub(tile.number, tile.place.first), str(g.tile[0] * K_BLOCK))
+        start = f.at(tile.place.staged, own, kept)
+        return [f.at(start, str(r), kept) for r in numbers]
     start = f.at(tile.a, f.mul(row, stride), kept)
     if not short:
         return [f.at(start, f.mul(str(r), stride), kept) for r in numbers]
@@ -373,10 +442,11 @@ def _finish(f: Function, g: Gemm, tile: _Tile, row: str, left: str) -> None:
     wide = vectors.register_type(BY_NAME[g.dtype], 1)
     kind = vectors.register_type(BY_NAME[g.dtype], g.lanes)
     width = g.tile[1] * g.lanes
+    held = _sums(f, g, tile)
     with f.loop("0", f.least(left, str(g.tile[0]))) as r:
-        index = (tile.place.batch, f.add(row, r.index), tile.column)
+        index = (tile.place.batch, f.add(row, r.index), tile.panel.column)
         here: Here = g.outlet.here(f, tile.place.bound, Spot(index, None))
-        line = f.at(tile.held, f.mul(r.index, str(width)), wide)
+        line = f.at(held, f.mul(r.index, str(width)), wide)
         for j in range(g.tile[1]):
             value = f.load(kind, f.at(line, str(j * g.lanes), wide), g.vector_bytes)
-            here.store(value, (0, 0, j * g.lanes), g.lanes, tile.masks[j])
+            here.store(value, (0, 0, j * g.lanes), g.lanes, tile.panel.masks[j])

@@ -131,11 +131,8 @@ class Here:
         f, outlet = self.f, self.outlet
         values = [value]
         if outlet.graph is not None:
-            dtype = outlet.graph.inputs[0].dtype
-            if dtype.is_half:
-                # Rounded first: a number of 16 bits in a register is one of that type.
-                raw = vectors.to_memory(f, dtype, value, lanes)
-                value = vectors.to_register(f, dtype, raw, lanes)
+            # Rounded first: a number of 16 bits in a register is one of that type.
+            value = vectors.rounded(f, outlet.graph.inputs[0].dtype, value, lanes)
             read = [self._read(number, steps, lanes, mask) for number in range(outlet.reads)]
             values = pointwise.emit(f, outlet.graph, [value, *read], lanes)
         for number, (one, access, name) in enumerate(

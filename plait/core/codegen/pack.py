@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plait.core.codegen import vectors
+from plait.core.codegen.brgemm import AHEAD, FAR
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.codegen.transpose import transpose
 from plait.core.ir import dtypes
@@ -165,6 +166,9 @@ def _copied(
         row = f.at(base, f.mul(step.index, strides[1]), kept)
         out = f.at(target, f.mul(step.index, str(p.width)), wide)
         if p.lane_stride == 1:
+            if not varies(p.step_stride) and p.step_stride * dtype.itemsize >= FAR:
+                for lane in range(0, p.width, 64 // dtype.itemsize):
+                    f.prefetch(f.at(row, str(AHEAD * p.step_stride + lane), kept))
             for lane in range(0, p.width, p.lanes):
                 lanes = min(p.lanes, p.width - lane)
                 mask = f.tail_mask(lanes, f.sub(left, str(lane))) if lanes > 1 else None

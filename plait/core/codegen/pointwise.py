@@ -1,7 +1,8 @@
 """Elementwise ops on register values: one emitter for each op, found by the op's name.
 
-Values are in the register form of `vectors`: bool is i1, and 16-bit floats are carried as float32,
-so that a chain of ops on them is rounded once, where it is stored or cast.
+Values are in the register form of `vectors`: bool is i1, and 16-bit floats are carried as float32.
+Each op's result is rounded to 16 bits, as it is where ops are not fused: a program's results do not
+depend on what was fused, and a product that underflows is zero before its sign is asked for.
 """
 
 from __future__ import annotations
@@ -71,7 +72,8 @@ def emit_op(
         return casts.cast(f, operands[0], in_dtypes[0], out_dtype, lanes)
     dtype = in_dtypes[-1]
     v = Values(f, vectors.register_type(dtype, lanes))
-    return _EMITTERS[name](v, operands, dtype.kind)
+    made = _EMITTERS[name](v, operands, dtype.kind)
+    return made if name in _EXACT else vectors.rounded(f, out_dtype, made, lanes)
 
 
 # -- arithmetic -------------------------------------------------------------------------------
@@ -285,6 +287,8 @@ _FLOATS_ONLY = (
 )
 _ROUNDINGS = ("floor", "ceil", "trunc", "round")
 _BITS = ("and", "or", "xor", "not")
+#: Ops whose results on 16-bit floats are such floats already.
+_EXACT = frozenset(("neg", "abs", "sign", "relu", "maximum", "minimum", "where", *_ROUNDINGS))
 
 #: Kinds of dtypes that an op is supported on, where not all.
 _KINDS = {

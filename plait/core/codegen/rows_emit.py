@@ -468,7 +468,9 @@ class RowEmitter:
                 whole = fold.combine(self.f, whole, part, self.style.lanes)
             if not self.style.across:
                 whole = fold.across_lanes(self.f, whole, self.style.lanes)
-            self.scalars[value] = fold.result(self.f, whole, self.row_lanes)
+            found = fold.result(self.f, whole, self.row_lanes)
+            dtype = self.graph.type_of(value).dtype
+            self.scalars[value] = vectors.rounded(self.f, dtype, found, self.row_lanes)
 
     def _fold_of(self, value: int) -> folds.Fold:
         made = self.made(value)

@@ -146,8 +146,8 @@ class Function:
     def store(self, kind: str, value: str, pointer: str, align: int) -> None:
         self.line(f"store {kind} {value}, ptr {pointer}, align {align}")
 
-    def prefetch(self, pointer: str, locality: int) -> None:
-        """Ask for the line at an address, which will be read; locality: from 0 to 3, to stay."""
+    def prefetch(self, pointer: str, locality: int = 3) -> None:
+        """Ask for the line at an address, which need not be mapped; locality: 0 to 3, to stay."""
         self.declare("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)")
         self.line(f"call void @llvm.prefetch.p0(ptr {pointer}, i32 0, i32 {locality}, i32 1)")
 

@@ -113,6 +113,14 @@ def to_memory(f: Function, dtype: DType, value: str, lanes: int) -> str:
     return value
 
 
+def rounded(f: Function, dtype: DType, value: str, lanes: int) -> str:
+    """Register form of `dtype` again, of float32 that may not be numbers of 16 bits where it is a
+    16-bit float."""
+    if not dtype.is_half:
+        return value
+    return to_register(f, dtype, to_memory(f, dtype, value, lanes), lanes)
+
+
 def _round_to_bfloat(f: Function, value: str, lanes: int) -> str:
     """To nearest even; nan stays nan. (The CPU's own instruction flushes denormals.)"""
     words, floats = vector("i32", lanes), vector("float", lanes)

@@ -16,7 +16,7 @@ from plait.core.codegen.access import Access
 from plait.core.compiler import views
 from plait.core.compiler.body import epilogue_of, row_kernel
 from plait.core.compiler.fuse import Cluster, Fusion
-from plait.core.compiler.lower.copies import lower_copy
+from plait.core.compiler.lower.copies import lower_concat, lower_copy
 from plait.core.compiler.lower.rows import lower_rows
 from plait.core.compiler.lower.table import LOWERINGS
 from plait.core.compiler.plan import Buffer, Plan
@@ -28,6 +28,7 @@ from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
 from plait.core.llvm.target import Target
 from plait.core.ops.source import FULL
+from plait.core.ops.view import CONCAT
 from plait.core.reference.executor import evaluate
 
 #: Folds that row kernels know.
@@ -154,6 +155,20 @@ class Lowerer:
                 self._copies[view] = target
         return self._copies[view]
 
+    def _read(self, value: int) -> tuple[Buffer, Access, tuple[int, ...]]:
+        """(buffer, access, extents) of a value that is copied somewhere else: no copy before."""
+        view = self.fusion.views[value]
+        place = view.base - self.fusion.first
+        made = self.graph.instructions[place] if place >= 0 else None
+        if made is not None and made.op is FULL and not view.guards:
+            one = np.full((1,), made.attrs["value"], made.dtype.numpy)
+            spread = Access((0,) * len(view.shape))
+            return self.plan.constant(one, made.dtype), spread, view.shape
+        if view in self._copies:
+            copy = self._copies[view]
+            return copy, Access(views.row_major(view.shape)), view.shape
+        return self.buffer(view.base), view.access(), view.shape
+
     def _copy(self, view: View, target: Buffer) -> None:
         source = self.buffer(view.base)
         whole = Access(views.row_major(view.shape))
@@ -190,6 +205,10 @@ class Lowerer:
     def _lower_alone(self, place: int) -> None:
         made = self.graph.instructions[place]
         if made.op.lowering is Lowering.VIEW and self._lower_view(place, made):
+            return
+        if made.op is CONCAT:
+            sources = [self._read(arg) for arg in made.args]
+            lower_concat(self.plan, sources, self.result(place), made.attrs["axis"])
             return
         inputs = [self.contiguous(arg) for arg in made.args]
         lower = LOWERINGS.get(made.op.name)

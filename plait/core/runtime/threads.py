@@ -30,8 +30,6 @@ generation = 0
 _lock = threading.RLock()
 _wanted: int | None = None
 _pool: _Pool | None = None
-#: Pools that have ended: their threads may still be on their way out and read these words.
-_ended: list[_Pool] = []
 
 
 class _Pool:
@@ -44,6 +42,10 @@ class _Pool:
         self.words[Pool.SPIN] = SPINS if threads <= processors() else 0
         self.address = self.words.ctypes.data
         self.workers = [np.array([self.address, number], np.int64) for number in range(1, threads)]
+        # Never freed, not even at the end of the process: a thread may wait in these words, and one
+        # that got no processor so far has yet to read where they are.
+        for array in (self.words, *self.workers):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(array))
         self._start(native.load().worker)
 
     def _start(self, function: int) -> None:
@@ -130,7 +132,6 @@ def pool() -> int:
 def _discard(*, stop: bool) -> None:
     global _pool
     if _pool is not None:
-        _ended.append(_pool)
         if stop:
             native.load().stop(_pool.address)
         _pool = None

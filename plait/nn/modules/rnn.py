@@ -95,6 +95,11 @@ def _scan(
     return (outputs[::-1] if reverse else outputs), state
 
 
+def _stacked(ends: Sequence[Tensor]) -> Tensor:
+    """The last states of all layers and directions as one tensor of its own memory."""
+    return ends[0].unsqueeze(0).clone() if len(ends) == 1 else plait.stack(ends)
+
+
 def _lstm_sequence(
     data: Tensor, state: State, weights: Sequence[Any], reverse: bool
 ) -> tuple[Tensor, State]:
@@ -328,14 +333,14 @@ class RNNBase(Module):
             directions = []
             for direction in range(self._directions):
                 index = layer * self._directions + direction
-                initial = tuple(s[index] for s in state)
+                initial = tuple(s if s.dim() == 2 else s[index] for s in state)
                 outputs, end = self._run_one(data, sizes, initial, index, direction == 1)
                 directions.append(outputs)
                 last.append(end)
             data = directions[0] if len(directions) == 1 else plait.cat(directions, dim=-1)
             if self.dropout > 0 and layer < self.num_layers - 1:
                 data = F.dropout(data, self.dropout, self.training)
-        return data, tuple(plait.stack([end[i] for end in last]) for i in range(len(state)))
+        return data, tuple(_stacked([end[i] for end in last]) for i in range(len(state)))
 
     def _run_one(
         self, data: Tensor, sizes: list[int], initial: State, index: int, reverse: bool
@@ -401,16 +406,19 @@ class RNNBase(Module):
                 )
 
     def _initial_state(self, hx: Any, like: Tensor, batch: int, batched: bool) -> State:
-        """The state as a tuple of (layers * directions, N, size), checked, zero if not given."""
+        """The state as a tuple of (layers * directions, N, size), checked.
+
+        Where none is given, zeros (N, size) that all layers begin with, one tensor for all sizes
+        alike.
+        """
         rows = self.num_layers * self._directions
         sizes = [self._output_size]
         if self.mode == "LSTM":
             sizes.append(self.hidden_size)
         shapes = [(rows, batch, size) for size in sizes]
         if hx is None:
-            return tuple(
-                plait.zeros(shape, dtype=like.dtype, device=like.device) for shape in shapes
-            )
+            made = {n: plait.zeros((batch, n), dtype=like.dtype, device=like.device) for n in sizes}
+            return tuple(made[n] for n in sizes)
         states = tuple(hx) if self.mode == "LSTM" else (hx,)
         if not batched:
             states = tuple(s.unsqueeze(1) for s in states)

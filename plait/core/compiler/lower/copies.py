@@ -5,6 +5,7 @@ Most views never become copies: their readers follow the strides. These are for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -224,16 +225,22 @@ def _lower_update(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: An
     return True
 
 
+def lower_concat(
+    plan: Plan, sources: Sequence[tuple[Buffer, Access, Ints]], target: Buffer, axis: int
+) -> None:
+    """One after another along an axis: (buffer, how it is read, extents) of each."""
+    start, strides = 0, row_major(target.shape)
+    for source, access, extents in sources:
+        here = Access(strides, start * strides[axis])
+        lower_copy(plan, source, target, access, here, extents)
+        start += extents[axis]
+
+
 def _lower_concat(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    (target,) = outputs
     if epilogue is not None:
         return False
-    axis, start = made.attrs["axis"], 0
-    strides = row_major(target.shape)
-    for source in inputs:
-        here = Access(strides, start * strides[axis])
-        lower_copy(plan, source, target, Access(row_major(source.shape)), here, source.shape)
-        start += source.shape[axis]
+    sources = [(x, Access(row_major(x.shape)), x.shape) for x in inputs]
+    lower_concat(plan, sources, outputs[0], made.attrs["axis"])
     return True
 
 

@@ -31,12 +31,15 @@ from plait.core.llvm.target import Target
 _PACK_ROWS = 24
 #: A panel's rows of B further apart than this (bytes) fall on few sets of the first cache.
 _NEAR_ROW = 1024
-#: Bytes of A that a unit walks again for each panel: half of the second cache.
-_A_BLOCK = 1 << 18
+#: Bytes of B that a unit walks again for each tile of rows: most of the second cache.
+_B_BLOCK = 11 << 16
+#: Most tiles of rows of a unit.
+_TILES = 4
 #: Most tiles of rows for which units pack their own panels of B: others would pack them again.
 _OWN_PANELS = 10
-#: Most panels of B in a unit.
+#: Panels of B in a unit where K is a whole block; and how many units may copy the same rows of A.
 _SPREAD = 8
+_COPIES = 2
 #: Where few rows meet a B that is read in its own order: steps that whole rows of B are walked by.
 _STREAM_BLOCK = 8
 #: Least steps of a part where K is cut for the sake of units; and of a B that streams by.
@@ -199,15 +202,16 @@ def _tiled(
     elif pack_b:
         b = _packed(b, sizes.columns, sizes, width, lanes, plan)
         panel, b_step = width * sizes.steps, width
-    if pack_a:
+    stages_columns = _stages_columns(sizes, a, tile[0], width)
+    if pack_a and not stages_columns:
         a = _packed(a, sizes.rows, sizes, tile[0], lanes, plan)
     streams = _streams(sizes, b, dtype.itemsize) and not pack_b
     g = Gemm(
         columns=sizes.columns,
         a_row=1 if pack_a else a.free,
         a_step=a.step,
-        a_packed=pack_a,
-        a_staged=not pack_a and _stages_a(sizes, a, tile[0], width),
+        a_packed=pack_a and not stages_columns,
+        a_staged=stages_columns or (not pack_a and _stages_rows(sizes, a, tile[0], width)),
         b_step=b_step,
         packing=packing,
         masked=not pack_b and (varies(sizes.columns) or sizes.columns % width != 0),
@@ -279,7 +283,15 @@ def _packed(
     return Operand(target, whole, width * sizes.steps, width, target.dtype)
 
 
-def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
+def _stages_columns(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
+    """Steps that are far apart are copied by each unit, if not many units would copy the same."""
+    apart = a.free == 1 and not varies(a.step) and a.step * a.dtype.itemsize > _NEAR_ROW
+    far = apart and (sizes.steps > 16 or varies(sizes.steps))
+    few = not varies(sizes.columns) and width < sizes.columns <= _COPIES * _SPREAD * width
+    return far and few and sizes.rows >= _PACK_ROWS and not a.dtype.is_half
+
+
+def _stages_rows(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Rows that share a cache set are copied out of each other's way, if read for some panels."""
     itemsize = a.dtype.itemsize
     shared = a.free * itemsize % 2048 == 0 and not varies(a.free)
@@ -288,29 +300,26 @@ def _stages_a(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
 
 
 def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams: bool) -> Numbers:
-    """How the product is cut into units: as many tiles of rows and panels as keep A, B and the sums
-    in the second cache, as few as give eight threads work."""
+    """How the product is cut into units: as many panels as stay in the second cache, so many tiles
+    of rows that each of these is read a few times, as few of both as give eight threads work."""
     itemsize = BY_NAME[g.dtype].itemsize
     k_block = sizes.steps
     if g.cut:
         even = math.ceil(sizes.steps / math.ceil(sizes.steps / K_BLOCK))
         k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
     row_tiles = -(-sizes.rows // g.tile[0])
-    block = max(1, _A_BLOCK // (g.tile[0] * k_block * itemsize))
-    if g.packing and varies(sizes.rows):
-        block = max(block, _OWN_PANELS)  # so that packing again and again is some percent
-    block = row_tiles if g.packing and not varies(sizes.rows) else min(block, row_tiles)
-    spread = min(g.panels, _SPREAD)
-    if not (g.cut or g.packing or g.a_staged):
-        spread = 1
+    width = g.tile[1] * g.lanes
+    spread = max(1, _B_BLOCK // (k_block * width * itemsize))
+    spread = g.panels if streams else -(-g.panels // -(-g.panels // spread))
+    block = min(_TILES, row_tiles)
+    if g.packing:  # as many rows as there may be: others would pack the same panels again
+        block = min(_OWN_PANELS, row_tiles) if varies(sizes.rows) else row_tiles
 
     def units() -> int:
         return sizes.batch * -(-g.panels // spread) * -(-row_tiles // block)
 
     while block > 1 and units() < _UNITS and not g.packing:
         block = -(-block // 2)
-    if streams:
-        spread = g.panels
     while spread > 1 and units() < _UNITS and not streams:
         spread = -(-spread // 2)
     return Numbers(
