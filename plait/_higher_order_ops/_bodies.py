@@ -60,8 +60,7 @@ def record(
             origins = frozenset([carried[-1]]) if carried[-1] not in (True, False) else origins
         given.append(TracedTensor.of_input(node, outside, origins))
     levels = running()
-    watch.era += 1
-    levels.append(Level(len(levels) + 1, 1, "error", name, era=watch.era))
+    levels.append(Level(len(levels) + 1, 1, "error", name, era=watch.new_era()))
     recorded().append(outside)
     try:
         result = function(*tree_unflatten(given, tree))

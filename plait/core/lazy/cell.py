@@ -164,7 +164,7 @@ def settle() -> None:
 class Cell:
     """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
 
-    era: how many captures had begun when the cell was made (see `capture`).
+    era: how many captures and bodies had begun when the cell was made (see `capture`).
     fallback: the contents before the writes that wait to be computed, kept until they are, so that
     a failure while computing them leaves the tensor as it was.
     """

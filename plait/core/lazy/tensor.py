@@ -436,6 +436,14 @@ class LazyTensor:
                 f"broadcast shape {list(result.shape)}",
             )
         cell = self.storage_cell
+        if type(result) is not Node and result.is_in_graph:
+            cell.require_writable()
+            raise error(
+                RuntimeError,
+                f"control flow: a value of the body ({result.dtype}{list(result.shape)}) cannot be "
+                "written into a tensor that the body has made of constants; make a new tensor with "
+                "torch.cat, torch.stack, torch.where or the functions without an underscore",
+            )
         if self._steps and cell.is_shared() and not base.requires_grad:
             self._write_shared(cell, result)
         elif base._base is not None:
