@@ -149,17 +149,23 @@ _MODULES = frozenset(
     ]
 )
 
-#: Whole-number networks: names of PyTorch whose absence is said as such.
+#: Whole-number networks, other sparse layouts and solvers: names whose absence is said as such.
 _UNBUILT = frozenset(
     [
         "fake_quantize_per_channel_affine",
         "fake_quantize_per_tensor_affine",
+        "lobpcg",
         "qint32",
         "qint8",
         "quantize_per_channel",
         "quantize_per_tensor",
         "quantized_lstm",
         "quint8",
+        "segment_reduce",
+        "sparse_bsc_tensor",
+        "sparse_bsr_tensor",
+        "sparse_compressed_tensor",
+        "sparse_csc_tensor",
     ]
 )
 

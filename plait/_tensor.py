@@ -14,6 +14,7 @@ import numpy as np
 from plait._autograd_methods import AutogradMethods
 from plait._promotion import can_cast
 from plait._types import CPU, Size, device, is_meta, layout, memory_format, require_cpu, strided
+from plait._unbuilt import TENSOR_METHODS, NotBuilt
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
@@ -83,6 +84,8 @@ class Tensor(AutogradMethods, metaclass=_TensorMeta):
             if name.startswith("_"):  # as NumPy asks for `__array_interface__`
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             attached(name)
+            if name in TENSOR_METHODS:
+                raise NotBuilt(f"Tensor.{name} is not built in Plait yet")
             return object.__getattribute__(self, name)
 
     if TYPE_CHECKING:

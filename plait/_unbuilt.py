@@ -7,6 +7,30 @@ from typing import Any
 
 from plait.core.ir.errors import error
 
+#: Methods of PyTorch's tensors that Plait's have not: other sparse layouts, whole-number networks.
+TENSOR_METHODS = frozenset(
+    [
+        "ccol_indices",
+        "chalf",
+        "dequantize",
+        "int_repr",
+        "q_scale",
+        "q_zero_point",
+        "qscheme",
+        "row_indices",
+        "smm",
+        "sparse_mask",
+        "sparse_resize_",
+        "sparse_resize_and_clear_",
+        "sspaddmm",
+        "to_mkldnn",
+        "to_padded_tensor",
+        "to_sparse_bsc",
+        "to_sparse_bsr",
+        "to_sparse_csc",
+    ]
+)
+
 
 class NotBuilt(NotImplementedError, AttributeError):
     """A known name without an implementation; an AttributeError too, so that `hasattr` is False."""

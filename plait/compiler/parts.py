@@ -39,6 +39,16 @@ class View:
         self.layout: Layout | None = tensor._layout
 
 
+class Twin:
+    """What `detach()` gives of a tensor that was there: another handle on the same memory."""
+
+    __slots__ = ("base", "silent")
+
+    def __init__(self, tensor: Any, base: Any) -> None:
+        self.base = base
+        self.silent = tensor._silent
+
+
 class Fixed(NamedTuple):
     """A tensor that each call reads: its slot, and what of it must stay as it was.
 

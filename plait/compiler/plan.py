@@ -10,7 +10,7 @@ import numpy as np
 
 from plait._tensor import Tensor
 from plait._types import device
-from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, View
+from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, Twin, View
 from plait.compiler.step import Step
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
@@ -59,7 +59,9 @@ class _Plan:
         self.objects: list[Object] = []
         self._cell_numbers: dict[int, int] = {}
         self._object_numbers: dict[int, int] = {}
-        self._arguments = {id(t): i for i, t in enumerate(arguments)}
+        self.arguments = {id(t): i for i, t in enumerate(arguments)}
+        #: Tensors that were there, of which twins are returned.
+        self.owners: list[Any] = []
         leaves, self.tree = tree_flatten(result)
         self.results = [self._place(leaf) for leaf in leaves]
         self.grads: list[tuple[Any, Any]] = []
@@ -94,7 +96,7 @@ class _Plan:
             self.grads.append((owner, self._place(held)))
 
     def _owner(self, tensor: Any) -> Any:
-        number = self._arguments.get(id(tensor))
+        number = self.arguments.get(id(tensor))
         return tensor if number is None else Argument(number)
 
     def _place(self, value: Any) -> Any:
@@ -105,8 +107,8 @@ class _Plan:
             raise Uncapturable(f"an object of type {type(value).__name__} is returned")
         if not isinstance(value, Tensor):
             return value
-        if id(value) in self._arguments:
-            return Argument(self._arguments[id(value)])
+        if id(value) in self.arguments:
+            return Argument(self.arguments[id(value)])
         if value.is_sparse:
             return Rows(value, self._place(value._index), self._place(value._rows))
         if value._base is not None:
@@ -119,7 +121,11 @@ class _Plan:
             view.steps = value._path()
             return view
         if value._cell.era < self.captured.era:
-            return value
+            owner = self.captured.handles.get(id(value._cell))
+            if owner is None or owner is value:
+                return value
+            self.owners.append(owner)
+            return Twin(value, self._place(owner))
         return self._object(value)
 
     def _object(self, tensor: Any) -> Object:
@@ -270,6 +276,8 @@ class _Builder:
             alone = uses.count(place) == 1 and place < self.step.output_count
             if slot in fixed and slot not in handed and alone:
                 donations[place] = slot
+        targets = [place for place, _, _ in self.step.writes]
+        self.step.elsewhere = [p for p in targets if type(p) not in (int, Argument)]
         donated = set(donations.values())
         self.step.fixed = [held._replace(writable=held.slot in donated) for held in self.step.fixed]
         return donations
@@ -291,6 +299,7 @@ class _Builder:
         plan, step, captured = self.plan, self.step, self.captured
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
+        step.owners = [(t, t._shape, t._dtype) for t in plan.owners if id(t) not in plan.arguments]
         step.grad_guards = [
             (slot.tensor, slot.before is None) for slot in captured.grads.values() if slot.decides
         ]

@@ -3,7 +3,8 @@
 The one compares what `Step` looks at and gives the arrays of the program's inputs; the other puts
 the results where they belong, and makes what the call returns. Whatever is otherwise than it mostly
 is (memory that somebody else holds, a gradient that is gone) is found before anything is changed,
-and the call goes the ordinary way.
+and the call goes the ordinary way. While the program runs, a signal handler or another thread may
+do anything: what is going to be written to is held meanwhile, and compared once more.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from plait._tensor import Tensor
 from plait.compiler.parts import Argument, GradOf, Object
+from plait.core.codegen.objects import MOST_REGISTERS
 from plait.core.ir.node import Node
 from plait.core.ir.op import LEAF
 from plait.core.lazy.cell import Cell
@@ -27,40 +29,45 @@ _MOST_MISSES = 64
 
 
 class Quick:
-    """prepare: the arguments, a tuple -> the list of the inputs' arrays, or NotImplemented.
-    store: (results, era of new cells) -> the new objects, as a list.
+    """prepare: the arguments, a tuple -> (the list of the inputs' arrays, what is going to be
+    written to), or NotImplemented. store: (results, what is written to, era of new cells) -> the
+    new objects, as a list, or NotImplemented. numbers: the arguments that the program reads.
     """
 
-    __slots__ = ("misses", "prepare", "store")
+    __slots__ = ("misses", "numbers", "prepare", "store")
 
-    def __init__(self, prepare: Callable[..., Any], store: Callable[..., Any]) -> None:
+    def __init__(
+        self, prepare: Callable[..., Any], store: Callable[..., Any], numbers: list[int]
+    ) -> None:
         self.prepare = prepare
         self.store = store
+        self.numbers = numbers
         self.misses = 0
 
-    def inputs(self, arguments: tuple) -> list[Any] | None:
-        """The arrays for the program; None where the ordinary way has to be gone."""
+    def inputs(self, arguments: tuple) -> tuple[list[Any], list[Any]] | None:
+        """The arrays for the program, and what is written to; None where the ordinary way has to be
+        gone."""
         if self.misses > _MOST_MISSES:
             return None
-        arrays = self.prepare(arguments)
-        if arrays is NotImplemented and _computed_now(arguments):
-            arrays = self.prepare(arguments)
-        if arrays is NotImplemented:
+        found = self.prepare(arguments)
+        if found is NotImplemented and self._computed_now(arguments):
+            found = self.prepare(arguments)
+        if found is NotImplemented:
             self.misses += 1
             return None
-        return arrays
+        return found
 
-
-def _computed_now(arguments: tuple) -> bool:
-    """Compute arguments that wait still; whether there was one."""
-    waiting = False
-    for value in arguments:
-        if type(value) is Tensor and value._base is None:
-            node = value._cell._node
-            if node is not None and node.value is None:
-                waiting = True
-                value.compute()
-    return waiting
+    def _computed_now(self, arguments: tuple) -> bool:
+        """Compute arguments that wait still; whether there was one."""
+        waiting = False
+        for number in self.numbers:
+            value = arguments[number]
+            if type(value) is Tensor and value._base is None:
+                node = value._cell._node
+                if node is not None and node.value is None:
+                    waiting = True
+                    value.compute()
+        return waiting
 
 
 def quick_of(step: Step, arguments: tuple) -> Quick | None:
@@ -69,12 +76,19 @@ def quick_of(step: Step, arguments: tuple) -> Quick | None:
     if step.owned or not all(spec.cls is Tensor for spec in step.objects):
         return None
     fixed = {held.slot for held in step.fixed}
+    places = [id(place) for place, _, _ in step.writes if type(place) is not int]
+    if len(set(places)) < len(places):
+        return None
     for place, _, _ in step.writes:
         if type(place) in (Argument, GradOf) or (type(place) is int and place not in fixed):
             return None
+    if len({id(held.tensor._cell) for held in step.fixed}) < len(step.fixed):
+        return None  # one is written through the other
     prepare = _preparing(step, arguments)
     store = _storing(step)
-    return None if prepare is None or store is None else Quick(prepare, store)
+    if prepare is None or store is None:
+        return None
+    return Quick(prepare, store, [number for _, number in step.argument_slots])
 
 
 # -- before the program --------------------------------------------------------------------------
@@ -86,6 +100,7 @@ def _preparing(step: Step, arguments: tuple) -> Callable[..., Any] | None:
     written = {place for place, number, _ in step.writes if _in_node(step, place, number)}
     slots = [steps.constant(value) for value in step.template]
     cells: list[Register] = []
+    nodes: dict[int, Register] = {}
     for held in step.fixed:
         owner, cell = steps.constant(held.tensor), steps.constant(held.tensor._cell)
         steps.is_now(owner, LazyTensor, "_requires_grad", held.required)
@@ -94,22 +109,26 @@ def _preparing(step: Step, arguments: tuple) -> Callable[..., Any] | None:
         node, array = _computed(steps, cell)
         if held.slot in written:
             steps.alone(node)
+            nodes[held.slot] = node
         if held.writable:
             steps.owns(array)
         cells.append(cell)
         slots[held.slot] = array
+    for place, _, _ in step.writes:
+        if type(place) is not int:
+            cell = _cell_of(steps, step, place)
+            steps.is_now(cell, Cell, "shared", None)
+            cells.append(cell)
     for slot, number in step.argument_slots:
         array = _argument(steps, steps.part(given, number), arguments[number], step, cells)
         if array is None:
             return None
         slots[slot] = array
+    held = [nodes[place] for place, number, _ in step.writes if _in_node(step, place, number)]
     for owner, _, spec in step.own_grads:
-        _own_gradient(steps, owner, spec)
-    for place, _, _ in step.writes:
-        if type(place) is not int:
-            steps.is_now(_cell_of(steps, step, place), Cell, "shared", None)
+        held += _own_gradient(steps, owner, spec)
     steps.hold()
-    steps.give(steps.list(slots))
+    steps.give(steps.tuple([steps.list(slots), steps.list(held)]))
     return steps.function()
 
 
@@ -146,8 +165,9 @@ def _argument(
     return branch.result
 
 
-def _own_gradient(steps: Assembly, owner: Any, spec: Object) -> None:
-    """Require that the `.grad` of the last call is there still, and nobody else's."""
+def _own_gradient(steps: Assembly, owner: Any, spec: Object) -> list[Register]:
+    """Require that the `.grad` of the last call is there still, and nobody else's: (tensor, cell,
+    node)."""
     held = steps.load(steps.constant(owner), LazyTensor, "_grad")
     steps.type(held, spec.cls)
     steps.alone(held)
@@ -158,38 +178,53 @@ def _own_gradient(steps: Assembly, owner: Any, spec: Object) -> None:
     steps.alone(cell)
     node, _ = _computed(steps, cell)
     steps.alone(node)
+    return [held, cell, node]
 
 
 # -- after the program ---------------------------------------------------------------------------
 
 
+#: References to what is written to while the program runs: its owner's, and ours.
+_HELD = 2
+
+
 def _storing(step: Step) -> Callable[..., Any] | None:
-    steps = Assembly(2)
-    results, era = steps.arguments
-    nothing = steps.constant(None)
-    writes: list[tuple[Register, Register | None, Register, int, int]] = []
-    for place, number, count in step.writes:
+    steps = Assembly(3)
+    results, held, era = steps.arguments
+    count = iter(range(MOST_REGISTERS))
+
+    def still(value: Register, kind: type, slot: str) -> Register:
+        """Require that a slot has what it had before the program ran, and that nobody else does."""
+        before = steps.item(held, next(count))
+        steps.same(steps.load(value, kind, slot), before)
+        steps.alone(before, _HELD)
+        return before
+
+    writes: list[tuple[Register, Register | None, int, int]] = []
+    for place, number, increments in step.writes:
         cell = _cell_of(steps, step, place)
-        node = steps.load(cell, Cell, "_node") if _in_node(step, place, number) else None
-        writes.append((cell, node, steps.load(cell, Cell, "version"), number, count))
+        steps.is_now(cell, Cell, "shared", None)
+        node = still(cell, Cell, "_node") if _in_node(step, place, number) else None
+        writes.append((cell, node, number, increments))
+    versions = [steps.load(cell, Cell, "version") for cell, *_ in writes]
     arrays = {number: steps.item(results, number) for _, number, _ in step.writes}
     grads = []
     for owner, number, _ in step.own_grads:
-        held = steps.load(steps.constant(owner), LazyTensor, "_grad")
-        node = steps.load(steps.load(held, LazyTensor, "_cell"), Cell, "_node")
-        grads.append((node, steps.item(results, number)))
+        cell = still(still(steps.constant(owner), LazyTensor, "_grad"), LazyTensor, "_cell")
+        steps.is_now(cell, Cell, "shared", None)
+        grads.append((still(cell, Cell, "_node"), steps.item(results, number)))
     leaves = {number: steps.item(results, number) for number in step.cells}
     steps.hold()
     made: dict[int, Register] = {}
-    for cell, node, version, number, count in writes:
+    for (cell, node, number, increments), version in zip(writes, versions):
         if node is not None:
             steps.store(node, Node, "value", arrays[number])
         else:
             if number not in made:
                 made[number] = _leaf(steps, arrays[number], step.types[number])
             steps.store(cell, Cell, "_node", made[number])
-        steps.store(cell, Cell, "fallback", nothing)
-        steps.store(cell, Cell, "version", steps.plus(version, count))
+        steps.store(cell, Cell, "fallback", steps.constant(None))
+        steps.store(cell, Cell, "version", steps.plus(version, increments))
     for node, array in grads:
         steps.store(node, Node, "value", array)
     cells = [_cell(steps, leaves[n], step.types[n], era) for n in step.cells]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, View
+from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, Twin, View
 from plait.compiler.quick import Quick, quick_of
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
@@ -44,6 +44,8 @@ class Step:
         self.number_slots: list[np.ndarray] = []
         #: (slot, or see `_cell_of`; result; version increments)
         self.writes: list[tuple[Any, int, int]] = []
+        #: Of the places of these, such as are no inputs, nor arguments.
+        self.elsewhere: list[Any] = []
         #: (result, slot, whether a copy is needed) of what is handed through
         self.passed: list[tuple[int, int, bool]] = []
         self.cells: list[int] = []
@@ -58,6 +60,8 @@ class Step:
         self.numbers: Callable[[], tuple | None] = tuple
         self.program: Callable[[list[Any]], list[Any]] = list
         self.grad_guards: list[tuple[Any, bool]] = []
+        #: (tensor, shape, dtype) of those that twins are made of.
+        self.owners: list[tuple[Any, tuple[int, ...], Any]] = []
         #: Dicts of optimizer state, and the values that they must still hold.
         self.kept: list[tuple[dict[Any, Any], tuple]] = []
         #: Generators that are drawn from before something that may fail.
@@ -93,13 +97,19 @@ class Step:
             return MISS
         crowded = several()
         if self.quick is not None and type(arguments) is tuple and not crowded:
-            arrays = self.quick.inputs(arguments)
-            if arrays is not None:
-                results = self._results(arrays, numbers, crowded)
-                return self._returned(self.quick.store(results, watch.era), arguments)
+            found = self.quick.inputs(arguments)
+            if found is not None:
+                results = self._results(found[0], numbers, crowded)
+                objects = self.quick.store(results, found[1], watch.era)
+                if objects is NotImplemented:  # something was changed while the program ran
+                    cells = self._cells_now()
+                    found[1].clear()
+                    return self._store(results, cells, (), arguments)
+                return self._returned(objects, arguments)
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
+        moved = False
         for slot, tensor, known, required, hooks, writable in self.fixed:
             cell = tensor._cell
             node = cell._node
@@ -109,6 +119,7 @@ class Step:
                 or (cell is not known and not self._fits(slot, tensor))
             ):
                 return MISS
+            moved = moved or cell is not known
             cells[slot] = cell
             if node is None or node.value is None or cell.shared is not None:
                 array = _contents(cell)
@@ -125,9 +136,12 @@ class Step:
                 renewed = renewed or set()
                 renewed.add(slot)
             arrays[slot] = array
+        if moved and len({id(tensor._cell) for _, tensor, *_ in self.fixed}) < len(self.fixed):
+            return MISS  # what was two tensors' memory has become one
+        elsewhere = [_cell_of(place, arguments) for place in self.elsewhere]
         for slot, number in self.argument_slots:
             tensor = arguments[number]
-            if self.writes and tensor.storage_cell in cells:
+            if self.writes and (tensor.storage_cell in cells or tensor.storage_cell in elsewhere):
                 return MISS  # what is written would be seen through the argument
             if tensor._base is None:
                 cell = cells[slot] = tensor._cell
@@ -174,6 +188,13 @@ class Step:
         arrays.clear()
         return results
 
+    def _cells_now(self) -> list[Any]:
+        """The cells of the fixed inputs, by slot."""
+        cells: list[Any] = [None] * len(self.template)
+        for held in self.fixed:
+            cells[held.slot] = held.tensor._cell
+        return cells
+
     def _fits(self, slot: int, tensor: Any) -> bool:
         """Whether a tensor that has other memory than it had can still be the input."""
         spec = self.input_types[slot]
@@ -184,6 +205,9 @@ class Step:
         for tensor, absent in self.grad_guards:
             held = tensor._grad
             if (held is None) is not absent or (held is not None and held._base is not None):
+                return False
+        for tensor, shape, dtype in self.owners:
+            if tensor._base is not None or tensor._shape != shape or tensor._dtype is not dtype:
                 return False
         for held, values in self.kept:
             if len(held) != len(values) or not all(map(is_, held.values(), values)):
@@ -258,6 +282,8 @@ class Step:
             return objects[value.index]
         if kind is Argument:
             return arguments[value.number]
+        if kind is Twin:
+            return self._make(value.base, objects, arguments).detached(value.silent)
         if kind is Rows:
             from plait._sparse import SparseTensor
 

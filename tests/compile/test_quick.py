@@ -14,6 +14,7 @@ from plait import nn
 from plait.compiler import step as steps
 from plait.compiler.quick import Quick
 from plait.core.runtime.objects import machine
+from plait.nn import functional as F
 
 from .test_steps import OPTIMIZERS, assert_equal, net, step_of
 
@@ -202,3 +203,147 @@ def test_a_parameter_as_argument(monkeypatch: pytest.MonkeyPatch, hits: list[boo
         result = step(x)
         assert torch.equal(result, (before + 1) * (2 if turn == 6 else 1))
     assert any(hits)
+
+
+# -- what is done while a step is replayed, and memory that comes to be shared ---------------------
+
+
+def _trainer(weight: Any) -> Any:
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+
+    @torch.compile
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (weight * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+WHILE_RUNNING: dict[str, Callable[[Any], Any]] = {
+    "the gradient goes": lambda w: setattr(w, "grad", None),
+    "NumPy sees the weight": lambda w: w.detach().numpy(),
+    "NumPy sees the gradient": lambda w: w.grad.numpy(),
+    "the weight gets other memory": lambda w: setattr(w, "data", torch.zeros(3)),
+}
+
+
+@pytest.mark.parametrize("name", WHILE_RUNNING)
+def test_what_is_done_while_the_program_runs(
+    name: str, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
+) -> None:
+    """As a signal handler may, or another thread: after the program, before all is stored."""
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    weight = nn.Parameter(torch.ones(3))
+    step = _trainer(weight)
+    for _ in range(5):
+        step(torch.ones(3))
+    assert hits[-1]
+    seen: list[Any] = []
+    plain = steps.Step._results
+
+    def watched(self: Any, *args: Any) -> Any:
+        results = plain(self, *args)
+        seen.append(WHILE_RUNNING[name](weight))
+        return results
+
+    with monkeypatch.context() as patched:
+        patched.setattr(steps.Step, "_results", watched)
+        step(torch.ones(3))
+    assert seen and hits[-1]
+    if name != "the weight gets other memory":  # whether before or after the update is open
+        np.testing.assert_allclose(weight.tolist(), 0.4, rtol=1e-6)
+    assert weight.grad.tolist() == [1, 1, 1]
+    before = weight.tolist()[0]
+    step(torch.ones(3))
+    np.testing.assert_allclose(weight.tolist(), before - 0.1, rtol=1e-5)
+
+
+def _updated(compiled: bool, tie: Callable[[Any, Any], None], both: bool) -> list[Any]:
+    p, q = nn.Parameter(torch.ones(4)), nn.Parameter(torch.full((4,), 2.0))
+    optimizer = torch.optim.SGD([p, q] if both else [p], lr=0.1)
+
+    def step(x: Any) -> Any:
+        optimizer.zero_grad()
+        loss = (p * q.square() * x).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.detach(), q.detach() * 2
+
+    run = torch.compile(step) if compiled else step
+    found = []
+    for turn in range(30):
+        if turn == 5:
+            tie(p, q)
+        found.append([t.tolist() for t in run(torch.full((4,), 0.01))])
+    return [found, p.tolist(), q.tolist()]
+
+
+TIES: dict[str, Callable[[Any, Any], None]] = {
+    "one way": lambda p, q: setattr(p, "data", q.data),
+    "the other": lambda p, q: setattr(q, "data", p.data),
+}
+
+
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("name", TIES)
+def test_parameters_that_come_to_share_memory(
+    name: str, both: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 8)  # reached after they have been tied
+    assert_equal(_updated(True, TIES[name], both), _updated(False, TIES[name], both))
+
+
+def test_an_argument_that_is_not_read_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    first = torch.compile(lambda a, b: a * 2)
+    for _ in range(4):
+        first(torch.randn(2) + 1, torch.randn(3))
+    faulty = F.embedding(torch.tensor([0, 1, 6]) + 1, torch.randn(3, 1)).sum(1)
+    assert first(torch.ones(2) + 1, faulty).tolist() == [4, 4]
+
+
+def test_a_twin_of_an_argument_is_that_of_each_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    functions: list[Callable[[Any], Any]] = [
+        lambda a: a.detach(),
+        lambda a: a.data,
+        lambda a: {"x": a.view(-1).detach()}["x"],
+        lambda a: a.detach()[:1],
+    ]
+    for function in functions:
+        compiled = torch.compile(function)
+        for k in range(6):
+            x = torch.full((1,), float(k))
+            twin = compiled(x)
+            assert twin.item() == k
+            twin.add_(1)
+            assert x.item() == k + 1  # the same memory
+
+
+def test_a_twin_of_a_weight_is_of_its_present_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    weight = torch.zeros(2)
+    compiled = torch.compile(lambda x: (x + 1, weight.detach()))
+    for k in range(6):
+        weight.data = torch.full((2 + k // 4,), float(k))
+        assert compiled(torch.ones(1))[1].tolist() == weight.tolist()
+
+
+def test_an_argument_in_memory_that_is_written_but_not_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(steps, "_SETTLED", 1)
+    buffer = torch.zeros(1)
+
+    @torch.compile
+    def write(x: Any) -> Any:
+        buffer.copy_(torch.ones(1) * 5)
+        return x + 1
+
+    for _ in range(5):
+        assert write(torch.zeros(1)).item() == 1
+    buffer.zero_()
+    assert write(buffer.detach()).item() == 6

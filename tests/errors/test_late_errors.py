@@ -246,3 +246,26 @@ def test_a_step_that_is_known_fails_as_one_that_is_not(known: int, faults: int):
     # The forward pass has been gone through, the update has not.
     assert bits(norm.num_batches_tracked) == bits(torch.tensor(known + faults))
     assert bits(model[0].weight) == before
+
+
+@pytest.mark.plain
+def test_a_write_before_a_run_stays_where_the_run_takes_its_nodes_in():
+    """A node that waited before a run has a place in the run too, behind its own."""
+    buffer, table, ones = torch.zeros(3), torch.randn(4, 2), torch.ones(2)
+
+    def turn(start: int) -> None:
+        rows = F.embedding(torch.tensor([0, 1]) + start, table)
+        (rows * 2).tolist()
+
+    for count in range(1, 25):
+        buffer.add_(1)
+        if count > 13:
+            for k in range(count - 13):
+                ones * k  # what is not read leads off the way that is known
+        torch.compile(lambda x: x * 2)(ones)  # ends the run without a launch
+        if count in (13, 24):
+            with pytest.raises(IndexError):
+                turn(3)
+        else:
+            turn(1)
+    assert buffer.tolist() == [24, 24, 24]

@@ -270,3 +270,12 @@ def test_names_that_libraries_ask_for():
     plait._dynamo.reset()
     assert plait.hub.HASH_REGEX.search("resnet18-f37072fd.pth").group(1) == "f37072fd"
     assert plait.hub.get_dir().startswith(plait.hub._get_torch_home())
+
+
+@pytest.mark.parametrize("name", ["to_sparse_csc", "to_sparse_bsr", "sparse_mask", "qscheme"])
+def test_methods_that_are_not_built_say_so(name):
+    assert not hasattr(plait.ones(2, 2), name)
+    with pytest.raises(NotImplementedError, match=rf"Tensor\.{name} is not built in Plait yet"):
+        getattr(plait.ones(2, 2), name)()
+    with pytest.raises(NotImplementedError, match=r"torch\.sparse_csc_tensor is not built"):
+        plait.sparse_csc_tensor  # noqa: B018  # asking for it raises

@@ -50,7 +50,7 @@ class Do(enum.IntEnum):
     ENTRY = 21  # to, dict, key: what is there, which must be something
     EITHER = 22  # a, b, c: a is one of the others
     PUT = 23  # list, index, value: instead of what was there
-    ALONE = 24  # object: has no more than one reference
+    ALONE = 24  # object, number: has so many references
     EMPTY = 25  # object, offset: a slot with nothing in it
     MOVE = 26  # to, a
     SKIP = 27  # a, b, words: what so many words say is left out where they are not one object
@@ -282,8 +282,9 @@ class _Machine(_Writer):
 
     def _alone(self) -> None:
         count = self.f.load("i32", self.register(1), 4)
-        self.unless(self.f.let(f"icmp eq i32 {count}, 1"), "miss")
-        self.go_on("2")
+        wanted = self.f.let(f"trunc i64 {self.word(2)} to i32")
+        self.unless(self.f.let(f"icmp eq i32 {count}, {wanted}"), "miss")
+        self.go_on("3")
 
     def _move(self) -> None:
         self.f.store("ptr", self.register(2), self.at(1), 8)

@@ -260,9 +260,9 @@ class Assembly:
         """Require a list to have this length."""
         self.do(Do.LENGTH, value, number)
 
-    def alone(self, value: Register) -> None:
-        """Require that one place alone refers to an object."""
-        self.do(Do.ALONE, value)
+    def alone(self, value: Register, references: int = 1) -> None:
+        """Require that one place alone refers to an object, or so many."""
+        self.do(Do.ALONE, value, references)
 
     def owns(self, array: Register) -> None:
         """Require an array that has memory of its own, and that one place alone refers to."""

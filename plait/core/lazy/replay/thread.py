@@ -149,7 +149,9 @@ class Threads(threading.local):
                 nodes += [node for node in run.nodes if node is not None and node.run is run.token]
                 done = run.since
         nodes += [weak() for weak in self.waiting[done:]]
-        return [node for node in nodes if node is not None and node.value is None]
+        # A run that uses a node that waited before it has a place for it too.
+        first = {id(node): node for node in nodes if node is not None and node.value is None}
+        return list(first.values())
 
     def give_up_old(self) -> None:
         """Give up blocks that nothing has asked for in a long time."""
