@@ -72,15 +72,15 @@ class Outside:
         self.tracks = modes.grad_enabled
         self.tensors: list[Any] = []
         self.nodes: list[Node] = []
-        #: By the tensor's id: its placeholder, and the version of its memory then.
-        self._known: dict[int, tuple[Node, int]] = {}
+        #: By the tensor's id: its placeholder, and the contents of its memory then.
+        self._known: dict[int, tuple[Node, tuple[int, Any]]] = {}
 
     def node_of(self, value: Any) -> Node:
         """The placeholder of a tensor. Raises RuntimeError where it was written to since."""
         known = self._known.get(id(value))
         if known is None:
             node = placeholder(value)
-            self._known[id(value)] = node, value.storage_cell.version
+            self._known[id(value)] = node, _contents(value)
             self.tensors.append(value)
             self.nodes.append(node)
             return node
@@ -92,8 +92,9 @@ class Outside:
         for value in self.tensors:
             self._require_unwritten(value, self._known[id(value)][1])
 
-    def _require_unwritten(self, value: Any, version: int) -> None:
-        if value.storage_cell.version != version:
+    def _require_unwritten(self, value: Any, contents: tuple[int, Any]) -> None:
+        version, node = _contents(value)
+        if version != contents[0] or node is not contents[1]:
             raise error(
                 RuntimeError,
                 f"control flow: a tensor of shape {list(value.shape)} that the body has made of "
@@ -136,6 +137,13 @@ class Slice(Tensor):
 def placeholder(value: Any) -> Node:
     """A node that stands for an input of a graph."""
     return Node(LEAF, (), {"shape": tuple(value.shape), "dtype": value.dtype})
+
+
+def _contents(value: Any) -> tuple[int, Any]:
+    """What changes where a tensor's memory is written to, also through `.data`."""
+    cell = value.storage_cell
+    unknown = isinstance(value, ValuelessTensor) or cell.is_shared()
+    return cell.version, None if unknown else cell.node
 
 
 class _Memory:
@@ -190,46 +198,43 @@ class TracedTensor(ValuelessTensor):
     _node: Node
     _outside: Outside
     _origins: Origins
-    _memory: _Memory
-    _is_part: bool
+    #: None: its own, which nobody else sees.
+    _memory: _Memory | None = None
+    #: Whether it is a view, of part of the memory or in another shape.
+    _is_part = False
 
     # -- making -------------------------------------------------------------------------------
 
     @classmethod
     def of_result(cls, node: Node, outside: Outside, origins: Origins) -> TracedTensor:
         """The tensor of a node of the body's graph, with memory of its own."""
-        differentiable = bool(origins) and node.dtype.is_differentiable
-        return cls._over(_Memory(None), node, outside, origins if differentiable else NOWHERE)
+        self = cls.of_type(node.shape, node.dtype)
+        self._node = node
+        self._outside = outside
+        self._origins = origins if origins and node.dtype.is_differentiable else NOWHERE
+        return self
 
     @classmethod
     def of_input(cls, node: Node, outside: Outside, origins: Origins) -> TracedTensor:
         """The tensor of an input of the body."""
         made = cls.of_result(node, outside, origins)
-        made._memory.refusal = _INPUT
+        made._memory = _Memory(_INPUT)
         return made
 
     @classmethod
     def leaf(cls, node: Node, outside: Outside, origins: Origins) -> TracedTensor:
         """What a derivative in the body is taken with respect to."""
         made = cls.of_result(node, outside, origins)
-        made._memory.refusal = _LEAF
+        made._memory = _Memory(_LEAF)
         return made
 
-    @classmethod
-    def _over(cls, memory: _Memory, node: Node, outside: Outside, origins: Origins) -> TracedTensor:
-        self = cls.of_type(node.shape, node.dtype)
-        self._node = node
-        self._outside = outside
-        self._origins = origins
-        self._memory = memory
-        self._is_part = False
-        memory.enter(self)
-        return self
-
-    def _sharing(self, made: Any) -> Any:
-        """A result of this body that has the memory of this tensor."""
-        made._memory = self._memory
+    def _seen_by(self, made: Any, is_part: bool) -> Any:
+        """A tensor that has the memory of this one from now on."""
+        if self._memory is None:
+            self._memory = _Memory(None)
+            self._memory.enter(self)
         self._memory.enter(made)
+        made._memory, made._is_part = self._memory, is_part
         return made
 
     def untracked(self, own: Origins) -> TracedTensor:
@@ -237,9 +242,8 @@ class TracedTensor(ValuelessTensor):
         rest = without(self._origins, own)
         if rest is self._origins:
             return self
-        seen = self._over(self._memory, self._node, self._outside, rest)
-        seen._is_part = self._is_part
-        return seen
+        seen = TracedTensor.of_result(self._node, self._outside, rest)
+        return self._seen_by(seen, self._is_part)
 
     # -- recording ----------------------------------------------------------------------------
 
@@ -281,18 +285,11 @@ class TracedTensor(ValuelessTensor):
         return TracedTensor.of_result(node, self._outside, origins)
 
     def view_through(self, op: Op, *extra: Node, layout: Layout | None = None, **attrs: Any) -> Any:
-        made = self._sharing(self.bind(op, (self, *extra), attrs))
-        made._is_part = True
-        return made
+        return self._seen_by(self.bind(op, (self, *extra), attrs), True)
 
     def detached(self, silent: bool = False) -> Any:
-        if not self._dtype.is_differentiable:
-            node = self._node
-        else:
-            node = DETACH(self._node)
-        twin = self._over(self._memory, node, self._outside, NOWHERE)
-        twin._is_part = self._is_part
-        return twin
+        node = DETACH(self._node) if self._dtype.is_differentiable else self._node
+        return self._seen_by(TracedTensor.of_result(node, self._outside, NOWHERE), self._is_part)
 
     def frozen(self) -> Any:
         return TracedTensor.of_result(self._node, self._outside, self._origins)
@@ -323,19 +320,20 @@ class TracedTensor(ValuelessTensor):
         return self
 
     def _require_writable(self) -> None:
+        memory = self._memory
         if recording() is not self._outside:
             raise error(RuntimeError, _INNER)
-        if self._memory.refusal is not None:
-            raise error(RuntimeError, self._memory.refusal)
+        if memory is not None and memory.refusal is not None:
+            raise error(RuntimeError, memory.refusal)
         if self._is_part:
             raise error(RuntimeError, _INPUT)
-        if self._memory.is_seen_besides(self):
+        if memory is not None and memory.is_seen_besides(self):
             raise error(RuntimeError, _SEEN)
 
     def become(self, view: Any) -> None:
         if recording() is not self._outside:
             raise error(RuntimeError, _INNER)
-        if self._memory.refusal is not None:
+        if self._memory is not None and self._memory.refusal is not None:
             raise error(RuntimeError, self._memory.refusal)
         self._node, self._origins, self._shape = view._node, view._origins, view._shape
 

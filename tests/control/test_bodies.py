@@ -309,6 +309,13 @@ def write_in_an_inner_body(v: Any) -> Any:
     return scan(lambda c, x: (c + a.add_(1), c.sum()), v, torch.ones(3, 2))[0]
 
 
+def write_past_use(v: Any) -> Any:
+    b = torch.zeros(2)
+    y = v + b
+    b.data.add_(1)
+    return y
+
+
 def write_into_constants(v: Any) -> Any:
     total = torch.zeros_like(v)
     total[1:] += v[1:]
@@ -334,6 +341,7 @@ REFUSED_WRITES: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "unrecorded": (lambda v: grad(write_unrecorded)(v), "under no_grad() to a tensor that requir"),
     "after use": (write_after_use, "was written to after the body had used it"),
+    "past use": (write_past_use, "was written to after the body had used it"),
     "into constants": (write_into_constants, "that the body has made of constants"),
     "inner body": (write_in_an_inner_body, "to a tensor from outside of it"),
     "memory of another": (take_over, "cannot take over the memory of another"),
