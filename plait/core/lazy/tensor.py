@@ -436,7 +436,7 @@ class LazyTensor:
                 f"broadcast shape {list(result.shape)}",
             )
         cell = self.storage_cell
-        if type(result) is not Node and result.is_in_graph:
+        if isinstance(result, LazyTensor) and result.is_in_graph:
             cell.require_writable()
             raise error(
                 RuntimeError,
