@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plait._functions.joining import cat
-from plait._higher_order_ops._traced import require_tensors
+from plait._higher_order_ops._bodies import require_tensors
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
 from plait.utils._pytree import tree_flatten, tree_unflatten

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from plait._higher_order_ops._traced import Outside, record, require_tensors, text_of
+from plait._higher_order_ops._bodies import record, require_tensors, text_of
+from plait._higher_order_ops._traced import Outside
 from plait._tensor import Tensor
 from plait.core.ir.dtypes import bool_
 from plait.core.ir.errors import error

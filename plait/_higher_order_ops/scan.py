@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from plait._higher_order_ops._traced import Outside, record, require_tensors, text_of
-from plait._tensor import Tensor
+from plait._higher_order_ops._bodies import record, require_tensors, text_of
+from plait._higher_order_ops._traced import Outside, Slice
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
 from plait.core.ops.control import SCAN
@@ -38,15 +38,15 @@ def scan(
     if not carried:
         raise error(RuntimeError, "scan() operator requires init leaves.")
     moved, length = _leading(stacked, dim)
-    slices = [_Slice(x) for x in moved]
+    slices = [Slice(x) for x in moved]
     outside = Outside()
+    count = len(carried)
 
     def turn(carry: Any, x: Any) -> Any:
         return combine_fn(carry, x)
 
     arguments = (tree_unflatten(carried, carry_tree), tree_unflatten(slices, xs_tree))
-    body = record("scan", turn, arguments, outside, _require_pair)
-    count = len(carried)
+    body = record("scan", turn, arguments, outside, _require_pair, count)
     wanted = [(tuple(x.shape), x.dtype) for x in carried]
     if [(s.shape, s.dtype) for s in body.specs[:count]] != wanted:
         raise error(
@@ -66,16 +66,6 @@ def scan(
     )
     results = tree_unflatten(list(made), body.tree)
     return results[0], results[1]
-
-
-class _Slice(Tensor):
-    """Stands for the type of one slice of a stacked tensor."""
-
-    def __new__(cls, x: Any) -> Any:
-        return cls.of_cell(x._cell, tuple(x.shape[1:]), x.dtype)
-
-    def __init__(self, x: Any) -> None:
-        pass
 
 
 def _leading(stacked: list[Any], dim: int) -> tuple[list[Any], int]:

@@ -20,6 +20,7 @@ from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import KEPT, Uncapturable, step_of
 from plait.compiler.step import MISS, Step
+from plait.core.batching.levels import body_era
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
@@ -64,7 +65,7 @@ class Compiled:
         _all.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if current() is not None:
+        if current() is not None or body_era():
             return self._function(*args, **kwargs)  # part of the program around it
         leaves: Sequence[Any] = args
         tree = None

@@ -320,14 +320,15 @@ class _Tracked:
 
     def untracked(self, tree: Any) -> Any:
         """Values without their place in this derivative; those of others, around it, stay."""
-        if self._body is not None:
-            return tree  # in a graph, a value has no such place
-        return tree_map(lambda x: self._cut(x) if isinstance(x, Tensor) else x, tree)
+        cut = self._cut if self._body is None else self._body.untracked
+        return tree_map(lambda x: cut(x) if isinstance(x, Tensor) else x, tree)
 
     def _cut(self, x: Any) -> Any:
         inner = x
         while isinstance(inner, BatchedTensor):
             inner = inner._samples
+        if inner.is_in_graph:
+            return x  # of a body that began after this derivative
         edge = inner.edge()
         if edge is None or _leads_elsewhere(edge[0], {id(x) for x in self._own}):
             return x

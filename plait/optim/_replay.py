@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from plait._tensor import Tensor
+from plait.core.batching.levels import body_era
 from plait.core.ir.node import Node, here
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
@@ -147,7 +148,7 @@ def _part(part: str, tensor: Any) -> Any:
 
 def replay(optimizer: Optimizer) -> bool:
     """Do a step as one before; False where none of them fits."""
-    if watch.active is not None or not threads.matches:
+    if watch.active is not None or not threads.matches or body_era():
         return False
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if _quickly(optimizer, step):

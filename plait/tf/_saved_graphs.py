@@ -11,7 +11,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from plait._higher_order_ops._traced import Outside, TracedTensor, record
+from plait._higher_order_ops._bodies import record
+from plait._higher_order_ops._traced import Outside
 from plait.core.ir.errors import error
 from plait.core.ir.graph import capture, trace
 from plait.core.ir.text import from_text, to_text
@@ -43,7 +44,8 @@ class Recorded:
     its last results belong to."""
 
     def __init__(self, function: Callable[..., Any], specs: list[TensorSpec], extent: int) -> None:
-        self.outside = Outside()
+        with grad_mode(False):
+            self.outside = Outside()
         found: list[Any] = []
         active = Capture(whole=True)
         if not active.begin():
@@ -79,9 +81,7 @@ class Recorded:
         return trace(lambda *x: body.replay(*x[:count], *around.graph.replay(*x[count:])), inputs)
 
     def _node(self, x: Any) -> Any:
-        if isinstance(x, TracedTensor) and x._outside is self.outside:
-            return x._node
-        return self.outside.node_of(x)
+        return self.outside.node_in(x)
 
 
 def is_open(specs: list[TensorSpec]) -> bool:

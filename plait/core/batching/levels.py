@@ -11,11 +11,15 @@ class Level:
     """One `vmap` that is running: how many samples, and what random draws are there.
 
     name: what runs; the bodies of control flow forbid random draws in the same way.
+    era: of a body, that of the cells made in it (see `core/lazy/capture`); 0 for a `vmap`.
     """
 
-    __slots__ = ("name", "number", "randomness", "size")
+    __slots__ = ("era", "name", "number", "randomness", "size")
 
-    def __init__(self, number: int, size: int, randomness: str, name: str = "vmap") -> None:
+    def __init__(
+        self, number: int, size: int, randomness: str, name: str = "vmap", era: int = 0
+    ) -> None:
+        self.era = era
         self.name = name
         self.number = number
         self.size = size
@@ -40,6 +44,12 @@ def in_body() -> list[Level]:
     running = _levels.running
     bodies = [place for place, level in enumerate(running) if level.name != "vmap"]
     return running[bodies[-1] + 1 :] if bodies else list(running)
+
+
+def body_era() -> int:
+    """The era of the innermost body of control flow that is being recorded; 0 outside of all."""
+    running = _levels.running
+    return max([level.era for level in running]) if running else 0
 
 
 def running() -> list[Level]:

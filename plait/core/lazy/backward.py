@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from plait.core.batching.levels import body_era
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, Walk, ones_for
@@ -29,6 +30,7 @@ def backward(
     gradients: one per tensor; None for a tensor of one element. inputs: accumulate into these only.
     Raises RuntimeError as PyTorch does (no graph, not a scalar, freed graph, wrong shapes).
     """
+    _refuse_in_body(tensors)
     plain = inputs is None and not create_graph and not retain_graph
     if plain and len(tensors) == 1 and gradients[0] is None and _from_scalar(tensors[0]):
         return
@@ -81,6 +83,16 @@ def grad(
     if not retain_graph:
         walk.release()
     return tuple(results)
+
+
+def _refuse_in_body(tensors: Sequence[LazyTensor]) -> None:
+    if body_era():
+        raise error(
+            RuntimeError,
+            "control flow: backward() in a body of control flow, which is recorded once, would not "
+            f"add to the gradients in each turn (tensors of shapes "
+            f"{[list(t.shape) for t in tensors]}); use torch.func.grad or torch.func.vjp in it",
+        )
 
 
 def _from_scalar(tensor: LazyTensor) -> bool:

@@ -5,7 +5,8 @@ While a `Capture` is open, nothing is computed. It notes the cells that existed 
 computes anew for each call (`HostProgram`). Whatever would force a value breaks the capture: from
 then on the call goes on as it would have without one.
 
-A cell's `era` tells what was there before: it is the number of captures begun when it was made.
+A cell's `era` tells what was there before: it is the number of captures, and of bodies of control
+flow, that had begun to be recorded when it was made.
 """
 
 from __future__ import annotations
@@ -33,13 +34,20 @@ class _Watch:
     """The open capture of this process, the number of captures begun, and a count of structural
     changes (attributes of modules, hooks) that guards compare."""
 
-    __slots__ = ("active", "era", "lock", "structure")
+    __slots__ = ("active", "era", "lock", "numbering", "structure")
 
     def __init__(self) -> None:
         self.active: Capture | None = None
         self.era = 0
         self.lock = threading.Lock()
+        self.numbering = threading.Lock()
         self.structure = 0
+
+    def new_era(self) -> int:
+        """The era of the cells that are made from here on."""
+        with self.numbering:
+            self.era += 1
+            return self.era
 
 
 watch = _Watch()
@@ -159,8 +167,7 @@ class Capture:
         """Start watching; False where another capture is open."""
         if not watch.lock.acquire(blocking=False):
             return False
-        watch.era += 1
-        self.era = watch.era
+        self.era = watch.new_era()
         watch.active = self
         return True
 

@@ -14,7 +14,9 @@ from weakref import ref
 
 import numpy as np
 
+from plait.core.batching.levels import body_era
 from plait.core.ir.dtypes import dtype_of
+from plait.core.ir.errors import error
 from plait.core.ir.node import Node
 from plait.core.ir.op import leaf
 from plait.core.lazy.capture import current, forced, watch
@@ -162,7 +164,7 @@ def settle() -> None:
 class Cell:
     """Contents: `node`, or the outside-visible array `shared`; `version` counts in-place writes.
 
-    era: how many captures had begun when the cell was made (see `capture`).
+    era: how many captures and bodies had begun when the cell was made (see `capture`).
     fallback: the contents before the writes that wait to be computed, kept until they are, so that
     a failure while computing them leaves the tensor as it was.
     """
@@ -214,6 +216,16 @@ class Cell:
                 self._node = leaf_of(array)
                 self.shared = None
 
+    def require_writable(self) -> None:
+        """Raise RuntimeError for memory from outside of a body of control flow being recorded."""
+        if self.era < body_era():
+            raise error(
+                RuntimeError,
+                "control flow: a body must not write to a tensor from outside of it: it is "
+                "recorded once, and the write would not be made in each turn. Give the new value "
+                "back as a result of the body",
+            )
+
     def write(self, node: Node) -> None:
         """Replace the contents; into shared memory at once."""
         if watch.active is not None and (active := current()) is not None:
@@ -221,6 +233,7 @@ class Cell:
                 active.interrupt("memory that NumPy can read is written")
             else:
                 active.wrote(self)
+        self.require_writable()
         if self.is_shared():
             realize([node])
             assert self.shared is not None

@@ -81,6 +81,12 @@ def attach(
     inputs: one entry per argument of the function; None for those that are not tensors.
     Returns the grad node, or None where no gradient is recorded.
     """
+    if any(t is not None and t.is_in_graph for t in inputs):
+        given = [t for t in inputs if t is not None]
+        if modes.grad_enabled and any(t.requires_grad for t in given):
+            for output in outputs:
+                output.has_own_rule(label, given)
+        return None
     edges = tuple([None if t is None else t.edge() for t in inputs])
     if not modes.grad_enabled or all(edge is None for edge in edges) or not outputs:
         return None

@@ -218,6 +218,8 @@ def record(
 ) -> GradNode:
     """The grad node of an op just recorded; `cells` are the operands' cells."""
     saved = read_operands(op, edges)
+    if len(saved) > len(nodes):
+        saved = tuple(range(len(nodes)))  # of a rule that reads all operands, however many
     if op.vjp is None:
         inputs: tuple[Any, ...] = nodes
     else:

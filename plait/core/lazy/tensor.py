@@ -8,7 +8,7 @@ own over the same cell: it shares the memory and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -64,6 +64,8 @@ class LazyTensor:
     plain: ClassVar[type[LazyTensor]]
     #: Whether the node of the cell is all of the value.
     is_dense: ClassVar[bool] = True
+    #: Whether its derivatives are those of a graph being recorded, which has no grad nodes.
+    is_in_graph: ClassVar[bool] = False
 
     _base: LazyTensor | None
     _grad: LazyTensor | None
@@ -381,6 +383,7 @@ class LazyTensor:
         """Become a handle on another tensor's memory, keeping identity and autograd state."""
         if watch.active is not None:
             forced("a tensor takes over the memory of another")
+        self.storage_cell.require_writable()
         if other._base is None:
             cell = other._cell
             layout = other._layout
@@ -433,6 +436,14 @@ class LazyTensor:
                 f"broadcast shape {list(result.shape)}",
             )
         cell = self.storage_cell
+        if isinstance(result, LazyTensor) and result.is_in_graph:
+            cell.require_writable()
+            raise error(
+                RuntimeError,
+                f"control flow: a value of the body ({result.dtype}{list(result.shape)}) cannot be "
+                "written into a tensor that the body has made of constants; make a new tensor with "
+                "torch.cat, torch.stack, torch.where or the functions without an underscore",
+            )
         if self._steps and cell.is_shared() and not base.requires_grad:
             self._write_shared(cell, result)
         elif base._base is not None:
@@ -474,6 +485,7 @@ class LazyTensor:
 
     def _write_shared(self, cell: Cell, result: Any) -> None:
         """Write through a view into memory that others see."""
+        cell.require_writable()
         node = result if type(result) is Node else result.read()
         value = Cell(node).compute()
         array = cell.compute()
@@ -508,6 +520,15 @@ class LazyTensor:
             self.adopt(self.plain.of_node(self.read()))
         if self._dtype.is_differentiable:
             self._grad_fn, self._output_number = grad_fn, number
+
+    def has_own_rule(self, label: str, inputs: Sequence[LazyTensor]) -> None:
+        """Note that a user-defined function, with a derivative of its own, has made this of tensors
+        that are in a graph. Raises NotImplementedError where it is in none itself."""
+        raise error(
+            NotImplementedError,
+            f"{label}: a result that does not depend on the tensors of the body of control flow "
+            "that the function is called in is not built in Plait yet",
+        )
 
     # -- autograd state -----------------------------------------------------------------------
 

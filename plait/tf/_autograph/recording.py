@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 import plait
-from plait._higher_order_ops._traced import Outside, TracedTensor, record
+from plait._higher_order_ops._bodies import record
+from plait._higher_order_ops._traced import Outside, TracedTensor
 from plait.core.ir.dtypes import bool_
 from plait.core.ir.errors import error
 from plait.core.ir.graph import capture
@@ -152,15 +153,13 @@ class Recorder:
                 found.extend([function(*[Tensor(t) for t in tensors[:count]]), writes])
             return ()
 
-        made = record(what, body, tuple(given), self.outside)
+        made = record(what, body, tuple(given), self.outside, carries=len(given))
         _whole(self.active)
         return found[0], found[1], made.inputs
 
     def node(self, tensor: Any) -> Any:
         """The node of a body's result."""
-        if isinstance(tensor, TracedTensor) and tensor._outside is self.outside:
-            return tensor._node
-        return self.outside.node_of(tensor)
+        return self.outside.result(tensor)
 
 
 def _predicate(value: Any) -> Any:

@@ -1,0 +1,123 @@
+"""Functions as graphs: the bodies of control flow, recorded once (see `_traced`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from plait._higher_order_ops._origins import Carried, Origins, require_kept, with_gradient
+from plait._higher_order_ops._traced import Outside, TracedTensor, placeholder, recorded
+from plait._tensor import Tensor
+from plait.core.batching.levels import Level, running
+from plait.core.ir.errors import error
+from plait.core.ir.graph import Graph, capture
+from plait.core.ir.node import Node, Spec
+from plait.core.lazy.capture import watch
+from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+
+class Body:
+    """A function recorded once. results: its output nodes; tree: how it nests them."""
+
+    def __init__(self, results: list[Node], tree: TreeSpec, inputs: list[Node]) -> None:
+        self.results = results
+        self.tree = tree
+        self.inputs = inputs
+
+    @property
+    def specs(self) -> list[Spec]:
+        """The types of the results."""
+        return [Spec(node.shape, node.dtype) for node in self.results]
+
+    def graph(self, *, before: Sequence[Node] = (), after: Sequence[Node] = ()) -> Graph:
+        """The body's graph, with more inputs before and after its own."""
+        return capture(self.results, leaves=[*before, *self.inputs, *after]).graph
+
+
+def record(
+    name: str,
+    function: Callable[..., Any],
+    arguments: Any,
+    outside: Outside,
+    checked: Callable[[Any], None] | None = None,
+    carries: int = 0,
+    without_gradient: Collection[int] = (),
+) -> Body:
+    """Call `function(*arguments)` on traced tensors of the arguments' types.
+
+    carries: how many of the first arguments come back in later turns, and may have a gradient then;
+    without_gradient: the places of those that are known to have none. Raises RuntimeError where it
+    gives anything but tensors.
+    """
+    leaves, tree = tree_flatten(tuple(arguments))
+    inputs = [placeholder(x) for x in leaves]
+    given, carried = [], []
+    for place, (node, x) in enumerate(zip(inputs, leaves)):
+        origins = outside.origins_of(x)
+        if place < carries:
+            open_ = outside.tracks and not origins and place not in without_gradient
+            carried.append(Carried() if open_ and x.dtype.is_differentiable else bool(origins))
+            origins = frozenset([carried[-1]]) if carried[-1] not in (True, False) else origins
+        given.append(TracedTensor.of_input(node, outside, origins))
+    levels = running()
+    levels.append(Level(len(levels) + 1, 1, "error", name, era=watch.new_era()))
+    recorded().append(outside)
+    try:
+        result = function(*tree_unflatten(given, tree))
+    finally:
+        recorded().pop()
+        levels.pop()
+    if checked is not None:
+        checked(result)
+    outside.require_unwritten()
+    parts, result_tree = tree_flatten(result)
+    for part in parts:
+        if not isinstance(part, Tensor):
+            raise error(
+                RuntimeError,
+                f"{name}: bodies must give tensors only, received {type(part).__name__}",
+            )
+    origins = [outside.origins_of(part) for part in parts]
+    idle: dict[Any, int] = {}
+    if len(parts) >= carries:
+        found = with_gradient(carried, origins[:carries])
+        idle = {o: i for i, o in enumerate(carried) if i not in found and isinstance(o, Carried)}
+    _require_without(name, without_gradient, origins, idle)
+    told = {place for origin, place in idle.items() if origin.asked}
+    if told:
+        # It was told that these have a gradient: record what it does where they have none.
+        known = {*without_gradient, *told}
+        return record(name, function, arguments, outside, checked, carries, known)
+    nodes = []
+    for part, its in zip(parts, origins):
+        require_kept(its, lambda origin: origin not in idle)
+        nodes.append(outside.node_in(part))
+    return Body(nodes, result_tree, inputs)
+
+
+def _require_without(
+    name: str, places: Collection[int], origins: Sequence[Origins], idle: Collection[Any]
+) -> None:
+    """Raise RuntimeError where a carry has a gradient because its body was told it has none."""
+    for place in places:
+        if any(origin not in idle for origin in origins[place]):
+            raise error(
+                RuntimeError,
+                f"{name}: the body asks whether carry {place} requires a gradient, and gives one "
+                "that does where it does not: the turns would differ, but are recorded once",
+            )
+
+
+def require_tensors(name: str, what: str, values: Sequence[Any]) -> None:
+    """Raise RuntimeError unless all are tensors."""
+    for value in values:
+        if not isinstance(value, Tensor):
+            raise error(
+                RuntimeError,
+                f"{name}: expected {what} to hold tensors only, received {type(value).__name__}",
+            )
+
+
+def text_of(specs: Sequence[Any]) -> str:
+    """Types as messages show them."""
+    return ", ".join(f"{spec.dtype}{list(spec.shape)}" for spec in specs)
