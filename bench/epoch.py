@@ -10,13 +10,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import plait as torch
-from plait import nn
 from plait._higher_order_ops.scan import scan
 from plait.func import functional_call, grad_and_value
 from plait.nn import functional as F
@@ -27,11 +25,9 @@ ROUNDS = 7
 
 def _model() -> Any:
     torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    for given, made in pairwise(WIDTHS):
-        layers += [nn.ReLU()] if layers else []
-        layers.append(nn.Linear(given, made))
-    return nn.Sequential(*layers)
+    from bench.models import dense  # not at the top: it is of the framework that is `torch`
+
+    return dense(WIDTHS)
 
 
 def _single(xs: Any, ys: Any) -> Callable[[], Any]:
@@ -95,6 +91,7 @@ def _scan(xs: Any, ys: Any) -> Callable[[], Any]:
 
 def main() -> None:
     """Print a table."""
+    torch.install_as("torch")
     random = np.random.RandomState(0)
     xs = torch.tensor(random.randn(BATCHES, ROWS, WIDTHS[0]).astype("f4"))
     ys = torch.tensor(random.randint(0, WIDTHS[-1], (BATCHES, ROWS)))

@@ -51,13 +51,13 @@ def record(
     """
     leaves, tree = tree_flatten(tuple(arguments))
     inputs = [placeholder(x) for x in leaves]
-    given, carried = [], []
+    carried = [
+        _carried(x, outside, i not in without_gradient) for i, x in enumerate(leaves[:carries])
+    ]
+    given = []
     for place, (node, x) in enumerate(zip(inputs, leaves)):
-        origins = outside.origins_of(x)
-        if place < carries:
-            open_ = outside.tracks and not origins and place not in without_gradient
-            carried.append(Carried() if open_ and x.dtype.is_differentiable else bool(origins))
-            origins = frozenset([carried[-1]]) if carried[-1] not in (True, False) else origins
+        open_ = place < carries and isinstance(carried[place], Carried)
+        origins = frozenset([carried[place]]) if open_ else outside.origins_of(x)
         given.append(TracedTensor.of_input(node, outside, origins))
     levels = running()
     levels.append(Level(len(levels) + 1, 1, "error", name, era=watch.new_era()))
@@ -93,6 +93,14 @@ def record(
         require_kept(its, lambda origin: origin not in idle)
         nodes.append(outside.node_in(part))
     return Body(nodes, result_tree, inputs)
+
+
+def _carried(value: Any, outside: Outside, may_gain: bool) -> Carried | bool:
+    """What is known of a carry's gradient before its turns: whether it has one, or that it may get
+    one."""
+    if outside.origins_of(value):
+        return True
+    return Carried() if may_gain and outside.tracks and value.dtype.is_differentiable else False
 
 
 def _require_without(

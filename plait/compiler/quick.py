@@ -24,7 +24,7 @@ from plait.core.runtime.objects import Assembly, Register
 if TYPE_CHECKING:
     from plait.compiler.step import Step
 
-#: A step that was not as expected so many times is not tried until it is expected otherwise.
+#: A step that was not as expected so many times on end is not tried until it is expected otherwise.
 _MOST_MISSES = 64
 
 
@@ -55,6 +55,8 @@ class Quick:
         if found is NotImplemented:
             self.misses += 1
             return None
+        if self.misses:
+            self.misses = 0
         return found
 
     def _computed_now(self, arguments: tuple) -> bool:

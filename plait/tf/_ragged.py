@@ -115,20 +115,14 @@ class RaggedTensor:
         cls, flat_values: Any, nested_row_splits: Any, name: Any = None, validate: bool = True
     ) -> RaggedTensor:
         """Rows of rows, the outermost splits first."""
-        made = flat_values
-        for splits in reversed(list(nested_row_splits)):
-            made = cls.from_row_splits(made, splits, validate=validate)
-        return made
+        return _nested(cls.from_row_splits, flat_values, nested_row_splits, validate)
 
     @classmethod
     def from_nested_row_lengths(
         cls, flat_values: Any, nested_row_lengths: Any, name: Any = None, validate: bool = True
     ) -> RaggedTensor:
         """Rows of rows, the outermost lengths first."""
-        made = flat_values
-        for lengths in reversed(list(nested_row_lengths)):
-            made = cls.from_row_lengths(made, lengths, validate=validate)
-        return made
+        return _nested(cls.from_row_lengths, flat_values, nested_row_lengths, validate)
 
     @classmethod
     def from_tensor(
@@ -355,6 +349,13 @@ class RaggedTensor:
 
     def __repr__(self) -> str:
         return f"<tf.RaggedTensor {self.to_list()}>"
+
+
+def _nested(make: Any, values: Any, parts: Any, validate: bool) -> Any:
+    """Rows of rows: `make(values, part)` for each part, the last first."""
+    for part in reversed(list(parts)):
+        values = make(values, part, validate=validate)
+    return values
 
 
 def _values(values: Any) -> Any:

@@ -94,6 +94,7 @@ def assert_same(a: Any, b: Any) -> None:
 def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     """(module, program) by name."""
     from tests.tf import (
+        autograph_limits,
         autograph_programs,
         cases,
         gradient_cases,
@@ -108,7 +109,8 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
     both = cases.CASES | gradient_cases.CASES
     found = {f"case {name}": ("tensorflow", f) for name, f in both.items()}
     found |= {f"program {name}": ("tensorflow", f) for name, f in programs.PROGRAMS.items()}
-    found |= {f"autograph {n}": ("tensorflow", f) for n, f in autograph_programs.PROGRAMS.items()}
+    for module in (autograph_programs, autograph_limits):
+        found |= {f"autograph {n}": ("tensorflow", f) for n, f in module.PROGRAMS.items()}
     found |= {f"sparse {n}": ("tensorflow", f) for n, f in sparse_programs.PROGRAMS.items()}
     found |= {f"ragged {n}": ("tensorflow", f) for n, f in ragged_programs.PROGRAMS.items()}
     for module in (old_programs, old_details, old_monitored):

@@ -28,6 +28,8 @@ _FOLLOWING = frozenset(("shape", "value", "size", "starts", "stops", "low", "hig
 _MOST_PAIRS = 3
 #: Structures kept; beyond it the oldest is forgotten, and would be compiled as it stands again.
 _MOST_KEPT = 1024
+#: Of these such as do the same ops, but are layers of other sizes.
+_MOST_ALIKE = 32
 
 #: Where numbers differ: True for a number, a tuple for a tuple with such, None for no difference.
 Places = Any
@@ -54,6 +56,7 @@ class Structures:
                     met.note(found)
                     return met.mark(graph)
             alike.append(_Met(graph))
+            del alike[:-_MOST_ALIKE]
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))
         return graph

@@ -37,7 +37,31 @@ class CheckpointSaverListener:
         """The session ends."""
 
 
-class CheckpointSaverHook(SessionRunHook):
+class _AtSteps(SessionRunHook):
+    """Does something every so many steps or seconds, as `_timer` says.
+
+    The step that a run was fetched with may be behind: before it counts, it is read once more.
+    """
+
+    _timer: SecondOrStepTimer
+    _step: Any
+
+    def before_run(self, run_context: SessionRunContext) -> Any:
+        return SessionRunArgs(self._step)
+
+    def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
+        if not self._timer.should_trigger_for_step(int(run_values.results) + 1):
+            return
+        step = int(run_context.session.run(self._step))
+        if self._timer.should_trigger_for_step(step):
+            self.is_due(run_context, step)
+
+    def is_due(self, run_context: SessionRunContext, step: int) -> None:
+        """What is done then."""
+        raise NotImplementedError
+
+
+class CheckpointSaverHook(_AtSteps):
     """Writes checkpoints: at the beginning, every so many seconds or steps, and at the end."""
 
     def __init__(
@@ -68,17 +92,10 @@ class CheckpointSaverHook(SessionRunHook):
         self._save(session, step)
         self._timer.update_last_triggered_step(step)
 
-    def before_run(self, run_context: SessionRunContext) -> Any:
-        return SessionRunArgs(self._step)
-
-    def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
-        if not self._timer.should_trigger_for_step(int(run_values.results) + 1):
-            return
-        step = int(run_context.session.run(self._step))
-        if self._timer.should_trigger_for_step(step):
-            self._timer.update_last_triggered_step(step)
-            if self._save(run_context.session, step):
-                run_context.request_stop()
+    def is_due(self, run_context: SessionRunContext, step: int) -> None:
+        self._timer.update_last_triggered_step(step)
+        if self._save(run_context.session, step):
+            run_context.request_stop()
 
     def end(self, session: Any) -> None:
         last = int(session.run(self._step))
@@ -165,7 +182,7 @@ class SummarySaverHook(SessionRunHook):
         return self._summary if self._summary is not None else self._scaffold.summary_op
 
 
-class StepCounterHook(SessionRunHook):
+class StepCounterHook(_AtSteps):
     """Logs, and writes as a summary, how many steps a second are made."""
 
     def __init__(
@@ -184,17 +201,10 @@ class StepCounterHook(SessionRunHook):
         self._step = step_of_graph("StepCounterHook")
         self._tag = f"{self._step.name[:-2]}/sec"
 
-    def before_run(self, run_context: SessionRunContext) -> Any:
-        return SessionRunArgs(self._step)
-
-    def after_run(self, run_context: SessionRunContext, run_values: Any) -> None:
-        if not self._timer.should_trigger_for_step(int(run_values.results) + 1):
-            return
-        step = int(run_context.session.run(self._step))
-        if self._timer.should_trigger_for_step(step):
-            seconds, steps = self._timer.update_last_triggered_step(step)
-            if seconds is not None and steps is not None:
-                self._note(step, steps / max(seconds, 1e-9))
+    def is_due(self, run_context: SessionRunContext, step: int) -> None:
+        seconds, steps = self._timer.update_last_triggered_step(step)
+        if seconds is not None and steps is not None:
+            self._note(step, steps / max(seconds, 1e-9))
 
     def _note(self, step: int, rate: float) -> None:
         if self._writer is not None:

@@ -33,6 +33,21 @@ def _noted(value: Any, update: Any, values: Any, updates: Any) -> tuple[Any, Any
     return value, update
 
 
+def _mean(
+    values: Any, weights: Any, name: str, last: Callable[[Any], Any] = lambda x: x
+) -> tuple[Any, Any]:
+    """(the mean of all values so far, the same with more added), through `last`."""
+    total, count = _local(f"{name}/total"), _local(f"{name}/count")
+    given = _f(values)
+    scale = ones_like(given) if weights is None else ones_like(given) * _f(weights)
+    added = assign_add(total, reduction.reduce_sum(given * scale))
+    counted = assign_add(count, reduction.reduce_sum(scale))
+    return (
+        last(elementwise.divide_no_nan(total, count)),
+        last(elementwise.divide_no_nan(added, counted)),
+    )
+
+
 def mean(
     values: Any,
     weights: Any = None,
@@ -41,46 +56,14 @@ def mean(
     name: str = "mean",
 ) -> tuple[Any, Any]:
     """The mean of all values so far."""
-    return _mean(values, weights, metrics_collections, updates_collections, name)
+    return _noted(*_mean(values, weights, name), metrics_collections, updates_collections)
 
 
-def _mean(
-    values: Any,
-    weights: Any,
-    metrics_collections: Any,
-    updates_collections: Any,
-    name: str,
-    last: Callable[[Any], Any] = lambda x: x,
-) -> tuple[Any, Any]:
-    total, count = _local(f"{name}/total"), _local(f"{name}/count")
-    given = _f(values)
-    scale = ones_like(given) if weights is None else ones_like(given) * _f(weights)
-    added = assign_add(total, reduction.reduce_sum(given * scale))
-    counted = assign_add(count, reduction.reduce_sum(scale))
-    return _noted(
-        last(elementwise.divide_no_nan(total, count)),
-        last(elementwise.divide_no_nan(added, counted)),
-        metrics_collections,
-        updates_collections,
-    )
-
-
-def accuracy(
-    labels: Any,
-    predictions: Any,
-    weights: Any = None,
-    metrics_collections: Any = None,
-    updates_collections: Any = None,
-    name: str = "accuracy",
-) -> tuple[Any, Any]:
-    """The share of predictions that are right."""
-    y, p = convert_to_tensor(labels), convert_to_tensor(predictions)
-    right = elementwise.equal(elementwise.cast(p, y.dtype), y)
-    return _mean(right, weights, metrics_collections, updates_collections, name)
-
-
-def _distance(name: str, measure: Any, last: Any, doc: str) -> Any:
-    """A mean of what `measure` gives of labels and predictions."""
+def _metric(
+    name: str, doc: str, measured: Callable[[Any, Any, Any, str], tuple[Any, Any]]
+) -> Callable[..., tuple[Any, Any]]:
+    """A metric of labels and predictions. measured: (labels, predictions, weights, name) ->
+    (value, update)."""
 
     def metric(
         labels: Any,
@@ -90,28 +73,44 @@ def _distance(name: str, measure: Any, last: Any, doc: str) -> Any:
         updates_collections: Any = None,
         name: str = name,
     ) -> tuple[Any, Any]:
-        values = measure(_f(labels), _f(predictions))
-        return _mean(values, weights, metrics_collections, updates_collections, name, last)
+        value, update = measured(labels, predictions, weights, name)
+        return _noted(value, update, metrics_collections, updates_collections)
 
     metric.__name__, metric.__doc__ = name, doc
     return metric
 
 
-mean_squared_error = _distance(
-    "mean_squared_error", elementwise.squared_difference, lambda x: x, "The mean square of errors."
+# -- means over what is measured of each label and prediction --------------------------------------
+
+
+def _right(labels: Any, predictions: Any, weights: Any, name: str) -> tuple[Any, Any]:
+    y, p = convert_to_tensor(labels), convert_to_tensor(predictions)
+    return _mean(elementwise.equal(elementwise.cast(p, y.dtype), y), weights, name)
+
+
+def _distance(measure: Any, last: Callable[[Any], Any] = lambda x: x) -> Any:
+    """A mean of what `measure` gives of labels and predictions."""
+    return lambda labels, predictions, weights, name: _mean(
+        measure(_f(labels), _f(predictions)), weights, name, last
+    )
+
+
+accuracy = _metric("accuracy", "The share of predictions that are right.", _right)
+mean_squared_error = _metric(
+    "mean_squared_error", "The mean square of errors.", _distance(elementwise.squared_difference)
 )
-root_mean_squared_error = _distance(
+root_mean_squared_error = _metric(
     "root_mean_squared_error",
-    elementwise.squared_difference,
-    elementwise.sqrt,
     "The root of the mean square of errors.",
+    _distance(elementwise.squared_difference, elementwise.sqrt),
 )
-mean_absolute_error = _distance(
+mean_absolute_error = _metric(
     "mean_absolute_error",
-    lambda y, p: elementwise.abs(y - p),
-    lambda x: x,
     "The mean of errors' absolute values.",
+    _distance(lambda y, p: elementwise.abs(y - p)),
 )
+
+# -- counts of labels and predictions that are 0 or 1 ----------------------------------------------
 
 
 def _count(labels: Any, predictions: Any, weights: Any, kind: str, name: str) -> tuple[Any, Any]:
@@ -126,56 +125,35 @@ def _count(labels: Any, predictions: Any, weights: Any, kind: str, name: str) ->
     return held, assign_add(held, reduction.reduce_sum(hits))
 
 
-def _counter(name: str, kind: str, doc: str) -> Any:
-    def metric(
-        labels: Any,
-        predictions: Any,
-        weights: Any = None,
-        metrics_collections: Any = None,
-        updates_collections: Any = None,
-        name: str = name,
-    ) -> tuple[Any, Any]:
+def _counter(kind: str) -> Any:
+    def measured(labels: Any, predictions: Any, weights: Any, name: str) -> tuple[Any, Any]:
         held, update = _count(labels, predictions, weights, kind, f"{name}/count")
-        value = elementwise.add(held, 0.0)
-        return _noted(value, update, metrics_collections, updates_collections)
+        return elementwise.add(held, 0.0), update
 
-    metric.__name__, metric.__doc__ = name, doc
-    return metric
+    return measured
 
 
-true_positives = _counter("true_positives", "tp", "The number of 1s predicted as such.")
-false_positives = _counter("false_positives", "fp", "The number of 0s predicted as 1.")
-true_negatives = _counter("true_negatives", "tn", "The number of 0s predicted as such.")
-false_negatives = _counter("false_negatives", "fn", "The number of 1s predicted as 0.")
-
-
-def _ratio(name: str, other: str, doc: str) -> Any:
+def _ratio(other: str) -> Any:
     """Hits by hits and those of another kind."""
 
-    def metric(
-        labels: Any,
-        predictions: Any,
-        weights: Any = None,
-        metrics_collections: Any = None,
-        updates_collections: Any = None,
-        name: str = name,
-    ) -> tuple[Any, Any]:
+    def measured(labels: Any, predictions: Any, weights: Any, name: str) -> tuple[Any, Any]:
         (hits, more), (misses, others) = (
             _count(labels, predictions, weights, kind, f"{name}/{kind}") for kind in ("tp", other)
         )
-        return _noted(
+        return (
             elementwise.divide_no_nan(hits, hits + misses),
             elementwise.divide_no_nan(more, more + others),
-            metrics_collections,
-            updates_collections,
         )
 
-    metric.__name__, metric.__doc__ = name, doc
-    return metric
+    return measured
 
 
-precision = _ratio("precision", "fp", "The share of 1s among what is predicted as 1.")
-recall = _ratio("recall", "fn", "The share of 1s that are predicted as 1.")
+true_positives = _metric("true_positives", "The number of 1s predicted as such.", _counter("tp"))
+false_positives = _metric("false_positives", "The number of 0s predicted as 1.", _counter("fp"))
+true_negatives = _metric("true_negatives", "The number of 0s predicted as such.", _counter("tn"))
+false_negatives = _metric("false_negatives", "The number of 1s predicted as 0.", _counter("fn"))
+precision = _metric("precision", "The share of 1s among what is predicted as 1.", _ratio("fp"))
+recall = _metric("recall", "The share of 1s that are predicted as 1.", _ratio("fn"))
 
 
 def auc(

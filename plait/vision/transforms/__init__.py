@@ -13,55 +13,13 @@ from plait.vision.transforms.autoaugment import (
     RandAugment,
     TrivialAugmentWide,
 )
-from plait.vision.transforms.color import (
-    ColorJitter,
-    GaussianBlur,
-    RandomAdjustSharpness,
-    RandomAutocontrast,
-    RandomEqualize,
-    RandomGrayscale,
-    RandomInvert,
-    RandomPosterize,
-    RandomSolarize,
-)
-from plait.vision.transforms.combining import (
-    FiveCrop,
-    LinearTransformation,
-    RandomApply,
-    RandomChoice,
-    RandomErasing,
-    RandomOrder,
-    TenCrop,
-)
-from plait.vision.transforms.conversions import (
-    Compose,
-    ConvertImageDtype,
-    Lambda,
-    Normalize,
-    PILToTensor,
-    ToPILImage,
-    ToTensor,
-)
-from plait.vision.transforms.functional import InterpolationMode
-from plait.vision.transforms.geometry import (
-    CenterCrop,
-    Grayscale,
-    Pad,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomResizedCrop,
-    RandomRotation,
-    RandomVerticalFlip,
-    Resize,
-)
-from plait.vision.transforms.warp import ElasticTransform, RandomAffine, RandomPerspective
+from plait.vision.transforms.transforms import *  # noqa: F403  # its `__all__` is the list
 
 if TYPE_CHECKING:
-    from plait.vision.transforms import transforms, v2
+    from plait.vision.transforms import v2
 
 
 def __getattr__(name: str) -> Any:
-    # Imported when they are used: v2 brings in operations on boxes, few name the other.
-    if name in ("v2", "transforms"):
+    if name == "v2":  # imported when it is used: it brings in operations on boxes
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module 'torchvision.transforms' has no attribute {name!r}")

@@ -1,4 +1,5 @@
-"""`torchvision.transforms.transforms`: the classes where some programs import them from."""
+"""`torchvision.transforms.transforms`: the list of the classes, and where some programs import them
+from; the package has them from here."""
 
 from plait.vision.transforms.color import (
     ColorJitter,
