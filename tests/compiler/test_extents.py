@@ -420,7 +420,7 @@ def test_layers_of_many_sizes_are_not_all_remembered() -> None:
     """Graphs that differ in more extents than a batch and lengths are layers of other sizes."""
     structures = structure.Structures()
     for n in range(2, 60):
-        graph = trace(RELU, [Spec((n, n + 61, n + 122, n + 183), float32)])
+        graph = trace(RELU, [Spec((n, n + 61, n + 122, n + 183), dtypes.float32)])
         assert structures.marked(graph) is graph
     (alike,) = structures._met.values()
     assert len(alike) == structure._MOST_ALIKE
