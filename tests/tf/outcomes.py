@@ -104,9 +104,11 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
         programs,
         ragged_programs,
         sparse_programs,
+        text_cases,
+        window_cases,
     )
 
-    both = cases.CASES | gradient_cases.CASES
+    both = cases.CASES | text_cases.CASES | window_cases.CASES | gradient_cases.CASES
     found = {f"case {name}": ("tensorflow", f) for name, f in both.items()}
     found |= {f"program {name}": ("tensorflow", f) for name, f in programs.PROGRAMS.items()}
     for module in (autograph_programs, autograph_limits):
