@@ -41,6 +41,8 @@ _MOST_COUNTED = 4096
 #: Work done, by the hash of a graph's key: the keys themselves would hold megabytes. Two graphs of
 #: one hash would be counted together, which only compiles them sooner.
 _done: dict[int, int] = {}
+#: Work of one run, likewise.
+_work: dict[int, int] = {}
 _refused: set[int] = set()
 _lock = threading.Lock()
 
@@ -94,7 +96,7 @@ def _pays(graph: Graph) -> bool:
             return key not in _refused
         if len(_done) >= _MOST_COUNTED:
             _done.pop(next(iter(_done)))
-        once = work(graph)
+        once = _work_once(key, graph)
         at_once = bound if repeats else _AT_ONCE * bound
         if not done and once < at_once and not repeats:
             # The first run is counted by its ops alone: most graphs of a program that never
@@ -111,6 +113,16 @@ def _bound(graph: Graph) -> tuple[int, bool]:
     if flag("PLAIT_EXTENTS") == "auto" and structure.known.knows(graph):
         return _WORK_PER_PLANNED_OP * ops, True
     return _WORK_PER_KERNEL * (1 + ops // _OPS_PER_KERNEL), False
+
+
+def _work_once(key: int, graph: Graph) -> int:
+    """The work of a graph, told once: to add it up costs as much as a few of its ops."""
+    found = _work.get(key)
+    if found is None:
+        if len(_work) >= _MOST_COUNTED:
+            _work.pop(next(iter(_work)))
+        found = _work[key] = work(graph)
+    return found
 
 
 def work(graph: Graph) -> int:
