@@ -87,7 +87,8 @@ class CompiledGraph:
             if value >= len(single.inputs) and memory(lowered.outputs[number]) in lowered.inputs
         ]
         same = all(b.shape == shape for b, shape in zip(lowered.outputs, lowered.shapes))
-        self._is_plain = same and self._groups is None and not self._copied
+        #: Whether `run` gives what the program does.
+        self.is_plain = same and self._groups is None and not self._copied
         if watcher is not None:
             watcher.end(self)
 
@@ -96,7 +97,7 @@ class CompiledGraph:
 
         What an op with several results gave is a tuple of arrays, as it is for the reference.
         """
-        if self._is_plain:
+        if self.is_plain:
             return self.program.run(arrays)
         if self._groups is not None:
             arrays = self._groups.flat(arrays)

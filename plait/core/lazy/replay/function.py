@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from math import copysign
-from typing import Any, TypeVar
+from typing import Any
 
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import warned
@@ -27,8 +27,6 @@ from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import BlockPoint
 from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Kinds of arguments whose equal values mean the same call; besides floats but for -0.0, which
 #: equals another one, and tuples of ints.
@@ -53,11 +51,25 @@ class _Setting:
 setting = _Setting()
 
 
-def one_step(function: F) -> F:
-    """Mark a function of tensors as one step."""
+def one_step(
+    function: Callable[..., Any] | None = None, *, write_out: Callable[..., Any] | None = None
+) -> Any:
+    """Mark a function of tensors as one step.
+
+    write_out: what takes the name of the function, a result and the arguments where the function is
+    called with `out=`; such a call is no step.
+    """
+    if function is None:
+        return functools.partial(one_step, write_out=write_out)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and write_out is not None and "out" in kwargs:
+            out = kwargs.pop("out")
+            result = call(*args, **kwargs)
+            if out is None:
+                return result
+            return write_out(function.__name__, out, result, (*args, *kwargs.values()))
         run = threads.run
         if watch.active is not None:
             return function(*args, **kwargs)
@@ -72,7 +84,7 @@ def one_step(function: F) -> F:
         while guess is not None:
             if (
                 guess.grad_enabled is modes.grad_enabled
-                and guess.names == tuple(kwargs)
+                and guess.names == (tuple(kwargs) if kwargs else ())
                 and guess.setting is setting.ask()
             ):
                 given = (*args, *kwargs.values()) if kwargs else args
@@ -121,7 +133,7 @@ def one_step(function: F) -> F:
             _guess(run, start, function, args, kwargs, tensors, nodes, known)
         return known.make(run, tensors, nodes, edges)
 
-    return call  # type: ignore[return-value]  # the same signature
+    return call
 
 
 def _has_views(values: tuple) -> bool:

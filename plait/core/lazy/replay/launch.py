@@ -19,7 +19,7 @@ from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
-from plait.core.runtime.crowd import crowd, let_others_in
+from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -109,7 +109,8 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     for number in copies:
         inputs[number] = inputs[number].copy()
     try:
-        results = let_others_in(launch.runner.run, inputs)
+        run_now = launch.runner.run
+        results = let_others_in(run_now, inputs) if several() else run_now(inputs)
     except Exception:
         return False
     _give_values([nodes[place] for place in launch.outputs], results)
@@ -203,8 +204,11 @@ def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]
 def _follow(run: Run, launch: _Launch) -> None:
     """Go on after a launch: in the same run while a backward pass may come, else from the root."""
     nodes: list[Any] = run.nodes
-    for place in launch.dropped:
-        nodes[place] = None
+    if len(launch.dropped) == len(nodes):
+        nodes[:] = [None] * len(nodes)
+    else:
+        for place in launch.dropped:
+            nodes[place] = None
     run.launches += 1
     run.point = launch.following
     if run.launches >= _MOST_LAUNCHES or not run.has_open_grads():
