@@ -107,7 +107,7 @@ def _watch_plait() -> Callable[[], dict[str, float]]:
     from plait.core.runtime import compiled, kernels
 
     batches, llvm, lowering = Clock(), Clock(), Clock()
-    batches.times(kernels, "_compile_batch")  # writes the IR, has LLVM build it, keeps the object
+    batches.times(kernels, "_compile_here")  # writes the IR, has LLVM build it, keeps the object
     llvm.times(kernels, "build")
     lowering.times(compiled, "run_passes")
     lowering.times(compiled, "lower")

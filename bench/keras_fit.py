@@ -5,8 +5,8 @@
 Each round runs every backend in a fresh process on the same data from the same start. The table
 gives seconds (median over rounds) of an epoch after the first (the least of a round's epochs), of
 the first epoch, which includes tracing and compilation, and of all five; the shares are Plait's of
-each backend's. Plait runs twice in a round: with no kernels on disk, and ("warm") with those of that
-run. Bytecode of all packages is kept between runs, as an installation makes it. Losses of the last
+each backend's. Plait runs twice a round: with no kernels on disk, and ("warm") with those it then
+has. Bytecode of all packages is kept between runs, as an installation makes it. Losses of the last
 epoch that differ are told, and the command fails.
 """
 
