@@ -26,8 +26,8 @@ WORKLOADS = ("mlp", "cnn", "lstm", "transformer")
 BACKENDS = ("plait", "jax", "tensorflow", "torch")
 EPOCHS = 5
 #: How far the last losses may lie apart. A softmax that saturates is clipped at 1e-7, and on which
-#: side of it a chance falls hangs on last bits: TensorFlow's losses of the mlp differ from PyTorch's
-#: by 0.001 after four epochs, by 0.04 after five.
+#: side of it a chance falls hangs on last bits: TensorFlow and PyTorch differ on the mlp
+#: by 0.001 after four epochs, and by 0.04 after five.
 LOSSES = 6e-2
 
 
