@@ -40,6 +40,8 @@ class Structures:
 
     def __init__(self) -> None:
         self._met: dict[tuple, list[_Met]] = {}
+        #: How many times a structure has been met that was not known.
+        self.times_met = 0
         self._lock = threading.Lock()
 
     def marked(self, graph: Graph) -> Graph:
@@ -56,6 +58,7 @@ class Structures:
                     met.note(found)
                     return met.mark(graph)
             alike.append(_Met(graph))
+            self.times_met += 1
             del alike[:-_MOST_ALIKE]
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))

@@ -40,8 +40,12 @@ def expect(
         if isinstance(value, LazyTensor):
             if not writer.tensor(register, value, next(found)[1]):
                 return None
-        elif value is None or type(value) in (DType, tuple) or (type(value) is float and not value):
-            # Of tuples this very one: (1,) equals (True,); and of zeros: 0.0 equals -0.0.
+        elif type(value) is tuple:  # of ints: see `function._key`
+            writer.steps.equal(register, tuple, value)
+            for number in range(len(value)):
+                writer.steps.type(writer.steps.part(register, number), int)  # (1,) equals (True,)
+        elif value is None or type(value) is DType or (type(value) is float and not value):
+            # Of zeros this very one: 0.0 equals -0.0.
             writer.steps.same(register, writer.steps.constant(value))
         elif type(value) in _COMPARED:
             writer.steps.equal(register, type(value), value)
