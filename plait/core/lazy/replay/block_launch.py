@@ -13,7 +13,7 @@ from typing import Any
 
 from plait.core.ir.graph import capture
 from plait.core.ir.node import Node
-from plait.core.lazy.replay.block import Block, waits_in_block
+from plait.core.lazy.replay.block import Block
 from plait.core.lazy.replay.counted import UNHELD, count_references, references
 from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.thread import threads
@@ -92,13 +92,15 @@ def _needed(roots: Sequence[Node]) -> list[Block] | None:
     """The blocks that roots are computed with, in order; None where something is in no block."""
     found: dict[int, Block] = {}
     stack = list(roots)
+    thread = threads.owner.thread
     while stack:
         node = stack.pop()
         if node.value is not None:
             continue
-        if not waits_in_block(node, threads.owner.thread):
-            return None
         block: Any = node.run
+        # As `waits_in_block` has it, for some hundred nodes of a step.
+        if type(block) is not Block or not block.waits or block.thread != thread:
+            return None
         if block.number not in found:
             found[block.number] = block
             stack += block.needs
