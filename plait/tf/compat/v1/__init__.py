@@ -390,11 +390,26 @@ gfile = _Names(
     Rename=io.gfile.rename,
     Stat=io.gfile.stat,
 )
+
+
+def _draw_bounding_boxes(images: Any, boxes: Any, name: Any = None, colors: Any = None) -> Any:
+    return _tf.image.draw_bounding_boxes(images, boxes, colors, name=name)
+
+
+def _sample_distorted_bounding_box(
+    image_size: Any, bounding_boxes: Any, seed: Any = None, seed2: Any = None, **options: Any
+) -> Any:
+    seed = seed or seed2
+    return _tf.image.sample_distorted_bounding_box(image_size, bounding_boxes, seed, **options)
+
+
 image = _Names(
     "image",
     _tf.image,
     resize_images=_tf.image.resize,
     resize_bilinear=_tf.image.resize,
+    draw_bounding_boxes=_draw_bounding_boxes,
+    sample_distorted_bounding_box=_sample_distorted_bounding_box,
 )
 python_io = _Names(
     "python_io", None, TFRecordWriter=io.TFRecordWriter, TFRecordOptions=io.TFRecordOptions
