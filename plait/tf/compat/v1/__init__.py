@@ -447,7 +447,7 @@ _CHANGED = (
     *("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "reduce_all"),
     *("reduce_any", "reduce_logsumexp", "argmax", "argmin", "squeeze", "expand_dims", "where"),
     *("gather", "nn", "train", "summary", "losses", "metrics", "initializers", "random", "group"),
-    *("random_normal_initializer", "random_uniform_initializer", "no_op"),
+    *("random_normal_initializer", "random_uniform_initializer", "no_op", "image"),
 )
 
 
