@@ -28,6 +28,7 @@ from plait.tf import (
     strings,
     test,
 )  # fmt: skip
+from plait.tf import image as _image
 from plait.tf import random as _random
 from plait.tf import train as _train_of_2
 from plait.tf._graph import Graph, Operation
@@ -393,14 +394,14 @@ gfile = _Names(
 
 
 def _draw_bounding_boxes(images: Any, boxes: Any, name: Any = None, colors: Any = None) -> Any:
-    return _tf.image.draw_bounding_boxes(images, boxes, colors, name=name)
+    return _image.draw_bounding_boxes(images, boxes, colors, name=name)
 
 
 def _sample_distorted_bounding_box(
     image_size: Any, bounding_boxes: Any, seed: Any = None, seed2: Any = None, **options: Any
 ) -> Any:
     seed = seed or seed2
-    return _tf.image.sample_distorted_bounding_box(image_size, bounding_boxes, seed, **options)
+    return _image.sample_distorted_bounding_box(image_size, bounding_boxes, seed, **options)
 
 
 image = _Names(
