@@ -171,11 +171,11 @@ def compile_graph(
         return on_reference
     if flag("PLAIT_VERIFY"):
         verify(graph)
-    from plait.core.runtime.compiled import CompiledGraph
+    from plait.core.runtime.compiled import donating
     from plait.core.runtime.kernels import KernelRefused
 
     try:
-        compiled = CompiledGraph(graph, donations)
+        compiled = donating(graph, donations)
     except KernelRefused as refusal:
         # LLVM has ended a process over one of its kernels: the step runs all the same, and says so.
         if flag("PLAIT_BACKEND") == "compiled":
@@ -183,13 +183,11 @@ def compile_graph(
         warnings.warn(f"plait: a step stays uncompiled: {refusal}", RuntimeWarning, stacklevel=2)
         return on_reference
 
-    run = compiled.program.run if compiled.is_plain else compiled.run
-
     def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
         for observe in observers:
             observe(graph)
         try:
-            return run(inputs)
+            return compiled.run(inputs)
         except executor.OpFailure as failure:
             fault = failure.fault
             raise error(type(fault), str(fault), failure.source or "") from None

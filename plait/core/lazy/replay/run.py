@@ -36,6 +36,7 @@ class Run(Owner):
     token: what the nodes and grad nodes of this run refer to. nodes: by place; None for those that
     a launch has computed, until they are used again. targets: places of leaf tensors and foreign
     grad nodes, by id. grads: the grad nodes made, weakly. launches: how many there were.
+    last_step: the last launch that was an optimizer's step, and how many grad nodes there were.
 
     The tree grows by what is recorded a second time: the first time, an unknown step leads off the
     tree (`lost`), and from there on until the run ends nothing is matched; the second time, the
@@ -46,6 +47,7 @@ class Run(Owner):
         "grads",
         "held",
         "home",
+        "last_step",
         "launches",
         "learning",
         "lost",
@@ -70,6 +72,7 @@ class Run(Owner):
         # Of the thread that the tree is of: to ask for it costs as much as all of this.
         self.thread = token.thread = home.owner.thread
         self.disturbed = token.disturbed = False
+        self.left = token.left = None
         self.home = home
         self.since = len(home.waiting)
         self.point = root
@@ -78,6 +81,7 @@ class Run(Owner):
         self.held: list[Any] = []
         self.grads: list[ref[GradNode]] = []
         self.launches = 0
+        self.last_step: tuple[Any, int] | None = None
         self.learning = False
         self.lost = False
         #: Ops recorded off the tree.
@@ -239,6 +243,15 @@ class Run(Owner):
         self.point = point
         for node in entered:
             self.enter(node)
+
+    def note_return(self, made: GradNode) -> None:
+        """Note where a backward pass comes back to: before the last step, or to a run that was left
+        too early."""
+        if made.run is not self.token:
+            if made.run is not None and made.run.left is not None:
+                made.run.left.returned = True
+        elif self.last_step is not None and made.place < self.last_step[1]:
+            self.last_step[0].returned = True
 
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""
