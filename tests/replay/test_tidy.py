@@ -14,6 +14,7 @@ import plait as torch
 from bench.changing import PROGRAMS
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tidy import tidy
+from tests.replay.test_calls import on_a_fresh_thread
 
 _generations = pytest.mark.skipif(
     sys.version_info >= (3, 14), reason="collections go bit by bit from Python 3.14 on"
@@ -73,15 +74,18 @@ def test_a_users_cycle_is_found_between_steps() -> None:
 
 
 def test_nothing_is_collected_where_that_is_off_or_something_is_recorded() -> None:
-    threads.end()
     gc.disable()
     try:
         assert _collections(lambda: [tidy() for _ in range(50)]) == [0, 0, 0]
     finally:
         gc.enable()
-    x = torch.ones(2, requires_grad=True) * 2
-    for _ in range(8):
-        gc.collect(0)
-    assert threads.run is not None, "it waits"
-    assert _collections(tidy) == [0, 0, 0]
-    del x
+
+    def body() -> None:
+        x = torch.ones(2, requires_grad=True) * 2
+        for _ in range(8):
+            gc.collect(0)
+        assert threads.run is not None, "it waits"
+        assert _collections(tidy) == [0, 0, 0]
+        del x
+
+    on_a_fresh_thread(body)
