@@ -118,5 +118,10 @@ def _extents(step: Any) -> str:
     made_for = sorted(set(constants_that_vary(step.kernel.key)))
     if made_for:
         return "  made for " + ", ".join(map(str, made_for))
-    extents = {n for b in (*step.outputs, *step.inputs) for n in b.shape if varies(n)}
+    extents = {
+        n
+        for b in (*step.outputs, *step.inputs)
+        for axis, n in enumerate(b.shape)
+        if axis in b.varying or varies(n)
+    }
     return "  at run time " + ", ".join(map(str, sorted(extents))) if extents else ""

@@ -129,8 +129,7 @@ class Lowerer:
                 self.buffers[value] = self._parts[made.args[0]][made.attrs["index"]]
             else:
                 assert made.op is FULL, made.op.name
-                array = np.full(made.shape, made.attrs["value"], made.dtype.numpy)
-                self.buffers[value] = self.plan.constant(array, made.dtype)
+                self.buffers[value] = self.plan.full(made.shape, made.attrs["value"], made.dtype)
         return self.buffers[value]
 
     def contiguous(self, value: int) -> Buffer:
@@ -147,8 +146,7 @@ class Lowerer:
                 else None
             )
             if made is not None and made.op is FULL and not view.guards:
-                array = np.full(spec.shape, made.attrs["value"], spec.dtype.numpy)
-                self._copies[view] = self.plan.constant(array, spec.dtype)
+                self._copies[view] = self.plan.full(spec.shape, made.attrs["value"], spec.dtype)
             else:
                 target = self.plan.temporary(spec.shape, spec.dtype)
                 self._copy(view, target)
@@ -161,9 +159,8 @@ class Lowerer:
         place = view.base - self.fusion.first
         made = self.graph.instructions[place] if place >= 0 else None
         if made is not None and made.op is FULL and not view.guards:
-            one = np.full((1,), made.attrs["value"], made.dtype.numpy)
-            spread = Access((0,) * len(view.shape))
-            return self.plan.constant(one, made.dtype), spread, view.shape
+            one = self.plan.full((1,), made.attrs["value"], made.dtype)
+            return one, Access((0,) * len(view.shape)), view.shape
         if view in self._copies:
             copy = self._copies[view]
             return copy, Access(views.row_major(view.shape)), view.shape
@@ -216,8 +213,13 @@ class Lowerer:
         if lower is not None and lower(made, inputs, outputs, self.plan, None):
             return
         if not made.args:
-            array = evaluate(made.op, [], made.attrs, made.dtype)
-            self.buffers[self.fusion.first + place] = self.plan.constant(array, made.dtype)
+
+            def evaluated(attrs: dict[str, Any]) -> np.ndarray:
+                return evaluate(made.op, [], attrs, made.dtype)
+
+            self.buffers[self.fusion.first + place] = self.plan.computed(
+                evaluated, (made.attrs,), made.shape, made.dtype
+            )
             return
         self.plan.steps.append(HostStep(made, tuple(outputs), tuple(inputs)))
 
@@ -256,6 +258,7 @@ def alias(buffer: Buffer, shape: tuple[int, ...]) -> Buffer:
     """The same memory under another shape."""
     twin = Buffer(shape, buffer.dtype, buffer.kind, buffer.value)
     twin.root = buffer.root or buffer
+    twin.made = buffer.made
     return twin
 
 
