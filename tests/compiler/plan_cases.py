@@ -12,18 +12,21 @@ from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import run_passes
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.replan import Pattern
+from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.structure import Structures
 from plait.core.ir.derived import Derivation
+from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.graph import Graph
+from plait.core.ir.node import Spec
 from plait.core.llvm.target import Target
 
 
 def anew(graph: Graph, structures: Structures, target: Target) -> Lowered:
     """What passes and lowering make of a graph whose structure is known."""
-    known = structures.find(graph)
-    assert known is not None
+    marks = structures.find(graph)
+    assert marks is not None
     derivation = Derivation()
-    marked = known.marked(graph, derivation)
+    marked = marks.marked(graph, derivation)
     return Pattern(derivation, lower(run_passes(marked), target), target).first()
 
 
@@ -85,3 +88,25 @@ class Compared:
             return made
 
         monkeypatch.setattr(replan, "lowered", compared)
+
+
+def scaled(graph: Graph, old: int, new: int) -> Graph | None:
+    """The graph with another extent wherever one is `old`; None where it would be no graph, or one
+    of other ops."""
+
+    def other(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple([other(part) for part in value])
+        return new if type(value) is int and value == old else value
+
+    build = Builder([Spec(other(spec.shape), spec.dtype) for spec in graph.inputs])
+    values: list[Any] = list(range(len(graph.inputs)))
+    for made in graph.instructions:
+        attrs = {n: other(v) if n in ("shape", "stops") else v for n, v in made.attrs.items()}
+        args = [values[arg] for arg in made.args]
+        try:
+            values.append(build.replay(made._replace(attrs=attrs), args))
+        except (ShapeError, DTypeError, IndexError, ValueError):
+            return None
+    found = Graph(build.inputs, tuple(build.instructions), tuple(values[v] for v in graph.outputs))
+    return found if len(found.instructions) == len(graph.instructions) else None

@@ -74,8 +74,8 @@ def layer(batch: int, inner: int = 20, outer: int = 30) -> Graph:
 
 def marked(met: Structures, graph: Graph) -> Graph:
     """The graph as it would be planned."""
-    known = met.find(graph)
-    return graph if known is None else known.marked(graph, Derivation())
+    marks = met.find(graph)
+    return graph if marks is None else marks.marked(graph, Derivation())
 
 
 # -- marks ------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 A structure that has come with other extents before (`compiler/structure.py`) is planned with
 `Derived` numbers in the places that differ. So the finished plan says, for each number in it (the
 arguments of launches, units of work, shapes, constants), how it follows from those extents; and
-what was decided by them on the way is known. `Pattern` makes one Python function of both: given
+what was decided by them on the way is marks. `Pattern` makes one Python function of both: given
 other extents, it makes the program that planning them anew would have made, or finds that a
 decision falls otherwise. Then they are planned anew, and that plan is one more pattern.
 """
@@ -23,7 +23,7 @@ from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.steps import HostStep
-from plait.core.compiler.structure import Known, Structures
+from plait.core.compiler.structure import Structures
 from plait.core.ir.derived import Derivation, Derived, plain
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Graph
@@ -44,12 +44,12 @@ def lowered(
 ) -> Lowered:
     """The launches and host steps of a graph; of an earlier plan where one serves."""
     global anew, reused
-    known = structures.find(graph)
-    if known is None:
+    marks = structures.find(graph)
+    if marks is None:
         anew += 1
         return lower(run_passes(graph, observe), target)
-    roots = known.roots(graph)
-    patterns = known.patterns.setdefault(target.isa, [])
+    roots = marks.roots(graph)
+    patterns = marks.patterns.setdefault(target.isa, [])
     if roots is not None:
         for pattern in tuple(patterns):
             made = pattern.program(roots)
@@ -59,7 +59,7 @@ def lowered(
                 return made
     anew += 1
     derivation = Derivation()
-    marked = known.marked(graph, derivation)
+    marked = marks.marked(graph, derivation)
     pattern = Pattern(derivation, lower(run_passes(marked, observe), target), target)
     if roots is not None:
         _to_the_front(patterns, pattern)
@@ -206,8 +206,8 @@ class _Writer:
             return lambda *roots: None
         derivation = self._derivation
         head = f"def program({', '.join(root.name for root in derivation.roots)}):"
-        body = [*derivation.lines(iter(self._wanted)), *self._lines, f"return {result}"]
-        exec("\n    ".join([head, *body]), self._names)  # noqa: S102 - of our own numbers' operators
+        body = [*derivation.lines(self._wanted), *self._lines, f"return {result}"]
+        exec("\n    ".join([head, *body]), self._names)
         return self._names["program"]
 
     def _whole(self, value: Any) -> str:
@@ -264,5 +264,3 @@ class _Writer:
         shape = shape or self._whole(buffer.shape)
         self._lines.append(f"{name} = buffer({like}, {shape}, {root})")
         return name
-
-

@@ -3,10 +3,10 @@
 Two graphs have the same structure where they do the same ops in the same order and differ in
 extents only: of their inputs, and in the numbers of attributes that follow from these (the shape of
 a reshape, the N of a mean). The first one that is met is compiled as it stands. From the second on,
-`Structures.find` gives the structure, and `Known.marked` the graph with every number that has ever
-differed marked (`ir/extents.py`): lowerings make kernels of it that take those numbers at run time.
-What is marked only grows, so that a program settles: a compilation per extent that varies by itself,
-and some for thresholds.
+`Structures.find` gives the places that have ever differed, and `Marks.marked` the graph with these
+numbers marked (`ir/extents.py`): lowerings make kernels of it that take them at run time. What is
+marked only grows, so that a program settles: a compilation per extent that varies by itself, and
+some for thresholds.
 
 That marks are set changes code, never results: which sums are added in which order follows from the
 numbers themselves.
@@ -15,7 +15,7 @@ numbers themselves.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from plait.core.ir.derived import Derivation
@@ -41,23 +41,20 @@ class Structures:
     """The structures that were met."""
 
     def __init__(self) -> None:
-        self._met: dict[tuple, list[Known]] = {}
+        self._met: dict[tuple, list[_Met]] = {}
         self._lock = threading.Lock()
 
-    def find(self, graph: Graph) -> Known | None:
-        """The structure of a graph, which has now been met with these extents, too. None where it
-        is new, or came with just these extents first."""
+    def find(self, graph: Graph) -> Marks | None:
+        """Where graphs of this one's structure have differed, this one included. None where the
+        structure is new, or came with just these extents first."""
         outline = _outline(graph)
         with self._lock:
             alike = self._met.setdefault(outline, [])
             for met in alike:
                 found = met.differences(graph)
                 if found is not None:
-                    if not found:
-                        return None
-                    met.note(found, graph)
-                    return met
-            alike.append(Known(graph))
+                    return met.note(found, graph) if found else None
+            alike.append(_Met(graph))
             del alike[:-_MOST_ALIKE]
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))
@@ -69,24 +66,17 @@ class Structures:
             alike = tuple(self._met.get(_outline(graph), ()))
         return any(met.differences(graph) is not None for met in alike)
 
+    def marks(self) -> list[Marks]:
+        """Those of all structures that came with several extents."""
+        return [met.marks for alike in self._met.values() for met in alike if met.marks.places]
 
-class Known:
-    """A structure: the graph that came first, and which of its numbers have differed since.
 
-    patterns: by target, what has been planned of it (see `replan`).
-    """
+class _Met:
+    """A structure: the graph that came first, and where others have differed since."""
 
     def __init__(self, first: Graph) -> None:
         self.first = first
-        self.patterns: dict[str, list[Any]] = {}
-        self._inputs: dict[Place, int] = {}
-        self._attrs: dict[Place, int] = {}
-        #: For each place, in the order of these, its group: places that have had the same number in
-        #: all graphs that came.
-        self._groups: list[int] = []
-        #: The first place of each group.
-        self._heads: list[int] = []
-        self._kinds: list[type] = []
+        self.marks = Marks([], [], [])
 
     def differences(self, graph: Graph) -> list[Place] | None:
         """Where a graph of the same outline differs; None where its structure is another one."""
@@ -96,11 +86,10 @@ class Known:
         (mine_specs, mine_keys, _), (other_specs, other_keys, _) = first.key, graph.key
         if mine_specs != other_specs:
             for number, (mine, other) in enumerate(zip(first.inputs, graph.inputs)):
-                if mine.shape != other.shape:
-                    both = enumerate(zip(mine.shape, other.shape))
-                    differing = [(axis, pair) for axis, pair in both if pair[0] != pair[1]]
-                    found += [(number, axis) for axis, _ in differing]
-                    pairs.update([pair for _, pair in differing])
+                for axis, (a, b) in enumerate(zip(mine.shape, other.shape)):
+                    if a != b:
+                        found.append((number, axis))
+                        pairs.add((a, b))
             if len(pairs) > _MOST_PAIRS:
                 return None
         try:
@@ -112,55 +101,50 @@ class Known:
             return None
         return found
 
-    def note(self, found: list[Place], graph: Graph) -> None:
+    def note(self, found: list[Place], graph: Graph) -> Marks:
         """Remember that a graph came, and where it differs from the first."""
-        before = len(self._inputs) + len(self._attrs)
-        for place in found:
-            if type(place[1]) is int:
-                self._inputs.setdefault(place, 0)
-            else:
-                self._attrs.setdefault(place, 0)
-        if len(self._inputs) + len(self._attrs) > before:
-            # With new places the order is another one: all that came is told from the first graph.
-            self._groups = [0] * (len(self._inputs) + len(self._attrs))
-            self._regroup(self._values(self.first))
-            self.patterns = {}
-        values = self._values(graph)
-        if not self._agrees(values):
-            self._regroup(values)
-            self.patterns = {}
+        marks = self.marks
+        places = dict.fromkeys([*marks.places, *found])
+        if len(places) > len(marks.places):
+            marks = Marks(list(places), [0] * len(places), _values(places, self.first))
+        self.marks = marks.parted(_values(places, graph))
+        return self.marks
 
-    def _regroup(self, values: list[Any]) -> None:
-        """Part the groups in which these numbers differ."""
+
+class Marks:
+    """Places of a structure in which its graphs have differed. Never changed.
+
+    groups: for each place a number; places of one group have had the same number in all graphs
+    that came. patterns: by target, what has been planned with these marks (see `replan`).
+    """
+
+    def __init__(self, places: list[Place], groups: list[int], values: list[Any]) -> None:
         numbers: dict[tuple, int] = {}
-        self._heads = []
-        for place, (group, value) in enumerate(zip(self._groups, values)):
+        self.places = places
+        #: The first place of each group.
+        self._heads: list[int] = []
+        self.groups: list[int] = []
+        for place, (group, value) in enumerate(zip(groups, values)):
             key = (group, type(value), value)
             if key not in numbers:
                 numbers[key] = len(self._heads)
                 self._heads.append(place)
-            self._groups[place] = numbers[key]
+            self.groups.append(numbers[key])
         self._kinds = list(map(type, values))
+        self.patterns: dict[str, list[Any]] = {}
 
-    def _values(self, graph: Graph) -> list[Any]:
-        """The numbers in the places that differ."""
-        values = [graph.inputs[number].shape[axis] for number, axis in self._inputs]
-        instructions = graph.instructions
-        for place, name, *path in self._attrs:
-            value = instructions[place].attrs[name]
-            for step in path:
-                value = value[step]
-            values.append(value)
-        return values
+    def parted(self, values: list[Any]) -> Marks:
+        """These marks, if numbers in the places agree with the groups; else such as do."""
+        return self if self._agrees(values) else Marks(self.places, self.groups, values)
 
     def _agrees(self, values: list[Any]) -> bool:
         heads = [values[place] for place in self._heads]
-        return values == [heads[group] for group in self._groups]
+        return values == [heads[group] for group in self.groups]
 
     def roots(self, graph: Graph) -> list[Any] | None:
         """One number for each group; None where a plan with such numbers serves for no others: one
         of them may have no mark."""
-        values = self._values(graph)
+        values = _values(self.places, graph)
         if list(map(type, values)) != self._kinds or not self._agrees(values):
             return None
         roots = [values[place] for place in self._heads]
@@ -168,22 +152,36 @@ class Known:
 
     def marked(self, graph: Graph, derivation: Derivation) -> Graph:
         """The graph with derived numbers where it differs, roots of a derivation."""
-        values = self._values(graph)
+        values = _values(self.places, graph)
         roots = [
             derivation.root(values[place]) if may_vary(values[place]) else values[place]
             for place in self._heads
         ]
-        numbers = [roots[group] for group in self._groups]
-        inputs = list(graph.inputs)
-        for (number, axis), value in zip(self._inputs, numbers):
-            spec = inputs[number]
-            inputs[number] = Spec(_with(spec.shape, (axis,), value), spec.dtype)
-        instructions = list(graph.instructions)
-        for (place, name, *path), value in zip(self._attrs, numbers[len(self._inputs) :]):
-            made = instructions[place]
-            attrs = {**made.attrs, name: _with(made.attrs[name], path, value)}
-            instructions[place] = made._replace(attrs=attrs)
+        inputs, instructions = list(graph.inputs), list(graph.instructions)
+        for (number, name, *path), group in zip(self.places, self.groups):
+            if type(name) is int:
+                spec = inputs[number]
+                inputs[number] = Spec(_with(spec.shape, (name,), roots[group]), spec.dtype)
+            else:
+                made = instructions[number]
+                attrs = {**made.attrs, name: _with(made.attrs[name], path, roots[group])}
+                instructions[number] = made._replace(attrs=attrs)
         return Graph(tuple(inputs), tuple(instructions), graph.outputs)
+
+
+def _values(places: Iterable[Place], graph: Graph) -> list[Any]:
+    """The numbers in some places."""
+    values = []
+    inputs, instructions = graph.inputs, graph.instructions
+    for number, name, *path in places:
+        if type(name) is int:
+            values.append(inputs[number].shape[name])
+            continue
+        value = instructions[number].attrs[name]
+        for step in path:
+            value = value[step]
+        values.append(value)
+    return values
 
 
 def _with(value: Any, path: Sequence[int], number: Any) -> Any:

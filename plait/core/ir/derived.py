@@ -6,22 +6,25 @@ comparison. Afterwards the same plan can be had for other numbers: `Derivation.s
 that computes all that was derived, and gives up where a decision would fall otherwise.
 
 Nothing of a `Derived` can be used unnoticed, because it is no int: C code gets at its value by
-`__index__`, `__int__` or `__float__` alone. Where it is used so, as by `range` or by NumPy, the plan
-is for this very value, and that is written down as a decision, too. Its hash is the same for all,
-so that a dict asks `==`.
+`__index__`, `__int__` or `__float__` alone. Where it is used so, as by `range` or by NumPy, the
+plan is for this very value, and that is written down as a decision, too. Its hash is the same for
+all, so that a dict asks `==`.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 #: (name, what it is computed by, the names in it); a decision has no name.
 _Line = tuple[str, str, tuple[str, ...]]
+
+#: Functions that lines may call.
+_KNOWN = (math.ceil, math.floor, math.isfinite)
 
 
 class Derivation:
@@ -35,7 +38,7 @@ class Derivation:
         self.roots: list[Derived] = []
         self.is_open = True
         #: What the lines call besides operators.
-        self.functions: dict[str, Any] = {"ceil": math.ceil, "floor": math.floor, "isfinite": math.isfinite}
+        self.functions: dict[str, Any] = {f.__name__: f for f in _KNOWN}
         self._called: dict[Callable[..., Any], str] = {}
         self._lines: list[_Line] = []
         self._known: dict[str, Derived] = {}
@@ -100,7 +103,7 @@ class Derivation:
             return f"({float(number)!r})" if math.isfinite(number) else f"float('{number!r}')"
         return f"({int(number)!r})" if number < 0 else repr(int(number))
 
-    def lines(self, wanted: Iterator[str]) -> list[str]:
+    def lines(self, wanted: Iterable[str]) -> list[str]:
         """Statements that leave the numbers called `wanted` in variables of their names, or return
         None where a decision would be another one."""
         needed = set(wanted)
@@ -262,9 +265,7 @@ def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], neutral: int | No
             return self
         of = self.of
         value = compute(self.value, plain(other))
-        return of.computed(
-            f"{self.name} {sign} {of.text(other)}", _names(self, other, of), value
-        )
+        return of.computed(f"{self.name} {sign} {of.text(other)}", _names(self, other, of), value)
 
     def reflected(self: Derived, other: Any) -> Any:
         other = _operand(other)
@@ -274,9 +275,7 @@ def _arithmetic(sign: str, compute: Callable[[Any, Any], Any], neutral: int | No
             return self
         of = self.of
         value = compute(plain(other), self.value)
-        return of.computed(
-            f"{of.text(other)} {sign} {self.name}", _names(other, self, of), value
-        )
+        return of.computed(f"{of.text(other)} {sign} {self.name}", _names(other, self, of), value)
 
     return method, reflected
 
@@ -300,9 +299,9 @@ def _comparison(sign: str, compare: Callable[[Any, Any], bool], same: bool) -> A
 
 
 for _name, _sign, _neutral in (
-    ("add", "+", 0), ("sub", "-", 0), ("mul", "*", 1), ("truediv", "/", None), ("floordiv", "//", 1),
-    ("mod", "%", None), ("pow", "**", 1), ("lshift", "<<", 0), ("rshift", ">>", 0),
-    ("and", "&", None), ("or", "|", None), ("xor", "^", None),
+    ("add", "+", 0), ("sub", "-", 0), ("mul", "*", 1), ("truediv", "/", None),
+    ("floordiv", "//", 1), ("mod", "%", None), ("pow", "**", 1), ("lshift", "<<", 0),
+    ("rshift", ">>", 0), ("and", "&", None), ("or", "|", None), ("xor", "^", None),
 ):  # fmt: skip
     _compute = getattr(operator, _name, None) or getattr(operator, f"__{_name}__")
     _method, _reflected = _arithmetic(_sign, _compute, _neutral)
