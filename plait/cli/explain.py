@@ -74,7 +74,7 @@ class Report:
             "\n".join(
                 [
                     f"program {len(self._programs) + 1}: {self._head}; "
-                    f"made in {seconds * 1e3:.1f} ms",
+                    f"made in {seconds * 1e3:.1f} ms" + " of an earlier plan" * made.reused,
                     *_pass_lines(self._passes),
                     f"  {len(steps)} steps in {len(program.phases)} phases",
                     *_step_lines(steps),
@@ -93,7 +93,7 @@ class Report:
 
 
 def _pass_lines(passes: Sequence[tuple[str, int, float]]) -> list[str]:
-    lines = [f"  {'pass':18} {'ops':>6} {'ms':>8}"]
+    lines = [f"  {'pass':18} {'ops':>6} {'ms':>8}"] if passes else []
     lines += [f"  {name:18} {ops:6} {seconds * 1e3:8.2f}" for name, ops, seconds in passes]
     return lines
 

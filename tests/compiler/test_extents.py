@@ -33,6 +33,7 @@ from plait.core.runtime.config import flag
 from tests.compiler.extent_cases import (
     MODELS,
     Watch,
+    assert_same_bits,
     batch_of,
     cross_entropy,
     gradients,
@@ -190,13 +191,6 @@ def both_ways(
         program = CompiledGraph(graph, on=on_target)
         results.append(program.run([array.copy() for array in arrays]))
     return results[0], results[1]
-
-
-def assert_same_bits(static: Any, run: Any) -> None:
-    for one, other in zip(static, run, strict=True):
-        assert one.shape == other.shape
-        assert one.dtype == other.dtype
-        assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("isa", ISAS)

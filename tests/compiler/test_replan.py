@@ -15,8 +15,10 @@ from plait.core.ir.derived import Derivation, Derived, as_one, is_derived, plain
 from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import target
+from plait.core.runtime.compiled import CompiledGraph
 from tests.compiler.extent_cases import (
     MODELS,
+    assert_same_bits,
     batch_of,
     cross_entropy,
     made,
@@ -188,3 +190,52 @@ def test_plans_of_random_graphs() -> None:
     """Some hundreds of graphs with one extent changed wherever it occurs."""
     counts = np.sum([check_scaled(seed) for seed in range(60)], axis=0)
     assert counts[0] >= 100, counts
+
+
+# -- results ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ("mean", "transformer", "images"))
+def test_the_results_are_those_of_programs_made_for_each_size(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losses() -> list[float]:
+        model = made(name)
+        step = training(model, cross_entropy, torch.optim.SGD(model.parameters(), lr=0.01))
+        torch.manual_seed(2)
+        sizes = [(4, 20), (7, 20), (12, 20), (5, 20), (13, 20), (7, 31), (7, 44), (11, 37)]
+        return [step(*batch_of(name, *size)).item() for size in sizes]
+
+    monkeypatch.setenv("PLAIT_EXTENTS", "static")
+    static = losses()
+    monkeypatch.setenv("PLAIT_EXTENTS", "auto")
+    before = replan.reused
+    assert losses() == static
+    assert replan.reused > before + 1
+
+
+def test_results_of_random_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs of earlier plans compute the bits of those made for one size."""
+    reused = 0
+    for seed in range(8):
+        graph = wide_graph(seed)[0]
+        old = extents_of(graph)[-1]
+        random = np.random.RandomState(seed)
+        CompiledGraph(graph)
+        for new in (old + 1, old + 13, 2 * old + 1):
+            other = scaled(graph, old, new)
+            if other is None:
+                continue
+            arrays = [
+                np.asarray(random.uniform(-1, 1, spec.shape) > 0, spec.dtype.numpy)
+                if spec.dtype.kind in "iub"
+                else np.asarray(random.uniform(-1, 1, spec.shape), spec.dtype.numpy)
+                for spec in other.inputs
+            ]
+            program = CompiledGraph(other)
+            reused += program.reused
+            with monkeypatch.context() as static:
+                static.setenv("PLAIT_EXTENTS", "static")
+                wanted = CompiledGraph(other).run(arrays)
+            assert_same_bits(wanted, program.run(arrays))
+    assert reused >= 6

@@ -39,13 +39,15 @@ class Lowered(NamedTuple):
     """A program before it is scheduled.
 
     inputs and outputs: one buffer per graph input and output. Outputs may share buffers with each
-    other and with inputs; `shapes` are the outputs' own shapes.
+    other and with inputs; `shapes` are the outputs' own shapes. reused: whether all this was made
+    of an earlier plan (see `replan`).
     """
 
     steps: list[Any]
     inputs: list[Buffer]
     outputs: list[Buffer]
     shapes: list[tuple[int, ...]]
+    reused: bool = False
 
 
 def fuses(graph: Graph, made: Instruction) -> bool:

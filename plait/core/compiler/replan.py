@@ -56,7 +56,7 @@ def lowered(
             if made is not None:
                 reused += 1
                 _to_the_front(patterns, pattern)
-                return made
+                return made._replace(reused=True)
     anew += 1
     derivation = Derivation()
     marked = marks.marked(graph, derivation)

@@ -76,6 +76,8 @@ class CompiledGraph:
         single, self._groups = _single_results(graph)
         lowered = _lowered(single, on, observe)
         self.steps = lowered.steps
+        #: Whether it was planned by an earlier plan, without passes.
+        self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
