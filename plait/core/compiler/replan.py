@@ -11,6 +11,7 @@ decision falls otherwise. Then they are planned anew, and that plan is one more 
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Sequence
 from dataclasses import fields
 from types import FunctionType
@@ -31,8 +32,10 @@ from plait.core.ir.node import Spec
 from plait.core.ir.op import Op
 from plait.core.llvm.target import Target
 
-#: Patterns kept of a structure and a target; beyond it the one that has served longest ago goes.
+#: Patterns kept of a structure and a target, and steps in all of them; beyond it the one that has
+#: served longest ago goes.
 MOST_PATTERNS = 32
+MOST_STEPS = 2048
 
 #: How many plans this process has made by passes, and how many of an earlier one.
 anew = 0
@@ -61,38 +64,54 @@ def lowered(
     derivation = Derivation()
     marked = marks.marked(graph, derivation)
     pattern = Pattern(derivation, lower(run_passes(marked, observe), target), target)
+    made = pattern.first()
     if roots is not None:
         _to_the_front(patterns, pattern)
-        del patterns[MOST_PATTERNS:]
-    return pattern.first()
+    return made
 
 
 def _to_the_front(patterns: list[Pattern], pattern: Pattern) -> None:
     """What served last is tried first. Another thread may do the same."""
-    if not patterns or patterns[0] is not pattern:
-        patterns[:] = [pattern, *[other for other in patterns if other is not pattern]]
+    if patterns and patterns[0] is pattern:
+        return
+    kept, steps = [pattern], pattern.steps
+    for other in patterns:
+        steps += other.steps
+        if other is not pattern and len(kept) < MOST_PATTERNS and steps <= MOST_STEPS:
+            kept.append(other)
+    patterns[:] = kept
 
 
 class Pattern:
     """A plan whose numbers are derived."""
 
     def __init__(self, derivation: Derivation, lowered: Lowered, target: Target) -> None:
-        self.derivation = derivation
-        self.lowered = lowered
+        self.steps = len(lowered.steps)
+        self.decisions = 0
+        self._derivation = derivation
+        self._lowered: Lowered | None = lowered
+        self._lock = threading.Lock()
+        self._function: Any = None
         for step in lowered.steps:
             if isinstance(step, Launch):
                 step.kernel.symbol(target)  # its text is what code depends on: all in it is decided
         derivation.close()
-        self._function: Any = None
+        self.decisions = derivation.decisions
 
     def first(self) -> Lowered:
         """The program for the numbers that the plan was made for."""
-        return _Plainly().of(self.lowered)
+        return _Plainly().of(self._lowered)
 
     def program(self, roots: Sequence[int | float]) -> Lowered | None:
         """The program for other numbers; None where they would be planned otherwise."""
+        if any(roots[number] != value for number, value in self._derivation.fixed.items()):
+            return None
         if self._function is None:
-            self._function = _Writer(self.derivation).function(self.lowered)
+            with self._lock:
+                if self._function is None:
+                    self._function = _Writer(self._derivation).function(self._lowered)
+                    self._lowered = None
+                    self._derivation.forget()
         return self._function(*roots)
 
 
@@ -198,7 +217,7 @@ class _Writer:
         self._lines: list[str] = []
         self._wanted: set[str] = set()
 
-    def function(self, lowered: Lowered) -> Any:
+    def function(self, lowered: Lowered | None) -> Any:
         """The function of the derivation's roots."""
         try:
             result = self._text(lowered) or self._whole(lowered)

@@ -39,6 +39,8 @@ class Derivation:
         self.is_open = True
         #: What the lines call besides operators.
         self.functions: dict[str, Any] = {f.__name__: f for f in _KNOWN}
+        #: Roots whose value itself was asked for: others need not be tried.
+        self.fixed: dict[int, int | float] = {}
         self._called: dict[Callable[..., Any], str] = {}
         self._lines: list[_Line] = []
         self._known: dict[str, Derived] = {}
@@ -87,6 +89,11 @@ class Derivation:
     def close(self) -> None:
         """Write down nothing more."""
         self.is_open = False
+
+    def forget(self) -> None:
+        """Give up what was written down."""
+        for held in (self._lines, self._known, self._asked, self._called, self.functions):
+            held.clear()
 
     @property
     def decisions(self) -> int:
@@ -143,7 +150,9 @@ class Derived:
 
     def pinned(self) -> Any:
         """The plain number, to be used where other ones would not serve."""
-        value = self.value
+        value, of = self.value, self.of
+        if of.is_open and self.name[0] == "r":
+            of.fixed[of.roots.index(self)] = value
         if type(value) is float:
             self.decided(f"{self.name}.hex() == {value.hex()!r}", True)
         else:
