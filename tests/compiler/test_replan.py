@@ -239,3 +239,22 @@ def test_results_of_random_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
                 wanted = CompiledGraph(other).run(arrays)
             assert_same_bits(wanted, program.run(arrays))
     assert reused >= 6
+
+
+def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A length of a recurrent layer is a list of launches of its own: no other size is served."""
+    seen = Compared(monkeypatch)
+    model = made("lstm")
+    step = training(model, cross_entropy, torch.optim.SGD(model.parameters(), lr=0.01))
+    for length in range(4, 88, 4):
+        step(*batch_of("lstm", 3, length)).item()
+    assert seen.reused == 0
+    (patterns,) = _patterns()
+    kept = [pattern.steps for pattern in patterns]
+    assert kept == sorted(kept, reverse=True)
+    assert sum(kept) <= replan.MOST_STEPS
+    assert len(kept) < 20
+    # Another batch of one length is, once it is known that batches vary.
+    step(*batch_of("lstm", 5, 84)).item()
+    step(*batch_of("lstm", 6, 84)).item()
+    assert seen.reused >= 1

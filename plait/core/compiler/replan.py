@@ -3,7 +3,7 @@
 A structure that has come with other extents before (`compiler/structure.py`) is planned with
 `Derived` numbers in the places that differ. So the finished plan says, for each number in it (the
 arguments of launches, units of work, shapes, constants), how it follows from those extents; and
-what was decided by them on the way is marks. `Pattern` makes one Python function of both: given
+what was decided by them on the way is known. `Pattern` makes one Python function of both: given
 other extents, it makes the program that planning them anew would have made, or finds that a
 decision falls otherwise. Then they are planned anew, and that plan is one more pattern.
 """
@@ -76,8 +76,10 @@ def _to_the_front(patterns: list[Pattern], pattern: Pattern) -> None:
         return
     kept, steps = [pattern], pattern.steps
     for other in patterns:
+        if other is pattern:
+            continue
         steps += other.steps
-        if other is not pattern and len(kept) < MOST_PATTERNS and steps <= MOST_STEPS:
+        if len(kept) < MOST_PATTERNS and steps <= MOST_STEPS:
             kept.append(other)
     patterns[:] = kept
 
