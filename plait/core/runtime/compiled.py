@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from plait.core.runtime.program import Program
 _MOST_PROGRAMS = 512
 
 _programs: dict[tuple, CompiledGraph] = {}
+#: Programs that write into what they are given, for as long as somebody runs them.
+_donating: WeakValueDictionary[tuple, CompiledGraph] = WeakValueDictionary()
 
 
 class Watcher(Protocol):
@@ -188,6 +191,21 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
+    return found
+
+
+def donating(graph: Graph, donations: Mapping[int, int]) -> CompiledGraph:
+    """The program of a graph that takes the memory of inputs for outputs, made once for all who run
+    it: a step that is reached in many ways is one program.
+
+    Two graphs whose checks would name other lines of the user's have programs of their own.
+    """
+    lines = tuple([made.source for made in graph.instructions if made.op.check is not None])
+    flags = (str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS"))
+    key = (graph.key, lines, tuple(sorted(donations.items())), *flags)
+    found = _donating.get(key)
+    if found is None:
+        found = _donating[key] = CompiledGraph(graph, donations)
     return found
 
 
