@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from plait.core.compiler import structure
+from plait.core.compiler import replan, structure
 from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
 from plait.core.compiler.rewrite import Builder
@@ -49,14 +49,14 @@ def host_target() -> Target:
     return target(str(flag("PLAIT_ISA")))
 
 
-def _with_extents(graph: Graph) -> Graph:
-    """The graph with the numbers marked that kernels are to take at run time."""
+def _lowered(graph: Graph, on: Target, observe: Observer | None) -> Lowered:
+    """The launches of a graph, whose kernels take the extents at run time that the flag names."""
     which = flag("PLAIT_EXTENTS")
     if which not in ("auto", "static", "run"):
         raise ValueError(f"PLAIT_EXTENTS={which!r}: expected 'auto', 'static' or 'run'")
     if which == "auto":
-        return structure.known.marked(graph)
-    return structure.all_marked(graph) if which == "run" else graph
+        return replan.lowered(graph, structure.known, on, observe)
+    return lower(run_passes(structure.all_marked(graph) if which == "run" else graph, observe), on)
 
 
 class CompiledGraph:
@@ -77,9 +77,10 @@ class CompiledGraph:
         if observe is None and watcher is not None:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
-        single = _with_extents(single)
-        lowered = lower(run_passes(single, observe), on)
+        lowered = _lowered(single, on, observe)
         self.steps = lowered.steps
+        #: Whether it was planned by an earlier plan, without passes.
+        self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
