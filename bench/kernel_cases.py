@@ -2,7 +2,7 @@
 
 A case is a function of a library (PyTorch or Plait, whose names are the same) and of tensors; where
 NumPy has the operation too, a function of its arrays. Shapes are those of common networks at small
-batches, and working sets of 1 MB (a second-level cache) and of 32 MB (memory).
+batches, and arrays of 1 MB (a second-level cache), 32 MB and, on demand, 1 GB (memory).
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ class Case:
     mode: "forward"; "step": forward and the gradients of all inputs; or "gradient": that of the
         input numbered `wrt` alone, with the forward pass done before the clock starts.
     prepare: (library, tensors) -> (function of nothing, leaves), in place of `apply`.
+    picks: arrays -> (one of them, rows of it that are read, bytes of each that are), where the
+        others are not.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Case:
     wrt: int = 0
     plain: Callable[..., Any] | None = None
     prepare: Callable[..., Any] | None = None
+    picks: Callable[..., Any] | None = None
 
     def arrays(self) -> list[np.ndarray]:
         """The inputs, from a fixed seed."""
@@ -48,17 +51,42 @@ def _draw(random: np.random.RandomState, given: Any) -> np.ndarray:
     return random.standard_normal(given).astype(np.float32)
 
 
-def _product(lib: Any, a: Any, b: Any) -> Any:
-    return lib.matmul(a, b)
+#: How an operand that is transposed lies in memory, and what is made of it.
+_FORMS = {
+    "": (False, False),
+    ", right transposed": (False, True),
+    ", left transposed": (True, False),
+    ", both transposed": (True, True),
+}
 
 
-def _products(sizes: Sequence[tuple[int, int, int]]) -> Iterator[Case]:
+def _product(
+    name: str, left: Shape, right: Shape, turned: tuple[bool, bool] = (False, False)
+) -> Case:
+    """left @ right, of which those that are turned are given transposed."""
+    shapes = [
+        (*shape[:-2], shape[-1], shape[-2]) if flip else shape
+        for shape, flip in zip((left, right), turned)
+    ]
+
+    def operands(given: Sequence[Any]) -> list[Any]:
+        return [x.swapaxes(-1, -2) if flip else x for x, flip in zip(given, turned)]
+
+    def apply(lib: Any, *given: Any) -> Any:
+        return lib.matmul(*operands(given))
+
+    return Case(name, shapes, apply, plain=lambda *given: np.matmul(*operands(given)))
+
+
+def _products(sizes: Sequence[Shape]) -> Iterator[Case]:
+    """Products of m x k by k x n, in all transpositions."""
     for m, k, n in sizes:
-        yield Case(f"{m} x {k} x {n}", ((m, k), (k, n)), _product, plain=np.matmul)
+        for form, turned in _FORMS.items():
+            yield _product(f"{m} x {k} x {n}{form}", (m, k), (k, n), turned)
 
 
 def _gemm(huge: bool) -> Iterator[Case]:
-    """The products of the benchmark's networks, in all transpositions."""
+    """The products of the benchmark's networks."""
     yield from _products(
         (
             (64, 784, 128),
@@ -68,30 +96,10 @@ def _gemm(huge: bool) -> Iterator[Case]:
             (1024, 1536, 384),
         )
     )
-    for m, k, n in ((64, 784, 128), (1024, 384, 1536)):
-        yield Case(
-            f"{m} x {k} x {n}, right transposed",
-            ((m, k), (n, k)),
-            lambda lib, a, b: a @ b.t(),
-            plain=lambda a, b: a @ b.T,
-        )
-        yield Case(
-            f"{k} x {m} x {n}, left transposed",
-            ((m, k), (m, n)),
-            lambda lib, a, b: a.t() @ b,
-            plain=lambda a, b: a.T @ b,
-        )
-        yield Case(
-            f"{k} x {m} x {n}, both transposed",
-            ((m, k), (n, m)),
-            lambda lib, a, b: a.t() @ b.t(),
-            plain=lambda a, b: a.T @ b.T,
-        )
 
 
 def _gemm_square(huge: bool) -> Iterator[Case]:
-    most = 13 if huge else 12
-    yield from _products([(1 << n,) * 3 for n in range(6, most)])
+    yield from _products([(1 << n,) * 3 for n in range(6, 13)])
 
 
 def _gemm_skinny(huge: bool) -> Iterator[Case]:
@@ -108,20 +116,27 @@ def _gemm_odd(huge: bool) -> Iterator[Case]:
 
 
 def _gemm_batched(huge: bool) -> Iterator[Case]:
-    for n in (64, 128, 256):
-        shapes = ((64, n, n), (64, n, n))
-        yield Case(f"64 of {n} x {n} x {n}", shapes, _product, plain=np.matmul)
-    for shapes in (((48, 256, 64), (48, 64, 256)), ((96, 128, 32), (96, 32, 128))):
-        yield Case(f"batched {shapes[0]} {shapes[1]}", shapes, _product, plain=np.matmul)
+    for count, m, k, n in (
+        (64, 64, 64, 64),
+        (64, 128, 128, 128),
+        (64, 256, 256, 256),
+        (48, 256, 64, 256),
+        (96, 128, 32, 128),
+    ):
+        for form, turned in _FORMS.items():
+            name = f"{count} of {m} x {k} x {n}{form}"
+            yield _product(name, (count, m, k), (count, k, n), turned)
 
 
 #: (batch, channels, extent, filters, kernel, stride, padding, groups)
 _CONVS = {
     "conv_resnet18": (
+        (8, 3, 32, 64, 3, 1, 1, 1),
         (8, 64, 32, 64, 3, 1, 1, 1),
         (8, 64, 32, 128, 3, 2, 1, 1),
         (8, 128, 16, 128, 3, 1, 1, 1),
         (8, 256, 8, 256, 3, 1, 1, 1),
+        (8, 64, 32, 128, 1, 2, 0, 1),
         (8, 512, 4, 512, 3, 1, 1, 1),
     ),
     "conv_resnet50": (
@@ -146,10 +161,23 @@ _CONVS = {
         (1, 2048, 7, 512, 1, 1, 0, 1),
         (1, 512, 7, 512, 3, 1, 1, 1),
     ),
-    "conv_depthwise": (
+    "conv_mobilenet": (
+        (1, 3, 224, 32, 3, 2, 1, 1),
         (1, 32, 112, 32, 3, 1, 1, 32),
+        (1, 32, 112, 16, 1, 1, 0, 1),
+        (1, 16, 112, 96, 1, 1, 0, 1),
+        (1, 96, 112, 96, 3, 2, 1, 96),
+        (1, 144, 56, 144, 3, 1, 1, 144),
+        (1, 144, 56, 24, 1, 1, 0, 1),
         (1, 144, 56, 144, 3, 2, 1, 144),
+        (1, 192, 28, 32, 1, 1, 0, 1),
         (1, 384, 14, 384, 3, 1, 1, 384),
+        (1, 64, 14, 384, 1, 1, 0, 1),
+        (1, 384, 14, 96, 1, 1, 0, 1),
+        (1, 960, 7, 960, 3, 1, 1, 960),
+        (1, 160, 7, 960, 1, 1, 0, 1),
+        (1, 960, 7, 320, 1, 1, 0, 1),
+        (1, 320, 7, 1280, 1, 1, 0, 1),
     ),
     "conv_small": (
         (32, 1, 28, 6, 3, 1, 0, 1),
@@ -164,6 +192,8 @@ def _convolutions(group: str) -> Callable[[bool], Iterator[Case]]:
         for n, c, e, k, r, stride, padding, groups in _CONVS[group]:
             shapes = ((n, c, e, e), (k, c // groups, r, r))
             name = f"{n} x {c} x {e}^2, {k} of {r}^2, stride {stride}"
+            if groups > 1:
+                name += f", {groups} groups"
 
             def conv(
                 lib: Any, x: Any, w: Any, s: int = stride, p: int = padding, g: int = groups
@@ -183,10 +213,16 @@ def _both(name: str, inputs: Sequence[Any], apply: Callable[..., Any]) -> Iterat
     yield Case(f"{name}: with gradients", inputs, apply, "step")
 
 
+def _rows(huge: bool) -> tuple[int, ...]:
+    """Numbers of rows of 4 KB that make arrays of 32 MB and 1 GB."""
+    return (8192, 262144) if huge else (8192,)
+
+
 def _softmax(huge: bool) -> Iterator[Case]:
-    for shape in ((64, 10), (512, 1000), (24, 256, 256)):
+    large = [(rows, 1024) for rows in _rows(huge)]
+    for shape in ((64, 10), (256, 1024), (24, 256, 256), *large):
         yield from _both(f"{shape}", (shape,), lambda lib, x: lib.softmax(x, -1))
-    for rows, classes in ((64, 10), (1024, 65)):
+    for rows, classes in ((64, 10), (1024, 65), *large):
         yield from _both(
             f"cross entropy {(rows, classes)}",
             ((rows, classes), ((rows,), classes)),
@@ -195,7 +231,8 @@ def _softmax(huge: bool) -> Iterator[Case]:
 
 
 def _layer_norm(huge: bool) -> Iterator[Case]:
-    for rows, width in ((64, 128), (1024, 384), (128, 768), (4096, 1024)):
+    large = [(rows, 1024) for rows in _rows(huge)]
+    for rows, width in ((64, 128), (1024, 384), (128, 768), (256, 1024), *large):
         yield from _both(
             f"({rows}, {width})",
             ((rows, width), (width,), (width,)),
@@ -204,7 +241,8 @@ def _layer_norm(huge: bool) -> Iterator[Case]:
 
 
 def _batch_norm(huge: bool) -> Iterator[Case]:
-    for shape in ((64, 128), (8, 64, 32, 32), (8, 256, 8, 8), (8, 512, 4, 4)):
+    large = [(rows // 256, 64, 64, 64) for rows in _rows(huge)]
+    for shape in ((64, 128), (8, 64, 32, 32), (8, 256, 8, 8), (8, 512, 4, 4), *large):
         yield from _both(
             f"{shape}",
             (shape, (shape[1],), (shape[1],)),
@@ -328,14 +366,28 @@ def _gather(huge: bool) -> Iterator[Case]:
         def embed(lib: Any, table: Any, ids: Any) -> Any:
             return lib.nn.functional.embedding(ids, table)
 
-        yield Case(f"4096 rows of {size}", inputs, embed, plain=lambda table, ids: table[ids])
+        yield Case(
+            f"4096 rows of {size}",
+            inputs,
+            embed,
+            plain=lambda table, ids: table[ids],
+            picks=lambda table, ids: (table, len(np.unique(ids)), 64 * 4),
+        )
         yield Case(f"4096 rows of {size}: table gradient", inputs, embed, "gradient", 0)
+        yield Case(
+            f"all rows of {size}, in another order",
+            ((rows, 64), ((rows,), rows)),
+            embed,
+            plain=lambda table, ids: table[ids],
+            picks=lambda table, ids: (table, len(np.unique(ids)), 64 * 4),
+        )
         picked = ((rows, 64), ((rows, 1), 64))
         yield Case(
             f"one of each row of {size}",
             picked,
             lambda lib, x, ids: lib.gather(x, 1, ids),
             plain=lambda x, ids: np.take_along_axis(x, ids, 1),
+            picks=lambda x, ids: (x, len(x), 4),
         )
 
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from bench import footprint
+from bench.bars import BARS, Bar, Row, contenders_of, summary
 from bench.compare import Result, compare
+from bench.contenders import CONTENDERS, compulsory_bytes, contenders, driven, program_of
 from bench.interpreters import interpreter, parse_interpreters
 from bench.kernel_cases import GROUPS, Case
-from bench.kernels import Row, geometric_mean, program_of
+from bench.kernels import geometric_mean, measure
 from bench.kernels import table as kernels_table
 from bench.report import failures, table
 from bench.worker import count_step
@@ -124,16 +126,70 @@ def test_cases_of_kernels_are_well_formed(group: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["forward", "gradient", "step"])
-def test_a_case_of_kernels_gives_what_the_operation_gives(mode: str) -> None:
-    case = Case("square", ((3, 4),), lambda lib, x: x * x, mode)
+@pytest.mark.parametrize("last", [False, True])
+def test_a_case_of_kernels_gives_what_the_operation_gives(mode: str, last: bool) -> None:
+    case = Case("square", ((3, 4, 2, 5),), lambda lib, x: x * x, mode)
     (x,) = case.arrays()
-    results = program_of(case, [x])()
-    upstream = np.random.RandomState(1).standard_normal((3, 4)).astype(np.float32)
+    program, values = program_of(case, [x], last)
+    results = program.run(values)
+    upstream = np.random.RandomState(1).standard_normal(x.shape).astype(np.float32)
     expected = {"forward": [x * x], "gradient": [2 * x * upstream]}
     expected["step"] = expected["forward"] + expected["gradient"]
     assert len(results) == len(expected[mode])
     for made, wanted in zip(results, expected[mode]):
-        np.testing.assert_allclose(made, wanted, rtol=1e-6)
+        turned = wanted.transpose(0, 2, 3, 1) if last else wanted
+        np.testing.assert_allclose(made, turned, rtol=1e-6)
+
+
+def test_kernels_are_driven_on_arrays_that_are_bound_once() -> None:
+    case = Case("double", ((3, 4),), lambda lib, x: x + x)
+    program, values = program_of(case, case.arrays())
+    call = driven(program, values)
+    call()
+    bound = call.keeps  # type: ignore[attr-defined]  # set by `driven`
+    np.testing.assert_array_equal(bound[1], 2 * bound[0])
+
+
+def test_what_is_read_in_part_counts_by_lines_of_the_cache() -> None:
+    case = Case(
+        "rows",
+        ((9, 65), ((6,), 9)),
+        lambda lib, table, ids: table[ids],
+        picks=lambda table, ids: (table, 6, 65 * 4),
+    )
+    arrays = case.arrays()
+    whole = sum(array.nbytes for array in arrays) + 6 * 65 * 4
+    assert compulsory_bytes(case, arrays, whole) == 6 * (8 + 65 * 4 + 5 * 64)
+
+
+def test_every_group_names_who_is_measured() -> None:
+    for group in GROUPS:
+        names = contenders_of(group, CONTENDERS)
+        assert ("torch_last" in names) == group.startswith("conv")
+        assert {"plait", "torch"} <= set(names)
+    assert {bar.group for bar in BARS} <= set(GROUPS)
+
+
+def test_bars_tell_mean_worst_and_what_is_below() -> None:
+    rows = [
+        Row("a", {"plait": [2.0, 3.0], "torch": [1.0], "plait_last": [1.0]}),
+        Row("b", {"plait": [1.0], "torch": [0.25], "torch_last": [0.5]}),
+        Row("c", {"torch": [8.0]}),
+    ]
+    judged = Bar("g", ("torch", "torch_last"), 0.9, 0.75).judged(rows)
+    assert judged == (pytest.approx(0.5), 0.25, rows[1], 1)
+    measured = [Row("x", {"plait": [9.0], "plait_kernels": [1.0], "copyto": [0.9]}, 10)]
+    assert measured[0].bandwidth == 10
+    line = "| reductions | copyto | 0.90 |  | 0.90 | 0.85 | 0 | yes | x |"
+    assert summary({"reductions": measured}).splitlines()[-1] == line
+
+
+def test_copies_and_kernels_are_timed_in_turns() -> None:
+    names = ["plait", "plait_kernels", "copyto"]
+    with contenders(names, 1) as talk:
+        row = measure("copy", talk, ("copies", 0, False), 2, (1e-4, False))
+    assert row.trouble == "" and row.nbytes == 2 << 20
+    assert all(len(row.times[name]) == 2 and row.least(name) > 0 for name in names)
 
 
 def test_geometric_means_leave_out_what_was_not_measured() -> None:
@@ -144,7 +200,7 @@ def test_geometric_means_leave_out_what_was_not_measured() -> None:
     ]
     assert geometric_mean(rows, "torch") == pytest.approx(0.5)
     assert np.isnan(geometric_mean(rows, "numpy"))
-    assert kernels_table("g", rows).splitlines()[-1] == "| geometric mean |  |  |  | 0.50 |  |"
+    assert kernels_table("g", rows).splitlines()[-1] == "| geometric mean |  |  | 0.50 |"
 
 
 def test_footprint_tells_kernels_and_times(tmp_path) -> None:

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from plait.core.compiler import structure
+from plait.core.compiler.lower.copies import plain_copy
 from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
+from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.steps import memory
 from plait.core.ir.graph import Graph
@@ -75,19 +77,13 @@ class CompiledGraph:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
         single = _with_extents(single)
-        lowered = lower(run_passes(single, observe), on)
+        lowered = _apart(lower(run_passes(single, observe), on), single, on)
         self.steps = lowered.steps
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
-        #: Outputs that the passes found to be inputs; they are to have memory of their own.
-        self._copied = [
-            number
-            for number, value in enumerate(single.outputs)
-            if value >= len(single.inputs) and memory(lowered.outputs[number]) in lowered.inputs
-        ]
         same = all(b.shape == shape for b, shape in zip(lowered.outputs, lowered.shapes))
-        self._is_plain = same and self._groups is None and not self._copied
+        self._is_plain = same and self._groups is None
         if watcher is not None:
             watcher.end(self)
 
@@ -101,13 +97,27 @@ class CompiledGraph:
         if self._groups is not None:
             arrays = self._groups.flat(arrays)
         results = self.program.run(arrays)
-        for number in self._copied:
-            results[number] = results[number].copy()
         shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)
         ]
         return shaped if self._groups is None else self._groups.grouped(shaped)
+
+
+def _apart(lowered: Lowered, graph: Graph, on: Target) -> Lowered:
+    """With copies where the passes found an output to be an input: it is to have memory of its own.
+
+    An output that is an input in the recorded graph, too, is that input's very array.
+    """
+    plan = Plan(on)
+    plan.steps = list(lowered.steps)
+    outputs = list(lowered.outputs)
+    for number, value in enumerate(graph.outputs):
+        source = memory(outputs[number])
+        if value >= len(graph.inputs) and source in lowered.inputs:
+            outputs[number] = Buffer(outputs[number].shape, source.dtype, "output")
+            plain_copy(plan, source, outputs[number])
+    return lowered._replace(steps=plan.steps, outputs=outputs)
 
 
 def _fitting(lowered: Lowered, donations: Mapping[int, int]) -> dict[int, int]:

@@ -69,13 +69,13 @@ class Program:
         slots: dict[Any, int] = {buffer: i for i, buffer in enumerate(self.inputs)}
         slots.update({output: slots[source] for output, source in same.items()})
         #: Outputs that get a new array at each call, whose slots follow those of the inputs.
-        self._fresh: list[tuple[tuple[int, ...], np.dtype]] = []
+        self.fresh: list[tuple[tuple[int, ...], np.dtype]] = []
         for number, buffer in enumerate(self.outputs):
             if number in self.donations or buffer in slots or buffer.value is not None:
                 continue
-            slots[buffer] = len(self.inputs) + len(self._fresh)
-            self._fresh.append((buffer.shape, buffer.dtype.numpy))
-        self._makers = [(maker(*fresh), *fresh) for fresh in self._fresh]
+            slots[buffer] = len(self.inputs) + len(self.fresh)
+            self.fresh.append((buffer.shape, buffer.dtype.numpy))
+        self._makers = [(maker(*fresh), *fresh) for fresh in self.fresh]
         self._slots = slots
         self._constants = self._settled_constants()
         self.layout = plan_memory(
@@ -92,7 +92,7 @@ class Program:
         self._guard = str(flag("PLAIT_GUARD"))
         if self._guard not in ("", *guard.SIDES):
             raise ValueError(f"PLAIT_GUARD={self._guard!r}: expected {' or '.join(guard.SIDES)}")
-        fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self._fresh)
+        fresh_bytes = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self.fresh)
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
         if self.peak_bytes >= _MUCH_BYTES:
             trim()  # of what the reference and LLVM took, before as much is asked for again
@@ -156,7 +156,7 @@ class Program:
             frame = Frame(
                 self.phases,
                 self._slots,
-                len(self.inputs) + len(self._fresh),
+                len(self.inputs) + len(self.fresh),
                 self._constants,
                 self.layout,
                 self._functions,
