@@ -9,6 +9,7 @@ step.
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from keras.src.utils.python_utils import pythonify_logs
 import plait as torch
 from keras_plait.src.batches import Batches, as_batches, as_tensors
 from keras_plait.src.steps import StepFunction, training
+from plait.core.runtime.realize import load_compiler
 
 #: Keras 3.16 calls it BaseTrainer.
 _Base: Any = getattr(base_trainer, "BaseTrainer", None) or vars(base_trainer)["Trainer"]
@@ -53,6 +55,12 @@ class PlaitTrainer(_Base):
         self.train_function: Any = None
         self.test_function: Any = None
         self.predict_function: Any = None
+
+    @functools.wraps(_Base.compile)
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        super().compile(*args, **kwargs)
+        if self.jit_compile and not self.run_eagerly:
+            load_compiler()
 
     # -- one step ------------------------------------------------------------------------------
 

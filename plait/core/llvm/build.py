@@ -1,16 +1,19 @@
 """IR text to object code, and object code to callable addresses.
 
 Kernels are written with explicit vectors, so that no optimisation pass has to find them: by default
-only the cheap clean-up passes run. LLVM holds one lock per process; a failed assertion inside it
-ends the process, which is why the runtime keeps a journal of what it is about to compile.
+only the cheap clean-up passes run. Threads may build at once: each has its own machine and contexts
+(`unlocked.py`). A failed assertion inside LLVM ends the process, which is why the runtime keeps a
+journal of what it is about to compile.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from plait.core.llvm import unlocked
 from plait.core.llvm.target import Target
 
 
@@ -21,16 +24,38 @@ def version() -> str:
     return llvmlite.__version__
 
 
+class _Machines(threading.local):
+    """The machines of one thread, by their targets."""
+
+    def __init__(self) -> None:
+        self.made: dict[Target, Any] = {}
+
+
+_machines = _Machines()
+
+
 @functools.cache
-def _machine(target: Target) -> Any:
+def _initialize() -> None:
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    # opt=0 cannot select masks of 16 lanes, and level 3 costs time without gain on explicit code.
-    return llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=2, jit=True
-    )
+
+
+def _machine(target: Target) -> Any:
+    """LLVM's machine of a target, of this thread alone."""
+    found = _machines.made.get(target)
+    if found is None:
+        import llvmlite.binding as llvm
+
+        _initialize()
+        # opt=0 cannot select masks of 16 lanes, and level 3 costs time without gain on explicit
+        # code.
+        found = llvm.Target.from_triple(target.triple).create_target_machine(
+            cpu=target.cpu, features=target.features, opt=2, jit=True
+        )
+        _machines.made[target] = found
+    return found
 
 
 def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
@@ -62,8 +87,8 @@ def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
         manager.add_simplify_cfg_pass()
         for function in module.functions:
             if not function.is_declaration:
-                manager.run(function, builder)
-    return machine.emit_object(module)
+                unlocked.optimize(manager, function, builder)
+    return unlocked.emit_object(machine, module)
 
 
 def assembly(text: str, target: Target) -> str:

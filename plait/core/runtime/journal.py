@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator, Sequence
 
@@ -27,7 +28,7 @@ def compiling(folder: Folder | None, names: Sequence[str]) -> Iterator[None]:
         return
     import fcntl
 
-    file = f"journal-{os.getpid()}-{time.monotonic_ns()}"
+    file = f"journal-{os.getpid()}-{threading.get_ident()}-{time.monotonic_ns()}"
     try:
         descriptor = folder.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     except OSError:  # a full disk: no record, but code all the same

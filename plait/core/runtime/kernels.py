@@ -1,25 +1,31 @@
 """Addresses of kernels: from memory, from the object cache, or compiled now.
 
-What a program lacks is compiled in a few modules of several kernels each: LLVM's fixed cost per
-module is that of a small kernel.
+What a program lacks is compiled in modules of a few kernels each, on all processors at once, while
+this thread still writes the text of others. LLVM's fixed cost per module is that of a small kernel.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from plait.core.codegen.kernel import Kernel
-from plait.core.codegen.text import module
+from plait.core.codegen.text import Function, module
 from plait.core.llvm.build import Library, build
 from plait.core.llvm.isolate import CompilerCrash, build_isolated
 from plait.core.llvm.target import Target
 from plait.core.runtime import journal, object_cache
 from plait.core.runtime.config import flag
+from plait.core.runtime.crew import share
 from plait.core.runtime.object_cache import Entry, Folder, entry_name
+from plait.core.runtime.processors import processors
 
-#: How many kernels share a module. More gain little and make a crash harder to trace.
+#: A module ends with the kernel that makes it so many lines long, some 20 ms of LLVM: enough that
+#: its fixed cost does not count, and short enough to keep several processors busy to the end.
+LINES = 600
+#: And with that many kernels: more gain little and make a crash harder to trace.
 BATCH = 16
 
 #: How many kernels this process has compiled, and how many it has found on disk.
@@ -129,53 +135,105 @@ def _compile(folder: Folder | None, kernels: Mapping[str, Kernel], target: Targe
     if refused:
         raise KernelRefused(refused)
     for symbol in suspects:
-        _compile_batch(folder, {symbol: kernels[symbol]}, target, isolated=True)
+        _compile_isolated(folder, {symbol: kernels[symbol]}, target)
     place = flag("PLAIT_COMPILE")
     if place not in ("here", "process"):
         raise ValueError(f"PLAIT_COMPILE={place!r}: expected 'here' or 'process'")
-    isolated = place == "process"
+    rest = {symbol: kernel for symbol, kernel in kernels.items() if symbol not in suspects}
+    if place == "here":
+        _compile_here(folder, rest, target)
+        return
     for optimize in (False, True):
-        rest = [s for s, k in kernels.items() if k.optimize is optimize and s not in suspects]
-        for start in range(0, len(rest), BATCH):
-            batch = {s: kernels[s] for s in rest[start : start + BATCH]}
-            _compile_batch(folder, batch, target, isolated=isolated)
+        for batch in _batches(rest, optimize, target):
+            _compile_isolated(folder, {symbol: rest[symbol] for symbol in batch}, target)
 
 
-def _compile_batch(
-    folder: Folder | None, batch: Mapping[str, Kernel], target: Target, *, isolated: bool
-) -> None:
-    """One module, one library, one entry. Kernels that crash alone elsewhere are refused."""
+def _batches(
+    kernels: Mapping[str, Kernel], optimize: bool, target: Target
+) -> Iterator[dict[str, Function]]:
+    """The kernels that LLVM's own passes are (or are not) to run over, as code, by modules."""
+    batch: dict[str, Function] = {}
+    for symbol, kernel in kernels.items():
+        if kernel.optimize is not optimize:
+            continue
+        batch[symbol] = kernel.emit(symbol, target)
+        if len(batch) == BATCH or sum(len(f.lines) for f in batch.values()) >= LINES:
+            yield batch
+            batch = {}
+    if batch:
+        yield batch
+
+
+def _compile_here(folder: Folder | None, kernels: Mapping[str, Kernel], target: Target) -> None:
+    """All modules on all processors; one library, and an entry for each module."""
+    global compiled
+    batches: list[tuple[str, ...]] = []
+
+    def jobs() -> Iterator[tuple[int, Callable[[], bytes]]]:
+        for optimize in (False, True):
+            for batch in _batches(kernels, optimize, target):
+                batches.append(tuple(batch))
+                lines = sum(len(function.lines) for function in batch.values())
+                text = module(list(batch.values()), target.vector_bytes)
+                yield lines, partial(_built, folder, batches[-1], text, target, optimize)
+
+    try:
+        codes = share(jobs(), _most_threads())
+        with journal.compiling(folder, [entry_name(symbol, target) for symbol in kernels]):
+            _link(codes, list(kernels), target)
+    except RuntimeError as fault:
+        raise _rejected(kernels.values(), fault) from None
+    compiled += len(kernels)
+    if folder is not None:
+        for symbols, code in zip(batches, codes):
+            folder.write([entry_name(symbol, target) for symbol in symbols], Entry(symbols, code))
+
+
+def _most_threads() -> int:
+    """How many threads may compile: as many as may run programs."""
+    asked = int(flag("PLAIT_THREADS"))
+    return min(asked, processors()) if asked > 0 else processors()
+
+
+def _built(
+    folder: Folder | None, symbols: Sequence[str], text: str, target: Target, optimize: bool
+) -> bytes:
+    """The object code of a module, which is on record as long as LLVM is at it."""
+    with journal.compiling(folder, [entry_name(symbol, target) for symbol in symbols]):
+        return build(text, target, optimize=optimize)
+
+
+def _rejected(kernels: Iterable[Kernel], fault: RuntimeError) -> RuntimeError:
+    kinds = ", ".join(sorted({kernel.kind for kernel in kernels}))
+    return RuntimeError(f"LLVM rejects a kernel among {kinds}: {fault}")
+
+
+def _compile_isolated(folder: Folder | None, batch: Mapping[str, Kernel], target: Target) -> None:
+    """One module, one library, one entry, by another process. Kernels that crash alone there are
+    refused."""
     global compiled
     symbols = list(batch)
     text = module([k.emit(s, target) for s, k in batch.items()], target.vector_bytes)
-    optimize = next(iter(batch.values())).optimize
     try:
-        if isolated:
-            code = build_isolated(text, target, optimize=optimize)
-            _link([code], symbols, target)
-        else:
-            with journal.compiling(folder, [entry_name(s, target) for s in symbols]):
-                code = build(text, target, optimize=optimize)
-                _link([code], symbols, target)
+        code = build_isolated(text, target, optimize=next(iter(batch.values())).optimize)
+        _link([code], symbols, target)
     except CompilerCrash:
         if len(batch) > 1:
             for symbol, kernel in batch.items():
-                _compile_batch(folder, {symbol: kernel}, target, isolated=True)
+                _compile_isolated(folder, {symbol: kernel}, target)
             return
         _refused.update(symbols)
         if folder is not None:
             journal.refuse(folder, entry_name(symbols[0], target))
         raise KernelRefused(list(batch.values())) from None
     except RuntimeError as fault:
-        kinds = ", ".join(sorted({kernel.kind for kernel in batch.values()}))
-        raise RuntimeError(f"LLVM rejects a kernel among {kinds}: {fault}") from None
+        raise _rejected(batch.values(), fault) from None
     compiled += len(batch)
     if folder is not None:
         names = [entry_name(symbol, target) for symbol in symbols]
         folder.write(names, Entry(tuple(symbols), code))
-        if isolated:
-            for name in names:
-                journal.acquit(folder, name)
+        for name in names:
+            journal.acquit(folder, name)
 
 
 def module_of(name: str, text: str, symbols: Sequence[str], target: Target) -> Library:

@@ -142,6 +142,14 @@ def held_outside(captured: Capture) -> list[Node]:
     return _kept(captured, [])
 
 
+def load_compiler() -> None:
+    """Import what compiles, LLVM included: some 60 ms that the first program then need not take."""
+    if flag("PLAIT_BACKEND") != "reference":
+        from plait.core.runtime.compiled import host_target
+
+        host_target()
+
+
 def compile_graph(
     graph: Graph, donations: dict[int, int]
 ) -> Callable[[list[np.ndarray]], list[np.ndarray]]:

@@ -11,7 +11,6 @@ import ctypes
 import os
 import signal
 import threading
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from plait.core.codegen.driver import SHARE_WORDS, Pool
 from plait.core.runtime import native
 from plait.core.runtime.config import flag
+from plait.core.runtime.processors import processors
 
 #: How often a thread looks for work before it sleeps. A look costs 15 to 40 ns, and to sleep and
 #: wake costs some 10 to 50 us: waiting as long as that at most doubles the cost of any wait.
@@ -68,31 +68,6 @@ def _aligned_words(count: int) -> np.ndarray:
     raw = np.zeros(count + 16, np.int64)
     start = -raw.ctypes.data % 128 // 8
     return raw[start : start + count]
-
-
-def processors() -> int:
-    """How many processors this process may use: by its affinity and its control group's quota."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:
-        allowed = os.cpu_count() or 1
-    quota = _quota()
-    return max(1, allowed if quota is None else min(allowed, quota))
-
-
-def _quota() -> int | None:
-    """Whole processors of the control group's quota (version 2, then 1); None without one."""
-    for paths in (
-        ("/sys/fs/cgroup/cpu.max",),
-        ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    ):
-        try:
-            words = " ".join(Path(path).read_text("ascii") for path in paths).split()
-            quota, period = int(words[0]), int(words[1])
-        except (OSError, ValueError, IndexError):
-            continue  # not there, or "max"
-        return max(1, -(-quota // period)) if quota > 0 else None
-    return None
 
 
 def count() -> int:
