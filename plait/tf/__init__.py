@@ -221,7 +221,7 @@ newaxis = None
 mod = math.floormod
 
 #: Modules that load when they are first used.
-_LATE = frozenset(["compat", "ragged", "saved_model", "sparse"])
+_LATE = frozenset(["compat", "queue", "ragged", "saved_model", "sparse"])
 
 
 class version:

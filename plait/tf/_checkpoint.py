@@ -1,7 +1,8 @@
 """`tf.train.Checkpoint`: the variables that objects hold, saved by the paths of attributes to them.
 
 A checkpoint may be restored before its variables are there: each takes its value when it becomes
-an attribute of a `tf.Module` that the checkpoint reaches, or of the checkpoint itself.
+an attribute of a `tf.Module` that the checkpoint reaches, or of the checkpoint itself; those of a
+layer, or an optimizer, of Keras when that is built.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._checkpoint_files import SUFFIX, get_checkpoint_state, note_checkpoint, write_archive
+from plait.tf._keras_objects import is_layer, parts_of_layer, restore_variable, when_built
 from plait.tf._module import Module
 from plait.tf._variable import Variable
 
@@ -24,8 +26,14 @@ def _join(path: str, key: Any) -> str:
     return f"{path}/{key}" if path else str(key)
 
 
+def _is_variable(value: Any) -> bool:
+    """Whether an object is a variable, of TensorFlow's or of Keras' (optimizers assign, too)."""
+    return hasattr(value, "assign") and hasattr(value, "shape")
+
+
 def _walk(value: Any, path: str, note: Callable[[str, Any], None], seen: set[int]) -> None:
-    """Call `note` for the variables, and the modules, that an object leads to."""
+    """Call `note` for the variables that an object leads to, and for what may have others later:
+    modules, and Keras' layers and optimizers."""
     if isinstance(value, Variable):
         note(path, value)
         return
@@ -37,7 +45,11 @@ def _walk(value: Any, path: str, note: Callable[[str, Any], None], seen: set[int
         parts = value.items()
     elif isinstance(value, (list, tuple)):
         parts = enumerate(value)
+    elif is_layer(value):
+        note(path, value)
+        parts = parts_of_layer(value)
     elif hasattr(value, "variables") and not isinstance(value, Module):
+        note(path, value)
         held: Any = value.variables() if callable(value.variables) else value.variables
         parts = enumerate(held)
     elif hasattr(value, "__dict__"):
@@ -48,7 +60,7 @@ def _walk(value: Any, path: str, note: Callable[[str, Any], None], seen: set[int
         note(path, value)  # a variable of Keras
         return
     for key, part in parts:
-        if hasattr(part, "assign") and hasattr(part, "shape"):
+        if _is_variable(part):
             note(_join(path, key), part)
         else:
             _walk(part, _join(path, key), note, seen)
@@ -65,9 +77,16 @@ class _Restoring:
         """Give a variable its value; let a module tell of what becomes its attribute later."""
         if isinstance(found, Module):
             found.__dict__["_restoring"] = (self, path)
+        elif not _is_variable(found):
+            when_built(found, lambda: self._built(path, found))
         elif path in self.values and path not in self.used:
             self.used.add(path)
-            found.assign(self.values[path])
+            restore_variable(found, self.values[path])
+
+    def _built(self, path: str, found: Any) -> None:
+        """A layer or an optimizer has its variables."""
+        if len(self.used) < len(self.values):
+            _walk(found, path, self.give, set())
 
     def reach(self, path: str, name: str, value: Any) -> None:
         """Something has become an attribute of a module."""
@@ -147,7 +166,7 @@ class Checkpoint:
         found: dict[str, Any] = {}
 
         def note(path: str, value: Any) -> None:
-            if not isinstance(value, Module):
+            if _is_variable(value):
                 found[path] = value
 
         self._each(note)

@@ -13,7 +13,6 @@ UNBUILT = frozenset(
         "lite",
         "profiler",
         "quantization",
-        "queue",
         "raw_ops",
         "sets",
         "sysconfig",

@@ -305,9 +305,11 @@ class _Program:
         #: control dependencies of what is fetched may have grown.
         self.operations = len(session.graph.operations)
         order = _ordered(items, set(feeds))
-        #: Operations that only fetch data (the next element of a data set): they run before the
-        #: others, which are then a program of their results.
-        self.sources = [o for o in order if o.function.__dict__.get("source") and not _needs(o)]
+        #: Operations that only fetch data (the next element of a data set), by nothing but what is
+        #: fed: they run before the others, which are then a program of their results.
+        self.sources = [
+            o for o in order if o.function.__dict__.get("source") and _needs_only(o, set(feeds))
+        ]
         self.feeds = [*feeds, *(out for o in self.sources for out in o.outputs if out not in feeds)]
         self.order = _ordered(items, set(self.feeds))
         self.watched = [
@@ -440,6 +442,11 @@ def _needs(operation: Operation) -> list[Operation]:
         found += [x.op for x in (*call.ys, *call.xs, *call.starts) if isinstance(x, Symbol)]
     held = operation.__dict__.get("members", ())
     return [*found, *operation.control_inputs, *held]
+
+
+def _needs_only(operation: Operation, known: set[Symbol]) -> bool:
+    """Whether all that an operation needs is known."""
+    return all(o.outputs and known.issuperset(o.outputs) for o in _needs(operation))
 
 
 def _ordered(items: list[Any], known: set[Symbol]) -> list[Operation]:

@@ -20,8 +20,9 @@ from plait.tf._convert import convert
 from plait.tf._dispatch import op
 from plait.tf._dtypes import as_dtype, string
 from plait.tf._records import Example, TFRecordWriter
+from plait.tf._shape import TensorShape, TensorSpec
 from plait.tf._sparse import SparseTensor
-from plait.tf._tensor import of_array
+from plait.tf._tensor import Tensor, of_array
 from plait.tf.data._files import _column, field, scalar
 
 
@@ -211,6 +212,30 @@ def parse_example(serialized: Any, features: Any, example_names: Any = None) -> 
             _sparse_rows(rows) if isinstance(spec, VarLenFeature) else of_array(np.stack(rows))
         )
     return made
+
+
+def _csv_specs(records: Any, record_defaults: Any, *_args: Any, **_options: Any) -> Any:
+    """What `decode_csv` gives in a graph. LookupError: as the function itself says."""
+    if not isinstance(records, Tensor):
+        raise LookupError
+    return [TensorSpec(records.shape, _column(d)[0]) for d in record_defaults]
+
+
+def _example_specs(serialized: Any, features: Any, *_args: Any, **_options: Any) -> Any:
+    """What examples give in a graph. LookupError: as the function itself says."""
+    fixed = all(isinstance(spec, FixedLenFeature) for spec in features.values())
+    if not isinstance(serialized, Tensor) or serialized.shape.rank is None or not fixed:
+        raise LookupError
+    first = serialized.shape.as_list()
+    return {
+        name: TensorSpec([*first, *TensorShape(spec.shape).as_list()], as_dtype(spec.dtype))
+        for name, spec in features.items()
+    }
+
+
+decode_csv.__dict__.update(host=True, infer=_csv_specs)
+parse_single_example.__dict__.update(host=True, infer=_example_specs)
+parse_example.__dict__.update(host=True, infer=_example_specs)
 
 
 def _sparse_rows(rows: list[np.ndarray]) -> SparseTensor:

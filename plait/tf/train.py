@@ -75,22 +75,22 @@ def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
 
 NewCheckpointReader = load_checkpoint
 
-#: Queues, graphs in files, several processes.
+#: Graphs in files, several processes.
 _UNBUILT = frozenset([
-    "AdagradDAOptimizer", "ClusterSpec", "ProfilerHook", "QueueRunner", "Server", "SessionManager",
-    "Supervisor", "SyncReplicasOptimizer", "add_queue_runner", "batch", "batch_join",
-    "export_meta_graph", "import_meta_graph", "input_producer", "limit_epochs", "maybe_batch",
-    "maybe_shuffle_batch", "range_input_producer", "replica_device_setter", "shuffle_batch",
-    "shuffle_batch_join", "slice_input_producer", "string_input_producer", "write_graph",
+    "AdagradDAOptimizer", "ClusterSpec", "ProfilerHook", "Server", "SessionManager", "Supervisor",
+    "SyncReplicasOptimizer", "export_meta_graph", "import_meta_graph", "maybe_batch",
+    "maybe_batch_join", "maybe_shuffle_batch", "maybe_shuffle_batch_join", "replica_device_setter",
+    "write_graph",
 ])  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Names of TensorFlow 1 that old programs look for here."""
-    from plait.tf.compat import v1
+    from plait.tf.compat import _producers, v1
 
     if not name.startswith("_") and name in vars(v1.train):
-        return vars(v1.train)[name]
+        found = vars(v1.train)[name]
+        return v1.begun_by(found) if name in _producers.__all__ else found
     if name in _UNBUILT:
         raise NotBuilt(f"tf.train.{name} is not built in Plait yet")
     raise AttributeError(f"module 'tensorflow.train' has no attribute {name!r}")

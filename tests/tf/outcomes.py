@@ -101,6 +101,7 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
         old_details,
         old_monitored,
         old_programs,
+        old_queues,
         programs,
         ragged_programs,
         sparse_programs,
@@ -115,7 +116,7 @@ def every() -> dict[str, tuple[str, Callable[[Any], Any]]]:
         found |= {f"autograph {n}": ("tensorflow", f) for n, f in module.PROGRAMS.items()}
     found |= {f"sparse {n}": ("tensorflow", f) for n, f in sparse_programs.PROGRAMS.items()}
     found |= {f"ragged {n}": ("tensorflow", f) for n, f in ragged_programs.PROGRAMS.items()}
-    for module in (old_programs, old_details, old_monitored):
+    for module in (old_programs, old_details, old_monitored, old_queues):
         found |= {f"old {n}": ("tensorflow.compat.v1", f) for n, f in module.PROGRAMS.items()}
     return found
 

@@ -27,6 +27,81 @@ cost = tf.nn.sparse_softmax_cross_entropy_with_logits
 """
 
 PROGRAMS = {
+    "restored_before_it_is_built": """
+import tempfile
+
+
+class Net(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        # Not in the order in which they are built.
+        self.last = tf.keras.layers.Dense(10)
+        self.first = tf.keras.Sequential(
+            [tf.keras.layers.Dense(8, activation="relu"), tf.keras.layers.BatchNormalization()]
+        )
+
+    def call(self, x, training=False):
+        return self.last(self.first(x, training=training))
+
+
+def started():
+    net, optimizer = Net(), tf.keras.optimizers.Adam(0.01)
+    step = tf.Variable(0)
+    return net, optimizer, step, tf.train.Checkpoint(net=net, optimizer=optimizer, step=step)
+
+
+def train(net, optimizer, step, times):
+    losses = []
+    for _ in range(times):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(cost(labels=y, logits=net(x, training=True)))
+        grads = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(grads, net.trainable_variables))
+        step.assign_add(1)
+        losses.append(float(loss))
+    return losses
+
+
+net, optimizer, step, checkpoint = started()
+train(net, optimizer, step, 5)
+with tempfile.TemporaryDirectory() as folder:
+    manager = tf.train.CheckpointManager(checkpoint, folder, max_to_keep=2)
+    manager.save()
+    expected = train(net, optimizer, step, 3)
+    for way in ("loop", "predict", "fit"):
+        again, others, count, late = started()
+        status = late.restore(manager.latest_checkpoint)
+        assert int(count) == 5 and not again.built
+        if way == "loop":
+            found = train(again, others, count, 3)
+            np.testing.assert_allclose(found, expected, rtol=1e-4)
+            status.assert_consumed()
+        elif way == "predict":
+            first, second, _, both = started()
+            both.restore(manager.latest_checkpoint)
+            first(x[:2])
+            np.testing.assert_allclose(
+                again.predict(x[:8], verbose=0), first(x[:8]), rtol=1e-5, atol=1e-6
+            )
+            status.assert_existing_objects_matched()
+        else:
+            loss = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            again.compile(others, loss)
+            history = again.fit(x, y, batch_size=256, epochs=3, shuffle=False, verbose=0).history
+            np.testing.assert_allclose(history["loss"], expected, rtol=1e-4)
+            assert int(others.iterations) == 8
+    other = tf.keras.Sequential([tf.keras.layers.Dense(3)])
+    wrong = tf.train.Checkpoint(net=tf.keras.Sequential([tf.keras.layers.Dense(4)]))
+    wrong.net.build((None, 20))
+    path = wrong.write(folder + "/wrong")
+    tf.train.Checkpoint(net=other).read(path)
+    try:
+        other(x[:2])
+    except ValueError as fault:
+        assert "shape" in str(fault)
+    else:
+        raise AssertionError("a value of another shape was taken")
+""",
     "data_sets_in_fit": """
 ds = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(256).batch(32).prefetch(tf.data.AUTOTUNE)
 layers = [tf.keras.layers.Dense(32, activation="relu"), tf.keras.layers.Dense(10)]

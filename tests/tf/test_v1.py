@@ -350,10 +350,41 @@ def run(program: str, folder: Path) -> list[str]:
 
 
 def test_what_is_not_built_says_so() -> None:
-    for name in ("slice_input_producer", "batch", "import_meta_graph", "SyncReplicasOptimizer"):
+    for name in ("write_graph", "import_meta_graph", "SyncReplicasOptimizer"):
         with pytest.raises(NotImplementedError, match=f"tf.train.{name} is not built"):
             getattr(tf.train, name)
         assert not hasattr(tf.train, name)
+
+
+def test_an_old_program_may_begin_with_its_queues(tmp_path: Path) -> None:
+    program = """
+import numpy as np
+import tensorflow as tf
+
+row, = tf.train.slice_input_producer([np.arange(6.0).reshape(3, 2)], shuffle=False)
+total = tf.reduce_sum(tf.train.batch([row], batch_size=2))
+with tf.Session() as sess:
+    threads = tf.train.start_queue_runners()
+    print([float(sess.run(total)) for _ in range(3)], threads)
+"""
+    assert run(program, tmp_path) == ["[6.0, 10.0, 14.0] []"]
+
+
+def test_a_queue_that_nobody_fills_says_so() -> None:
+    with session() as sess:
+        item = tf.FIFOQueue(2, "int32", shapes=[[]]).dequeue()
+        with pytest.raises(tf.errors.DeadlineExceededError, match="no QueueRunner"):
+            sess.run(item)
+
+
+def test_queues_at_once() -> None:
+    queue = tf.queue.FIFOQueue(3, [tf.int32], shapes=[[]])
+    queue.enqueue_many([[1, 2, 3]])
+    assert queue.dequeue().numpy() == 1
+    assert queue.dequeue_many(2).numpy().tolist() == [2, 3]
+    assert queue.size().numpy() == 0
+    with pytest.raises(ValueError, match="Queues are not supported when eager"):
+        tf.train.batch([1], 2)
 
 
 def test_names_at_the_top(tmp_path: Path) -> None:

@@ -76,8 +76,3 @@ class _StopOnError:
         if fault is not None:
             self._coordinator.request_stop(fault)
         return fault is not None
-
-
-def start_queue_runners(*args: Any, **kwargs: Any) -> list[Any]:
-    """No threads: there are no queues."""
-    return []

@@ -9,9 +9,9 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from plait._unbuilt import not_built
 from plait.core.ir.errors import error
 from plait.tf import errors, nest
+from plait.tf._convert import convert
 from plait.tf._dispatch import op, state
 from plait.tf._graph import Symbol
 from plait.tf._session import _ordered, _stack
@@ -70,7 +70,8 @@ class GraphIterator:
         return _begin(self, dataset, list(dataset.symbols), name=name or "MakeIterator")
 
     def string_handle(self, name: Any = None) -> Any:
-        raise not_built("tf.data.Iterator.string_handle")
+        """A string that stands for this iterator where `from_string_handle` is fed with it."""
+        return _handle(self, name=name or "IteratorToStringHandle")
 
     @staticmethod
     def from_structure(
@@ -85,8 +86,62 @@ class GraphIterator:
         return GraphIterator(_signature(output_types, output_shapes))
 
     @staticmethod
-    def from_string_handle(*args: Any, **kwargs: Any) -> Any:
-        raise not_built("tf.data.Iterator.from_string_handle")
+    def from_string_handle(
+        string_handle: Any,
+        output_types: Any,
+        output_shapes: Any = None,
+        output_classes: Any = None,
+    ) -> FedIterator:
+        """The iterator whose string is fed: `get_next` gives its next element."""
+        from plait.tf.data._dataset import _signature
+
+        return FedIterator(string_handle, _signature(output_types, output_shapes))
+
+
+class FedIterator(GraphIterator):
+    """Whichever iterator of the session a string says."""
+
+    def __init__(self, handle: Any, element_spec: Any) -> None:
+        super().__init__(element_spec)
+        self._string = handle
+
+    def get_next(self, name: Any = None) -> Any:
+        """As `GraphIterator.get_next`. It raises InvalidArgumentError for other strings, and for an
+        iterator over elements of another kind."""
+        return _next_of(self, self._string, name=name or "IteratorGetNext")
+
+    def string_handle(self, name: Any = None) -> Any:
+        return self._string
+
+    def make_initializer(self, dataset: Dataset, name: Any = None) -> Any:
+        raise error(ValueError, "an iterator that is fed by its string cannot be initialized")
+
+
+#: Iterators by their strings.
+_by_handle: Any = weakref.WeakValueDictionary()
+
+
+@op
+def _handle(iterator: GraphIterator) -> Any:
+    handle = f"iterator_{id(iterator)}"
+    _by_handle[handle] = iterator
+    return convert(handle)
+
+
+@op
+def _next_of(fed: FedIterator, handle: Any) -> Any:
+    said = handle.numpy()
+    found = _by_handle.get(said.decode() if isinstance(said, bytes) else str(said))
+    if found is None:
+        raise error(errors.InvalidArgumentError, f"no iterator has the string handle {said!r}")
+    ours, theirs = nest.flatten(fed.element_spec), nest.flatten(found.element_spec)
+    if [s.dtype for s in ours] != [s.dtype for s in theirs]:
+        raise error(
+            errors.InvalidArgumentError,
+            f"expected elements {fed.element_spec!r}, the iterator {said!r} has "
+            f"{found.element_spec!r}",
+        )
+    return _next.__dict__["plain"](found)
 
 
 def _session() -> Any:
@@ -133,14 +188,16 @@ def _within(given: dict[int, Any], compute: Any) -> Any:
         state.values = before
 
 
-_begin.__dict__.update(host=True, infer=lambda *args, **kwargs: None)
-_next.__dict__.update(
-    source=True,
-    host=True,
-    infer=lambda iterator: nest.map_structure(
+def _specs(iterator: GraphIterator, *_handle: Any) -> Any:
+    return nest.map_structure(
         lambda s: TensorSpec(TensorShape(s.shape), s.dtype), iterator.element_spec
-    ),
-)
+    )
+
+
+_handle.__dict__.update(source=True, host=True, infer=lambda iterator: TensorSpec([], "string"))
+_begin.__dict__.update(host=True, infer=lambda *args, **kwargs: None)
+_next.__dict__.update(source=True, host=True, infer=_specs)
+_next_of.__dict__.update(source=True, host=True, infer=_specs)
 
 
 def make_one_shot_iterator(dataset: Dataset, shared_name: Any = None) -> Any:

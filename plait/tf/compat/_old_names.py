@@ -4,6 +4,16 @@
 OLD_NAMES = frozenset(
     [
         "AUTO_REUSE",
+        "FIFOQueue",
+        "FixedLengthRecordReader",
+        "IdentityReader",
+        "PaddingFIFOQueue",
+        "QueueBase",
+        "RandomShuffleQueue",
+        "ReaderBase",
+        "TFRecordReader",
+        "TextLineReader",
+        "WholeFileReader",
         "ConfigProto",
         "Dimension",
         "FixedLenFeature",

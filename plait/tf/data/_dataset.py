@@ -353,6 +353,28 @@ class Dataset(FunctionMethods, OrderMethods, BatchMethods):
             self._spec = el.spec_of(first)
         return self._spec
 
+    # -- as TensorFlow 1 has them ---------------------------------------------------------------
+
+    def make_one_shot_iterator(self) -> Any:
+        """See `tf.compat.v1.data.make_one_shot_iterator`."""
+        from plait.tf.compat import _iterators  # it builds on this module
+
+        return _iterators.make_one_shot_iterator(self)
+
+    def make_initializable_iterator(self, shared_name: Any = None) -> Any:
+        """See `tf.compat.v1.data.make_initializable_iterator`."""
+        from plait.tf.compat import _iterators  # it builds on this module
+
+        return _iterators.make_initializable_iterator(self)
+
+    @property
+    def output_types(self) -> Any:
+        return nest.map_structure(lambda s: s.dtype, self.element_spec)
+
+    @property
+    def output_shapes(self) -> Any:
+        return nest.map_structure(lambda s: s.shape, self.element_spec)
+
     def with_options(self, options: Any, name: Any = None) -> Dataset:
         """The data set with options, which change nothing."""
         made = self._new(self._make, self._spec, self._count)

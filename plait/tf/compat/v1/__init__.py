@@ -58,7 +58,9 @@ from plait.tf.compat import (
     _metrics,
     _monitored,
     _networks,
+    _producers,
     _proximal,
+    _queues,
     _rates,
     _rnn,
     _saver,
@@ -77,6 +79,15 @@ from plait.tf.compat._old_functions import (
 )
 from plait.tf.compat._old_names import BUILDING as _BUILDING
 from plait.tf.compat._old_names import OLD_NAMES
+from plait.tf.compat._queues import FIFOQueue, PaddingFIFOQueue, QueueBase, RandomShuffleQueue
+from plait.tf.compat._readers import (
+    FixedLengthRecordReader,
+    IdentityReader,
+    ReaderBase,
+    TextLineReader,
+    TFRecordReader,
+    WholeFileReader,
+)
 from plait.tf.compat._scopes import (
     AUTO_REUSE,
     GraphKeys,
@@ -328,7 +339,10 @@ train = _Names(
         "ChiefSessionCreator", "Scaffold", "SessionCreator", "WorkerSessionCreator",
     )},
     Coordinator=_coordinator.Coordinator,
-    start_queue_runners=_coordinator.start_queue_runners,
+    **{name: getattr(_producers, name) for name in _producers.__all__},
+    **{name: getattr(_queues, name) for name in (
+        "QueueRunner", "add_queue_runner", "start_queue_runners",
+    )},
     piecewise_constant_decay=_rates.piecewise_constant,
     Saver=_saver.Saver, checkpoint_exists=_saver.checkpoint_exists,
     global_step=lambda sess, variable: int(sess.run(variable)),
@@ -442,6 +456,11 @@ def at_the_top(name: str) -> Any:
     if isinstance(found, type):
         as_old_programs_have_it()
         return found
+    return begun_by(found)
+
+
+def begun_by(found: Any) -> Any:
+    """A function whose call tells that a program is one of TensorFlow 1."""
 
     @functools.wraps(found)
     def call(*args: Any, **kwargs: Any) -> Any:
