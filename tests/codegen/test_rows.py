@@ -277,7 +277,7 @@ def test_many_rows_side_by_side_are_folded_together(op: Op, dtype: DType, isa: s
 @pytest.mark.parametrize("op", [MAX, MIN, ANY], ids=lambda op: op.name)
 def test_long_rows_side_by_side_are_cut(op: Op, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes before the fold reads a value per row, and what comes after another one."""
-    monkeypatch.setattr(long_rows, "_CACHED", 1 << 12)
+    monkeypatch.setattr(long_rows, "_CACHED", 1 << 10)
     rows, width, dtype = 37, 200, dtypes.bool_ if op is ANY else dtypes.float32
 
     def write(build: Builder) -> list[int]:
