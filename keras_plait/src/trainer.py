@@ -9,7 +9,6 @@ step.
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -56,11 +55,13 @@ class PlaitTrainer(_Base):
         self.test_function: Any = None
         self.predict_function: Any = None
 
-    @functools.wraps(_Base.compile)
-    def compile(self, *args: Any, **kwargs: Any) -> None:
-        super().compile(*args, **kwargs)
-        if self.jit_compile and not self.run_eagerly:
+    def _resolve_auto_jit_compile(self) -> bool:
+        """Asked for by `compile()`, unless its `jit_compile` says: whether steps are compiled. What
+        compiles is then loaded. (Keras takes a `compile` that is overridden for the user's own.)"""
+        compiled = super()._resolve_auto_jit_compile()
+        if compiled:
             load_compiler()
+        return compiled
 
     # -- one step ------------------------------------------------------------------------------
 

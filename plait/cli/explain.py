@@ -74,7 +74,7 @@ class Report:
             "\n".join(
                 [
                     f"program {len(self._programs) + 1}: {self._head}; "
-                    f"made in {seconds * 1e3:.1f} ms",
+                    f"made in {seconds * 1e3:.1f} ms" + " of an earlier plan" * made.reused,
                     *_pass_lines(self._passes),
                     f"  {len(steps)} steps in {len(program.phases)} phases",
                     *_step_lines(steps),
@@ -93,7 +93,7 @@ class Report:
 
 
 def _pass_lines(passes: Sequence[tuple[str, int, float]]) -> list[str]:
-    lines = [f"  {'pass':18} {'ops':>6} {'ms':>8}"]
+    lines = [f"  {'pass':18} {'ops':>6} {'ms':>8}"] if passes else []
     lines += [f"  {name:18} {ops:6} {seconds * 1e3:8.2f}" for name, ops, seconds in passes]
     return lines
 
@@ -118,5 +118,10 @@ def _extents(step: Any) -> str:
     made_for = sorted(set(constants_that_vary(step.kernel.key)))
     if made_for:
         return "  made for " + ", ".join(map(str, made_for))
-    extents = {n for b in (*step.outputs, *step.inputs) for n in b.shape if varies(n)}
+    extents = {
+        n
+        for b in (*step.outputs, *step.inputs)
+        for axis, n in enumerate(b.shape)
+        if axis in b.varying or varies(n)
+    }
     return "  at run time " + ", ".join(map(str, sorted(extents))) if extents else ""

@@ -10,10 +10,12 @@ from plait._unbuilt import unbuilt
 from plait.core.ir.errors import error
 from plait.nn import functional as F
 from plait.tf import errors
+from plait.tf._boxes import draw_bounding_boxes, non_max_suppression, sample_distorted_bounding_box
 from plait.tf._convert import convert, inner, ints, require, wrap
 from plait.tf._dispatch import op
 from plait.tf._dtypes import as_dtype
 from plait.tf._ops import random
+from plait.tf._similarity import ssim
 from plait.tf.io import decode_bmp, decode_image, decode_jpeg, decode_png, encode_jpeg, encode_png
 
 
@@ -566,10 +568,6 @@ __getattr__ = unbuilt(
     "tf.image",
     (
         "decode_gif",
-        "draw_bounding_boxes",
-        "non_max_suppression",
-        "sample_distorted_bounding_box",
-        "ssim",
         "combined_non_max_suppression",
     ),
 )

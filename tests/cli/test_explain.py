@@ -1,6 +1,7 @@
 """`plait explain`: the script runs as with `plait run`, and the report follows, however it ends."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -42,15 +43,24 @@ def test_programs_and_the_time_of_their_kernels_are_listed(tmp_path):
 def test_what_further_extents_are_to_a_launch(tmp_path):
     script = """\
 import numpy, torch
-for n in (8, 5):
+for n in (8, 5, 7):
     x, w = torch.tensor(numpy.ones((n, 16), "f")), torch.tensor(numpy.ones((16, 4), "f"))
     print(torch.softmax(torch.relu(x @ w), -1).sum().item())
 """
     done = explain(tmp_path, script)
-    first, second = done.stdout.split("program 2: ")
+    first, second, third = re.split(r"program [23]: ", done.stdout)
     assert "at run time" not in first
     lines = [line for line in second.splitlines() if line.startswith("  gemm 5x4")]
     assert [line.endswith("  at run time 5") for line in lines] == [True]
+    # The third is made of the second, whose passes it does not need.
+    assert [" of an earlier plan\n" in text for text in (first, second, third)] == [
+        False,
+        False,
+        True,
+    ]
+    assert ["expand" in text for text in (second, third)] == [True, False]
+    lines = [line for line in third.splitlines() if line.startswith("  gemm 7x4")]
+    assert [line.endswith("  at run time 7") for line in lines] == [True]
 
 
 def test_kernels_of_the_last_time_are_loaded(tmp_path):

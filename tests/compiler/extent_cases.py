@@ -78,6 +78,14 @@ def ran(launches: Any) -> list[Launch]:
     return [step for step in launches if isinstance(step, Launch)]
 
 
+def assert_same_bits(static: Any, run: Any) -> None:
+    """Arrays of two programs, or of one made in two ways."""
+    for one, other in zip(static, run, strict=True):
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        assert one.tobytes() == other.tobytes()
+
+
 class Tagger(nn.Module):
     """Words to the class of a text, by a recurrent layer of 40 units."""
 

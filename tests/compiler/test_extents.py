@@ -16,6 +16,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler import structure
 from plait.core.compiler.structure import Structures, all_marked
 from plait.core.ir import dtypes
+from plait.core.ir.derived import Derivation
 from plait.core.ir.extents import Varying, VaryingFloat, blank, constants_that_vary, varies, varying
 from plait.core.ir.graph import Graph, trace
 from plait.core.ir.node import Spec
@@ -32,6 +33,7 @@ from plait.core.runtime.config import flag
 from tests.compiler.extent_cases import (
     MODELS,
     Watch,
+    assert_same_bits,
     batch_of,
     cross_entropy,
     gradients,
@@ -71,6 +73,12 @@ def layer(batch: int, inner: int = 20, outer: int = 30) -> Graph:
     return trace(function, [Spec(shape, dtypes.float32) for shape in shapes])
 
 
+def marked(met: Structures, graph: Graph) -> Graph:
+    """The graph as it would be planned."""
+    marks = met.find(graph)
+    return graph if marks is None else marks.marked(graph, Derivation())
+
+
 # -- marks ------------------------------------------------------------------------------------
 
 
@@ -106,19 +114,19 @@ def test_a_varying_number_is_the_number_and_what_is_computed_from_it_varies() ->
 def test_the_first_extents_are_constants_and_those_that_differ_then_are_marked() -> None:
     met = Structures()
     first, second, third = layer(64), layer(40), layer(7)
-    assert met.marked(first) is first
-    marked = met.marked(second)
-    assert marked == second
-    assert [[varies(n) for n in spec.shape] for spec in marked.inputs] == [
+    assert marked(met, first) is first
+    again = marked(met, second)
+    assert again == second
+    assert [[varies(n) for n in spec.shape] for spec in again.inputs] == [
         [True, False],
         [False, False],
         [False],
     ]
-    (broadcast,) = [made for made in marked.instructions if made.op is BROADCAST]
+    (broadcast,) = [made for made in again.instructions if made.op is BROADCAST]
     assert [varies(n) for n in broadcast.attrs["shape"]] == [True, False]
-    assert varies(met.marked(third).inputs[0].shape[0])
-    assert met.marked(layer(64)) == first
-    assert not varies(*met.marked(layer(64)).inputs[0].shape)
+    assert varies(marked(met, third).inputs[0].shape[0])
+    assert marked(met, layer(64)) == first
+    assert not varies(*marked(met, layer(64)).inputs[0].shape)
 
 
 def test_what_has_differed_once_stays_marked() -> None:
@@ -127,21 +135,21 @@ def test_what_has_differed_once_stays_marked() -> None:
     def pair(batch: int, length: int) -> Graph:
         return trace(lambda x: RELU(x), [Spec((batch, length, 8), dtypes.float32)])
 
-    met.marked(pair(4, 10))
-    met.marked(pair(4, 11))
-    assert [varies(n) for n in met.marked(pair(5, 10)).inputs[0].shape] == [True, True, False]
+    marked(met, pair(4, 10))
+    marked(met, pair(4, 11))
+    assert [varies(n) for n in marked(met, pair(5, 10)).inputs[0].shape] == [True, True, False]
 
 
 def test_other_structures_are_told_apart() -> None:
     met = Structures()
-    met.marked(layer(64))
+    marked(met, layer(64))
     for other in (
         trace(lambda x: SUM(x, axes=(0,)), [Spec((6, 4), dtypes.float32)]),
         trace(lambda x: SUM(x, axes=(1,)), [Spec((7, 4), dtypes.float32)]),  # another axis
         trace(lambda x: SUM(x, axes=(0,)), [Spec((7, 4), dtypes.float64)]),  # another dtype
         layer(32, 10, 12),  # a layer of another size has (batch, inner, outer) and more that differ
     ):
-        graph = met.marked(other)
+        graph = marked(met, other)
         if other.inputs[0].shape[1] != 10:
             assert graph is other
     # Four extents that all differ are another model.
@@ -149,9 +157,9 @@ def test_other_structures_are_told_apart() -> None:
         lambda x, y: ADD(SUM(x, axes=(0, 1)), SUM(y, axes=(0, 1))),
         [Spec(a, dtypes.float32), Spec(b, dtypes.float32)],
     )
-    met.marked(four((2, 3), (4, 5)))
+    marked(met, four((2, 3), (4, 5)))
     other = four((6, 7), (8, 9))
-    assert met.marked(other) is other
+    assert marked(met, other) is other
 
 
 def test_the_flag_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,13 +191,6 @@ def both_ways(
         program = CompiledGraph(graph, on=on_target)
         results.append(program.run([array.copy() for array in arrays]))
     return results[0], results[1]
-
-
-def assert_same_bits(static: Any, run: Any) -> None:
-    for one, other in zip(static, run, strict=True):
-        assert one.shape == other.shape
-        assert one.dtype == other.dtype
-        assert one.tobytes() == other.tobytes()
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -411,9 +412,9 @@ def test_the_results_are_those_of_programs_made_for_each_size(
 
 
 def test_all_marked_marks_shapes_and_what_follows() -> None:
-    marked = all_marked(layer(40))
-    assert marked == layer(40)
-    assert all(varies(n) for spec in marked.inputs for n in spec.shape)
+    graph = all_marked(layer(40))
+    assert graph == layer(40)
+    assert all(varies(n) for spec in graph.inputs for n in spec.shape)
 
 
 def test_layers_of_many_sizes_are_not_all_remembered() -> None:
@@ -421,6 +422,6 @@ def test_layers_of_many_sizes_are_not_all_remembered() -> None:
     structures = structure.Structures()
     for n in range(2, 60):
         graph = trace(RELU, [Spec((n, n + 61, n + 122, n + 183), dtypes.float32)])
-        assert structures.marked(graph) is graph
+        assert structures.find(graph) is None
     (alike,) = structures._met.values()
     assert len(alike) == structure._MOST_ALIKE

@@ -39,6 +39,16 @@ def test_clip_by_norm() -> None:
         nn.utils.clip_grad_norm_(parameters, 1.0, error_if_nonfinite=True)
 
 
+def test_a_gradient_listed_twice_is_scaled_twice() -> None:
+    """As PyTorch writes them one after the other."""
+    parameter = nn.Parameter(plait.zeros(2))
+    parameter.grad = plait.tensor([3.0, 4.0])
+    total = nn.utils.clip_grad_norm_([parameter, parameter], 1.0)
+    assert total.item() == pytest.approx(50**0.5)
+    expected = plait.tensor([3.0, 4.0]) / 50
+    assert plait.allclose(parameter.grad, expected, rtol=1e-5)
+
+
 def test_infinity_norm_and_clip_by_value() -> None:
     parameters = parameters_with_gradients()
     assert nn.utils.clip_grad_norm_(parameters, 100.0, norm_type=float("inf")).item() == 4

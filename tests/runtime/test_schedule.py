@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Sequence
@@ -131,7 +132,7 @@ def test_a_launch_that_may_not_work_in_place():
     x, n = vector(8, "input"), vector(8, "output")
     launch = horner(n, x)
     assert taken_over([launch], [n], [x], {0: 0}) == {n: x}
-    bare = type(launch)(**{**launch.__dict__, "in_place": ()})
+    bare = dataclasses.replace(launch, in_place=())
     assert taken_over([bare], [n], [x], {0: 0}) == {}
 
 

@@ -79,3 +79,9 @@ def test_a_refused_kernel_is_an_error_where_the_native_tier_is_asked_for(monkeyp
     monkeypatch.setattr(compiled, "CompiledGraph", refuse)
     with pytest.raises(kernels.KernelRefused):
         realize.compile_graph(small_graph(1), {})
+
+
+def test_equal_steps_share_a_program() -> None:
+    first = compiled.donating(small_graph(1), {})
+    assert compiled.donating(small_graph(1), {}) is first
+    assert compiled.donating(small_graph(1), {0: 0}) is not first

@@ -260,3 +260,37 @@ def fed_iterators(tf: Any) -> Any:
             turns.append("end")
         sess.run(two.initializer)
         return [*turns, sess.run(made, {handle: names[1]})], made.shape.as_list()
+
+
+@program
+def blocks_of_unknown_extents(tf: Any) -> Any:
+    x = tf.placeholder("float32", [None, 4, 3])
+    begin, size = tf.placeholder("int32", [3]), tf.placeholder("int32", [3])
+    blocks = [
+        tf.slice(x, begin, size),
+        tf.slice(x, begin, [2, -1, 1]),
+        tf.slice(x, [0, 1, 0], size),
+        tf.slice(x, [0, begin[1], 1], [-1, 2, -1]),
+    ]
+    values = np.arange(60, dtype=np.float32).reshape(5, 4, 3)
+    with tf.Session() as sess:
+        found = sess.run(blocks, {x: values, begin: [1, 1, 1], size: [2, 2, 2]})
+    return found, [b.shape.as_list() for b in blocks]
+
+
+@program
+def a_part_of_a_picture(tf: Any) -> Any:
+    image = tf.placeholder(tf.float32, [None, None, 3])
+    begin, size, box = tf.image.sample_distorted_bounding_box(
+        tf.shape(image),
+        bounding_boxes=tf.zeros([1, 0, 4]),
+        area_range=[0.3, 0.9],
+        use_image_if_no_bounding_boxes=True,
+    )
+    part = tf.slice(image, begin, size)
+    part.set_shape([None, None, 3])
+    small = tf.image.resize_images(part, [8, 8])
+    with tf.Session() as sess:
+        given = {image: np.ones((20, 30, 3), np.float32)}
+        made, extents, place = sess.run([small, size, box], given)
+    return made, bool(180 <= extents[0] * extents[1] <= 540), place.shape, small.shape.as_list()

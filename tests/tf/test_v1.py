@@ -370,6 +370,22 @@ with tf.Session() as sess:
     assert run(program, tmp_path) == ["[6.0, 10.0, 14.0] []"]
 
 
+def test_old_names_of_pictures_at_the_top(tmp_path: Path) -> None:
+    program = """
+import numpy as np
+import tensorflow as tf
+
+image = tf.placeholder(tf.float32, [None, None, 3])
+begin, size, _box = tf.image.sample_distorted_bounding_box(
+    tf.shape(image), bounding_boxes=tf.constant([[[0.0, 0.0, 1.0, 1.0]]]), area_range=[0.5, 1.0]
+)
+small = tf.image.resize_images(tf.slice(image, begin, size), [4, 5])
+with tf.Session() as sess:
+    print(sess.run(small, {image: np.ones((9, 12, 3))}).shape)
+"""
+    assert run(program, tmp_path) == ["(4, 5, 3)"]
+
+
 def test_a_queue_that_nobody_fills_says_so() -> None:
     with session() as sess:
         item = tf.FIFOQueue(2, "int32", shapes=[[]]).dequeue()

@@ -40,8 +40,12 @@ class Kernel:
 
     def symbol(self, target: Target) -> str:
         """The name of its function: the kind, and a hash of all that decides its code."""
-        text = repr((self.kind, self.key, target.isa, target.features, self.optimize))
-        return f"plait_{self.kind}_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+        known: tuple[Target, str] | None = self.__dict__.get("_symbol")
+        if known is None or known[0] is not target:
+            text = repr((self.kind, self.key, target.isa, target.features, self.optimize))
+            name = f"plait_{self.kind}_{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+            known = self.__dict__["_symbol"] = (target, name)
+        return known[1]
 
 
 @dataclass(frozen=True)

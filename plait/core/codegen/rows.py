@@ -159,7 +159,7 @@ def _without(access: Access, loop: int) -> Access:
 
 def with_width(graph: Graph, old: int, new: int) -> Graph:
     """The graph of a map for rows of another width; all its values become full."""
-    if old == new:
+    if old is new:
         return graph
 
     def moved(shape: tuple[int, ...]) -> tuple[int, ...]:

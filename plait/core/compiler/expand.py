@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plait.core.compiler.rewrite import Builder, Value, rewrite
-from plait.core.ir.extents import varies
+from plait.core.ir.extents import is_marked
 from plait.core.ir.graph import Graph, Instruction, trace
 from plait.core.ir.op import Op
 from plait.core.reference.executor import body_graph
@@ -22,7 +22,7 @@ def expand(graph: Graph, keeps: Callable[[Op], bool]) -> Graph:
         if made.op.body is None or keeps(made.op):
             return None
         specs = tuple([build.spec(a) for a in args])
-        if any(varies(*spec.shape) for spec in specs):
+        if any(is_marked(spec.shape) for spec in specs) or is_marked(tuple(made.attrs.values())):
             # Not the body that is kept for equal shapes, which are constants there.
             own = made.op.body
             body = trace(lambda *nodes: own(*nodes, **made.attrs), specs)

@@ -39,13 +39,15 @@ class Lowered(NamedTuple):
     """A program before it is scheduled.
 
     inputs and outputs: one buffer per graph input and output. Outputs may share buffers with each
-    other and with inputs; `shapes` are the outputs' own shapes.
+    other and with inputs; `shapes` are the outputs' own shapes. reused: whether all this was made
+    of an earlier plan (see `replan`).
     """
 
     steps: list[Any]
     inputs: list[Buffer]
     outputs: list[Buffer]
     shapes: list[tuple[int, ...]]
+    reused: bool = False
 
 
 def fuses(graph: Graph, made: Instruction) -> bool:
@@ -129,8 +131,7 @@ class Lowerer:
                 self.buffers[value] = self._parts[made.args[0]][made.attrs["index"]]
             else:
                 assert made.op is FULL, made.op.name
-                array = np.full(made.shape, made.attrs["value"], made.dtype.numpy)
-                self.buffers[value] = self.plan.constant(array, made.dtype)
+                self.buffers[value] = self.plan.full(made.shape, made.attrs["value"], made.dtype)
         return self.buffers[value]
 
     def contiguous(self, value: int) -> Buffer:
@@ -147,8 +148,7 @@ class Lowerer:
                 else None
             )
             if made is not None and made.op is FULL and not view.guards:
-                array = np.full(spec.shape, made.attrs["value"], spec.dtype.numpy)
-                self._copies[view] = self.plan.constant(array, spec.dtype)
+                self._copies[view] = self.plan.full(spec.shape, made.attrs["value"], spec.dtype)
             else:
                 target = self.plan.temporary(spec.shape, spec.dtype)
                 self._copy(view, target)
@@ -161,9 +161,8 @@ class Lowerer:
         place = view.base - self.fusion.first
         made = self.graph.instructions[place] if place >= 0 else None
         if made is not None and made.op is FULL and not view.guards:
-            one = np.full((1,), made.attrs["value"], made.dtype.numpy)
-            spread = Access((0,) * len(view.shape))
-            return self.plan.constant(one, made.dtype), spread, view.shape
+            one = self.plan.full((1,), made.attrs["value"], made.dtype)
+            return one, Access((0,) * len(view.shape)), view.shape
         if view in self._copies:
             copy = self._copies[view]
             return copy, Access(views.row_major(view.shape)), view.shape
@@ -216,8 +215,13 @@ class Lowerer:
         if lower is not None and lower(made, inputs, outputs, self.plan, None):
             return
         if not made.args:
-            array = evaluate(made.op, [], made.attrs, made.dtype)
-            self.buffers[self.fusion.first + place] = self.plan.constant(array, made.dtype)
+
+            def evaluated(attrs: dict[str, Any]) -> np.ndarray:
+                return evaluate(made.op, [], attrs, made.dtype)
+
+            self.buffers[self.fusion.first + place] = self.plan.computed(
+                evaluated, (made.attrs,), made.shape, made.dtype
+            )
             return
         self.plan.steps.append(HostStep(made, tuple(outputs), tuple(inputs)))
 
@@ -256,6 +260,7 @@ def alias(buffer: Buffer, shape: tuple[int, ...]) -> Buffer:
     """The same memory under another shape."""
     twin = Buffer(shape, buffer.dtype, buffer.kind, buffer.value)
     twin.root = buffer.root or buffer
+    twin.made = buffer.made
     return twin
 
 

@@ -32,6 +32,9 @@ def frugal(
     input whose memory it is to take over; it stays behind all that reads the input. Steps that may
     fail stay in their order.
     """
+    made = {buffer for step in steps for buffer in writes(step) if in_arena(buffer)}
+    if sum([buffer.nbytes for buffer in made]) < WORTH_BYTES:
+        return list(steps)
     before = peak(steps, in_arena)
     if before < WORTH_BYTES:
         return list(steps)

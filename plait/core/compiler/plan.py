@@ -13,11 +13,13 @@ look at shapes, attributes and the target, never at the number of threads.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from plait.core.codegen.kernel import Launch
+from plait.core.ir.derived import is_derived, plain
 from plait.core.ir.dtypes import DType
 from plait.core.ir.op import elements
 from plait.core.llvm.target import Target
@@ -28,9 +30,11 @@ class Buffer:
 
     kind: "input", "output", "temporary" (lives in the arena), "constant" (its `value` is an array).
     root: the buffer whose memory this one is, under another shape; None for one of its own.
+    made: of a constant, (function, arguments) that its value is the result of, where these may be
+    others in another run. varying: the axes whose extents may be.
     """
 
-    __slots__ = ("dtype", "kind", "root", "shape", "value")
+    __slots__ = ("dtype", "kind", "made", "root", "shape", "value", "varying")
 
     def __init__(
         self, shape: tuple[int, ...], dtype: DType, kind: str, value: np.ndarray | None = None
@@ -40,6 +44,8 @@ class Buffer:
         self.kind = kind
         self.value = value
         self.root: Buffer | None = None
+        self.made: tuple[Callable[..., np.ndarray], tuple[Any, ...]] | None = None
+        self.varying: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -63,6 +69,24 @@ class Plan:
     def constant(self, value: np.ndarray, dtype: DType) -> Buffer:
         """An array that never changes."""
         return Buffer(value.shape, dtype, "constant", np.ascontiguousarray(value))
+
+    def computed(
+        self,
+        make: Callable[..., np.ndarray],
+        arguments: tuple[Any, ...],
+        shape: tuple[int, ...],
+        dtype: DType,
+    ) -> Buffer:
+        """The array that a function makes of numbers, dicts and tuples of such; of others it makes
+        that of another run."""
+        buffer = self.constant(make(*plain(arguments)), dtype)
+        if is_derived(arguments):
+            buffer.shape, buffer.made = shape, (make, arguments)
+        return buffer
+
+    def full(self, shape: tuple[int, ...], value: Any, dtype: DType) -> Buffer:
+        """One number everywhere."""
+        return self.computed(np.full, (shape, value, dtype.numpy), shape, dtype)
 
     def launch(self, launch: Launch) -> None:
         """Add a call of a kernel. A launch without units does nothing and is dropped."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from plait.core.compiler.rewrite import Builder, Value, rewrite
+from plait.core.ir.derived import Derived
 from plait.core.ir.extents import varies, varying
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ir.op import Lowering, elements
@@ -54,12 +55,20 @@ def _fold(build: Builder, made: Instruction, args: tuple[int, ...]) -> Value:
     held = [_constant(build, arg) for arg in args]
     if any(number is None for number in held):
         return None
-    arrays = [np.full((1,), n, build.spec(a).dtype.numpy) for n, a in zip(held, args)]
-    with np.errstate(all="ignore"):
-        result = evaluate(made.op, arrays, made.attrs, made.dtype)
-    number = _python_number(result.reshape(-1)[0], made.dtype)
-    if varies(*held):
-        number = varying(number)
+    dtypes = [build.spec(arg).dtype.numpy for arg in args]
+
+    def compute(*numbers: Any) -> Any:
+        arrays = [np.full((1,), number, dtype) for number, dtype in zip(numbers, dtypes)]
+        with np.errstate(all="ignore"):
+            result = evaluate(made.op, arrays, made.attrs, made.dtype)
+        return _python_number(result.reshape(-1)[0], made.dtype)
+
+    derived = [number for number in held if type(number) is Derived]
+    if derived and made.dtype.kind in "iuf":
+        number = derived[0].of.called(compute, held)
+    else:
+        number = compute(*held)
+        number = varying(number) if varies(*held) else number
     return build.full(number, made.shape, made.dtype)
 
 

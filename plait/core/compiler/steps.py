@@ -49,15 +49,21 @@ def memory(buffer: Any) -> Any:
 
 def reads(step: Step) -> tuple[Any, ...]:
     """The memory that a step reads, that of the buffers that explain its faults included."""
-    if isinstance(step, HostStep):
-        return tuple([memory(b) for b in step.inputs])
-    accumulated = step.outputs if step.also_reads else ()
-    return tuple([memory(b) for b in (*step.inputs, *accumulated, *explaining(step))])
+    found = step.__dict__.get("_reads")
+    if found is None:
+        buffers = step.inputs
+        if isinstance(step, Launch):
+            buffers = (*buffers, *(step.outputs if step.also_reads else ()), *explaining(step))
+        found = step.__dict__["_reads"] = tuple([b.root or b for b in buffers])
+    return found
 
 
 def writes(step: Step) -> tuple[Any, ...]:
     """The memory that a step writes."""
-    return tuple([memory(b) for b in step.outputs])
+    found = step.__dict__.get("_writes")
+    if found is None:
+        found = step.__dict__["_writes"] = tuple([b.root or b for b in step.outputs])
+    return found
 
 
 def explaining(launch: Launch) -> tuple[Any, ...]:

@@ -3,9 +3,10 @@
 Two graphs have the same structure where they do the same ops in the same order and differ in
 extents only: of their inputs, and in the numbers of attributes that follow from these (the shape of
 a reshape, the N of a mean). The first one that is met is compiled as it stands. From the second on,
-`Structures.marked` gives the graph with every number that has ever differed marked as `Varying`,
-and lowerings make kernels of it that take those numbers at run time. What is marked only grows, so
-that a program settles: a compilation per extent that varies by itself, and some for thresholds.
+`Structures.find` gives the places that have ever differed, and `Marks.marked` the graph with these
+numbers marked (`ir/extents.py`): lowerings make kernels of it that take them at run time. What is
+marked only grows, so that a program settles: a compilation per extent that varies by itself, and
+some for thresholds.
 
 That marks are set changes code, never results: which sums are added in which order follows from the
 numbers themselves.
@@ -14,10 +15,11 @@ numbers themselves.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from plait.core.ir.extents import varying
+from plait.core.ir.derived import Derivation
+from plait.core.ir.extents import may_vary, varying
 from plait.core.ir.graph import Graph, freeze
 from plait.core.ir.node import Spec
 
@@ -31,35 +33,32 @@ _MOST_KEPT = 1024
 #: Of these such as do the same ops, but are layers of other sizes.
 _MOST_ALIKE = 32
 
-#: Where numbers differ: True for a number, a tuple for a tuple with such, None for no difference.
-Places = Any
+#: Where a number stands: (input, axis), or (instruction, attribute, *path in it).
+Place = tuple
 
 
 class Structures:
-    """The structures that were met, each with the graph that came first."""
+    """The structures that were met."""
 
     def __init__(self) -> None:
         self._met: dict[tuple, list[_Met]] = {}
         self._lock = threading.Lock()
 
-    def marked(self, graph: Graph) -> Graph:
-        """The graph to compile: itself if its structure is new or came with just these extents
-        first, else with its varying numbers marked."""
+    def find(self, graph: Graph) -> Marks | None:
+        """Where graphs of this one's structure have differed, this one included. None where the
+        structure is new, or came with just these extents first."""
         outline = _outline(graph)
         with self._lock:
             alike = self._met.setdefault(outline, [])
             for met in alike:
-                if met.first.key == graph.key:
-                    return graph
                 found = met.differences(graph)
                 if found is not None:
-                    met.note(found)
-                    return met.mark(graph)
+                    return met.note(found, graph) if found else None
             alike.append(_Met(graph))
             del alike[:-_MOST_ALIKE]
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))
-        return graph
+        return None
 
     def knows(self, graph: Graph) -> bool:
         """Whether a graph of this structure has been compiled: most of its kernels are there."""
@@ -67,60 +66,131 @@ class Structures:
             alike = tuple(self._met.get(_outline(graph), ()))
         return any(met.differences(graph) is not None for met in alike)
 
-
-class _Differences(NamedTuple):
-    """Where the numbers of two graphs differ: by input, and by instruction and attribute."""
-
-    inputs: dict[int, Places]
-    attrs: dict[int, dict[str, Places]]
+    def marks(self) -> list[Marks]:
+        """Those of all structures that came with several extents."""
+        return [met.marks for alike in self._met.values() for met in alike if met.marks.places]
 
 
 class _Met:
-    """A structure: the graph that came first, and which of its numbers have differed since."""
+    """A structure: the graph that came first, and where others have differed since."""
 
     def __init__(self, first: Graph) -> None:
         self.first = first
-        self._inputs: dict[int, Places] = {}
-        self._attrs: dict[int, dict[str, Places]] = {}
+        self.marks = Marks([], [], [])
 
-    def differences(self, graph: Graph) -> _Differences | None:
+    def differences(self, graph: Graph) -> list[Place] | None:
         """Where a graph of the same outline differs; None where its structure is another one."""
         pairs: set[tuple[int, int]] = set()
-        found = _Differences({}, {})
+        found: list[Place] = []
+        first = self.first
+        (mine_specs, mine_keys, _), (other_specs, other_keys, _) = first.key, graph.key
+        if mine_specs != other_specs:
+            for number, (mine, other) in enumerate(zip(first.inputs, graph.inputs)):
+                for axis, (a, b) in enumerate(zip(mine.shape, other.shape)):
+                    if a != b:
+                        found.append((number, axis))
+                        pairs.add((a, b))
+            if len(pairs) > _MOST_PAIRS:
+                return None
         try:
-            for number, (mine, other) in enumerate(zip(self.first.inputs, graph.inputs)):
-                if mine.shape != other.shape:
-                    found.inputs[number] = _differing(mine.shape, other.shape)
-                    pairs.update((a, b) for a, b in zip(mine.shape, other.shape) if a != b)
-            for place, (mine, other) in enumerate(zip(self.first.instructions, graph.instructions)):
-                if mine.attrs is not other.attrs:
-                    named = _differing_attrs(mine.attrs, other.attrs)
-                    if named:
-                        found.attrs[place] = named
+            for place, (mine, other) in enumerate(zip(mine_keys, other_keys)):
+                if mine != other:
+                    attrs = (made.instructions[place].attrs for made in (first, graph))
+                    found += [(place, *path) for path in _differing_attrs(*attrs)]
         except _OtherStructure:
             return None
-        return found if len(pairs) <= _MOST_PAIRS else None
+        return found
 
-    def note(self, found: _Differences) -> None:
-        """Remember where numbers have differed."""
-        for number, places in found.inputs.items():
-            self._inputs[number] = _joined(self._inputs.get(number), places)
-        for place, named in found.attrs.items():
-            known = self._attrs.setdefault(place, {})
-            for name, places in named.items():
-                known[name] = _joined(known.get(name), places)
+    def note(self, found: list[Place], graph: Graph) -> Marks:
+        """Remember that a graph came, and where it differs from the first."""
+        marks = self.marks
+        places = dict.fromkeys([*marks.places, *found])
+        if len(places) > len(marks.places):
+            marks = Marks(list(places), [0] * len(places), _values(places, self.first))
+        self.marks = marks.parted(_values(places, graph))
+        return self.marks
 
-    def mark(self, graph: Graph) -> Graph:
-        """The graph with all numbers marked that have differed."""
-        inputs = list(graph.inputs)
-        for number, places in self._inputs.items():
-            inputs[number] = Spec(_mark(inputs[number].shape, places), inputs[number].dtype)
-        instructions = list(graph.instructions)
-        for place, named in self._attrs.items():
-            made = instructions[place]
-            attrs = {name: _mark(value, named.get(name)) for name, value in made.attrs.items()}
-            instructions[place] = made._replace(attrs=attrs)
+
+class Marks:
+    """Places of a structure in which its graphs have differed. Never changed.
+
+    groups: for each place a number; places of one group have had the same number in all graphs
+    that came. patterns: by target, what has been planned with these marks (see `replan`).
+    """
+
+    def __init__(self, places: list[Place], groups: list[int], values: list[Any]) -> None:
+        numbers: dict[tuple, int] = {}
+        self.places = places
+        #: The first place of each group.
+        self._heads: list[int] = []
+        self.groups: list[int] = []
+        for place, (group, value) in enumerate(zip(groups, values)):
+            key = (group, type(value), value)
+            if key not in numbers:
+                numbers[key] = len(self._heads)
+                self._heads.append(place)
+            self.groups.append(numbers[key])
+        self._kinds = list(map(type, values))
+        self.patterns: dict[str, list[Any]] = {}
+
+    def parted(self, values: list[Any]) -> Marks:
+        """These marks, if numbers in the places agree with the groups; else such as do."""
+        return self if self._agrees(values) else Marks(self.places, self.groups, values)
+
+    def _agrees(self, values: list[Any]) -> bool:
+        heads = [values[place] for place in self._heads]
+        return values == [heads[group] for group in self.groups]
+
+    def roots(self, graph: Graph) -> list[Any] | None:
+        """One number for each group; None where a plan with such numbers serves for no others: one
+        of them may have no mark."""
+        values = _values(self.places, graph)
+        if list(map(type, values)) != self._kinds or not self._agrees(values):
+            return None
+        roots = [values[place] for place in self._heads]
+        return roots if all(map(may_vary, roots)) else None
+
+    def marked(self, graph: Graph, derivation: Derivation) -> Graph:
+        """The graph with derived numbers where it differs, roots of a derivation."""
+        values = _values(self.places, graph)
+        roots = [
+            derivation.root(values[place]) if may_vary(values[place]) else values[place]
+            for place in self._heads
+        ]
+        inputs, instructions = list(graph.inputs), list(graph.instructions)
+        for (number, name, *path), group in zip(self.places, self.groups):
+            if type(name) is int:
+                spec = inputs[number]
+                inputs[number] = Spec(_with(spec.shape, (name,), roots[group]), spec.dtype)
+            else:
+                made = instructions[number]
+                attrs = {**made.attrs, name: _with(made.attrs[name], path, roots[group])}
+                instructions[number] = made._replace(attrs=attrs)
         return Graph(tuple(inputs), tuple(instructions), graph.outputs)
+
+
+def _values(places: Iterable[Place], graph: Graph) -> list[Any]:
+    """The numbers in some places."""
+    values = []
+    inputs, instructions = graph.inputs, graph.instructions
+    for number, name, *path in places:
+        if type(name) is int:
+            values.append(inputs[number].shape[name])
+            continue
+        value = instructions[number].attrs[name]
+        for step in path:
+            value = value[step]
+        values.append(value)
+    return values
+
+
+def _with(value: Any, path: Sequence[int], number: Any) -> Any:
+    """A value with a number in it replaced."""
+    if not path:
+        return number
+    parts = list(value)
+    parts[path[0]] = _with(parts[path[0]], path[1:], number)
+    return tuple(parts)
 
 
 def all_marked(graph: Graph) -> Graph:
@@ -148,54 +218,41 @@ class _OtherStructure(Exception):
 
 def _outline(graph: Graph) -> tuple:
     """What graphs of one structure have in common for certain, and is quick to find."""
-    specs = tuple([(len(spec.shape), spec.dtype) for spec in graph.inputs])
-    ops = tuple([(made.op.name, made.args) for made in graph.instructions])
-    return (specs, ops, graph.outputs)
+    specs, keys, outputs = graph.key
+    ranks = tuple([(len(shape), dtype) for shape, dtype in specs])
+    return (ranks, tuple([(name, args) for name, args, _ in keys]), outputs)
 
 
-def _differing_attrs(mine: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Places]:
-    found: dict[str, Places] = {}
+def _differing_attrs(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[tuple]:
+    """(name, *path) of the numbers that differ."""
+    found: list[tuple] = []
     if mine.keys() != other.keys():
         raise _OtherStructure
     for name, value in mine.items():
         if value is other[name]:
             continue
         if name in _FOLLOWING:
-            places = _differing(value, other[name])
-            if places is not None:
-                found[name] = places
+            found += [(name, *path) for path in _differing(value, other[name])]
         elif freeze({name: value}) != freeze({name: other[name]}):
             raise _OtherStructure
     return found
 
 
-def _differing(mine: Any, other: Any) -> Places:
+def _differing(mine: Any, other: Any) -> list[tuple]:
+    """The paths to the numbers that differ."""
     if isinstance(mine, tuple) and isinstance(other, tuple):
         if len(mine) != len(other):
             raise _OtherStructure
-        parts = tuple([_differing(a, b) for a, b in zip(mine, other)])
-        return None if all(part is None for part in parts) else parts
+        return [
+            (number, *path)
+            for number, parts in enumerate(zip(mine, other))
+            for path in _differing(*parts)
+        ]
     if type(mine) is type(other) and freeze({"": mine}) == freeze({"": other}):
-        return None
+        return []
     if {type(mine), type(other)} <= {int, float}:
-        return True
+        return [()]
     raise _OtherStructure
-
-
-def _joined(a: Places, b: Places) -> Places:
-    if a is None or b is None:
-        return b if a is None else a
-    if a is True or b is True:
-        return True
-    return tuple([_joined(x, y) for x, y in zip(a, b)])
-
-
-def _mark(value: Any, places: Places) -> Any:
-    if places is None:
-        return value
-    if places is True:
-        return varying(value)
-    return tuple([_mark(part, place) for part, place in zip(value, places)])
 
 
 #: What this process has compiled, up to extents.

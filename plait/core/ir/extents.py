@@ -1,11 +1,13 @@
 """Numbers that differ from run to run: extents of a batch or a sequence, and what follows of them.
 
-A `Varying` is an int that remembers that it is no constant of the program: what is computed from it
-is one, too. Shape rules and lowerings are written for ints and need not know. Where a lowering
-chooses between a constant in a kernel's code and a number given at run time, it asks `varies`.
+Such a number remembers that it is no constant of the program: what is computed from it is none,
+either. Shape rules and lowerings are written for ints and need not know. Where a lowering chooses
+between a constant in a kernel's code and a number given at run time, it asks `varies`.
 
-A varying number equals the plain one, has its hash and prints like it. To lose the mark (by `int`,
-or by NumPy) is no error: a kernel is then made for one extent, as it would be anyway.
+There are two kinds. A `Derived` (`ir/derived.py`) remembers how it was computed, too, so that its
+plan serves other numbers. A `Varying` only is marked; it equals the plain int, has its hash and
+prints like it, and to lose the mark (by `int`, or by NumPy) is no error: a kernel is then made for
+one extent, as it would be anyway.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import math
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from typing import Any
+
+from plait.core.ir.derived import Derived
 
 
 class Varying(int):
@@ -33,8 +37,29 @@ ANY_EXTENT = Varying(2)
 
 
 def varies(*numbers: Any) -> bool:
-    """Whether one of the numbers differs from run to run."""
-    return any(isinstance(number, (Varying, VaryingFloat)) for number in numbers)
+    """Whether one of the numbers differs from run to run.
+
+    0 and 1 do not, because kernels are others there (no elements, no axis); nor do nan and inf,
+    which no extent makes.
+    """
+    return any(map(_varies, numbers))
+
+
+def _varies(number: Any) -> bool:
+    kind = type(number)
+    if kind is Derived:
+        if type(number.value) is int:
+            return number.decided(f"{number.name} not in (0, 1)", number.value not in (0, 1))
+        test = f"isfinite({number.name}) and {number.name} != 0"
+        return number.decided(test, math.isfinite(number.value) and number.value != 0)
+    return kind is Varying or kind is VaryingFloat
+
+
+def is_marked(value: Any) -> bool:
+    """Whether there is a number in a value, or in tuples of values, that is no plain one."""
+    if type(value) is tuple:
+        return any(map(is_marked, value))
+    return type(value) in (Derived, Varying, VaryingFloat)
 
 
 def blank(value: Any) -> Any:
@@ -59,17 +84,18 @@ def constants_that_vary(value: Any) -> list[int]:
 
 
 def varying(number: Any) -> Any:
-    """The number with the mark.
+    """The number with the mark, if it may have one (see `varies`)."""
+    if not may_vary(number):
+        return number
+    return Varying(number) if type(number) is int else VaryingFloat(number)
 
-    0 and 1 get none, because kernels are others there (no elements, no axis); nor do nan, inf and
-    bool, which no extent makes.
-    """
+
+def may_vary(number: Any) -> bool:
+    """Whether a plain number may be marked: see `varies`, and no bool."""
     kind = type(number)
-    if kind is int and number not in (0, 1):
-        return Varying(number)
-    if kind is float and math.isfinite(number) and number != 0:
-        return VaryingFloat(number)
-    return number
+    if kind is int:
+        return number not in (0, 1)
+    return kind is float and math.isfinite(number) and number != 0
 
 
 def _marked(result: Any) -> Any:

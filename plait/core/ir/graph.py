@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from plait.core.ir.derived import Derived
 from plait.core.ir.extents import Varying
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import ITEM, LEAF, Op
@@ -109,7 +110,7 @@ def freeze(attrs: dict[str, Any]) -> tuple:
 
 
 #: Kinds whose equal values are the same value: their tuples are keys as they stand.
-_PLAIN_KINDS = {int, Varying, str, type(None)}
+_PLAIN_KINDS = {int, Varying, Derived, str, type(None)}
 
 
 def _freeze_value(value: Any) -> Any:

@@ -22,14 +22,16 @@ class Owner:
     """Whose recorded nodes are: a thread's, or one run's of it (see core/lazy/replay).
 
     disturbed: some of them got their values outside of the run's own launches, so that what waits
-    is no longer told by the way of recording alone.
+    is no longer told by the way of recording alone. left: the launch after which the run was left
+    although a backward pass may come back to it (see core/lazy/replay/launch), else None.
     """
 
-    __slots__ = ("disturbed", "thread")
+    __slots__ = ("disturbed", "left", "thread")
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.disturbed = False
+        self.left: Any = None
 
     @property
     def is_foreign(self) -> bool:

@@ -248,6 +248,38 @@ class Cell:
                 self.fallback = old
             _unsettled.note(self)
 
+    def write_part(self, node: Node, view: Callable[[np.ndarray], np.ndarray]) -> bool:
+        """Write a value to the part of the contents that a view sees, in place; False where either
+        is not computed, or where anything else holds the memory."""
+        self.require_writable()
+        with crowd.lock:
+            if node.value is None or self.shared is not None:
+                return False
+            array = self._take_memory()
+            if array is None:
+                return False
+            self._node = leaf_of(array)
+            part = view(array)
+            if not part.flags.writeable or not np.may_share_memory(part, array):
+                return False
+            np.copyto(part, node.value)
+            return True
+
+    def _take_memory(self) -> np.ndarray | None:
+        """The computed contents, of which nothing but the caller holds the memory; None, with
+        nothing changed, where something does."""
+        node = self._node
+        if node is None or node.value is None:
+            return None
+        array = node.value
+        self._node = None
+        # A lone node: the local and the argument. Its array: the node, the local, the argument.
+        lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= ALONE
+        if lone and array.base is None and array.flags.writeable:
+            return array
+        self._node = node
+        return None
+
     def restore(self) -> None:
         """Go back to the contents before the writes that wait."""
         self._node = self.fallback

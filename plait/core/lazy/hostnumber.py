@@ -9,6 +9,7 @@ same double-precision operations in the same order.
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable
@@ -87,8 +88,14 @@ class HostProgram:
         lines = [*self.lines, f"return ({''.join(name + ', ' for name in results)})"]
         text = f"def run({', '.join(inputs)}):\n" + "".join(f"    {line}\n" for line in lines)
         scope = dict(self.names)
-        exec(compile(text, "<numbers of a step>", "exec"), scope)
+        exec(_code(text), scope)
         return scope["run"]
+
+
+@functools.lru_cache(maxsize=256)
+def _code(text: str) -> Any:
+    """Lines as code: the steps of a program for each batch size have the same."""
+    return compile(text, "<numbers of a step>", "exec")
 
 
 def plain(value: Any) -> Any:

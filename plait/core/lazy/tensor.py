@@ -458,6 +458,10 @@ class LazyTensor:
 
     def _write(self, base: LazyTensor, result: Any, recording: bool) -> None:
         if self._steps:
+            if self._write_at_once(base, result):
+                if recording:
+                    base._set_edge(None)
+                return
             result = self._write_through(base, result)
         if type(result) is Node:
             node, edge = result, None
@@ -470,6 +474,15 @@ class LazyTensor:
             base._set_edge(edge)
             if not self._steps and isinstance(edge and edge[0], autograd.GradNode):
                 edge[0].output_moved(result.storage_cell, base._cell)  # type: ignore[index]  # not None
+
+    def _write_at_once(self, base: LazyTensor, result: Any) -> bool:
+        """Write what is computed into part of computed memory that nothing else holds: no op, and
+        no copy of the whole. False where that is not so."""
+        if watch.active is not None or base._grad_fn is not None or not self._is_plain():
+            return False
+        node, edge = (result, None) if type(result) is Node else result.value()
+        steps = self._steps
+        return edge is None and base._cell.write_part(node, lambda a: apply_to_array(a, steps))
 
     def _write_through(self, base: LazyTensor, result: Any) -> Any:
         """The base's new value after writing `result` through this view."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
+from weakref import WeakValueDictionary
 
 import numpy as np
 
-from plait.core.compiler import structure
+from plait.core.compiler import replan, structure
 from plait.core.compiler.lower.copies import plain_copy
 from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
@@ -25,6 +26,8 @@ from plait.core.runtime.program import Program
 _MOST_PROGRAMS = 512
 
 _programs: dict[tuple, CompiledGraph] = {}
+#: Programs that write into what they are given, for as long as somebody runs them.
+_donating: WeakValueDictionary[tuple, CompiledGraph] = WeakValueDictionary()
 
 
 class Watcher(Protocol):
@@ -48,14 +51,14 @@ def host_target() -> Target:
     return target(str(flag("PLAIT_ISA")))
 
 
-def _with_extents(graph: Graph) -> Graph:
-    """The graph with the numbers marked that kernels are to take at run time."""
+def _lowered(graph: Graph, on: Target, observe: Observer | None) -> Lowered:
+    """The launches of a graph, whose kernels take the extents at run time that the flag names."""
     which = flag("PLAIT_EXTENTS")
     if which not in ("auto", "static", "run"):
         raise ValueError(f"PLAIT_EXTENTS={which!r}: expected 'auto', 'static' or 'run'")
     if which == "auto":
-        return structure.known.marked(graph)
-    return structure.all_marked(graph) if which == "run" else graph
+        return replan.lowered(graph, structure.known, on, observe)
+    return lower(run_passes(structure.all_marked(graph) if which == "run" else graph, observe), on)
 
 
 class CompiledGraph:
@@ -76,9 +79,10 @@ class CompiledGraph:
         if observe is None and watcher is not None:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
-        single = _with_extents(single)
-        lowered = _apart(lower(run_passes(single, observe), on), single, on)
+        lowered = _apart(_lowered(single, on, observe), single, on)
         self.steps = lowered.steps
+        #: Whether it was planned by an earlier plan, without passes.
+        self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
@@ -197,6 +201,21 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
+    return found
+
+
+def donating(graph: Graph, donations: Mapping[int, int]) -> CompiledGraph:
+    """The program of a graph that takes the memory of inputs for outputs, made once for all who run
+    it: a step that is reached in many ways is one program.
+
+    Two graphs whose checks would name other lines of the user's have programs of their own.
+    """
+    lines = tuple([made.source for made in graph.instructions if made.op.check is not None])
+    flags = (str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS"))
+    key = (graph.key, lines, tuple(sorted(donations.items())), *flags)
+    found = _donating.get(key)
+    if found is None:
+        found = _donating[key] = CompiledGraph(graph, donations)
     return found
 
 

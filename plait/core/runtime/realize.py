@@ -167,11 +167,11 @@ def compile_graph(
         return on_reference
     if flag("PLAIT_VERIFY"):
         verify(graph)
-    from plait.core.runtime.compiled import CompiledGraph
+    from plait.core.runtime.compiled import donating
     from plait.core.runtime.kernels import KernelRefused
 
     try:
-        compiled = CompiledGraph(graph, donations)
+        compiled = donating(graph, donations)
     except KernelRefused as refusal:
         # LLVM has ended a process over one of its kernels: the step runs all the same, and says so.
         if flag("PLAIT_BACKEND") == "compiled":

@@ -28,8 +28,9 @@ _WORK_PER_KERNEL = 20_000_000
 #: of NumPy's own dispatch. Small graphs that repeat for long are compiled for it.
 _WORK_PER_OP = 10_000
 #: What it is worth to plan an op of a program whose kernels are there, because the same program has
-#: been compiled for other extents: some 150 us of Python.
-_WORK_PER_PLANNED_OP = 300_000
+#: been compiled for other extents: some 50 us of NumPy. It takes 15 us by an earlier plan, and 150
+#: anew.
+_WORK_PER_PLANNED_OP = 100_000
 #: Ops that a kernel holds on average; what is not known before fusion.
 _OPS_PER_KERNEL = 6
 #: A run that is worth compiling so many times over is native at once, though nobody knows whether

@@ -9,6 +9,7 @@ from typing import Any
 import plait
 from plait import Tensor
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 
 __all__ = [
     "clip_grad_norm",
@@ -39,8 +40,7 @@ def get_total_norm(
     norm_type = float(norm_type)
     if not listed:
         return plait.tensor(0.0)
-    norms = [plait.linalg.vector_norm(tensor, norm_type) for tensor in listed]
-    total = plait.linalg.vector_norm(plait.stack(norms), norm_type)
+    total = _joint_norm(norm_type, *listed)
     if error_if_nonfinite and not plait.isfinite(total):
         raise error(
             RuntimeError,
@@ -57,11 +57,39 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients of `parameters` by min(1, max_norm / total_norm)."""
     gradients = [p.grad for p in _as_list(parameters) if p.grad is not None]
-    # Multiplying by 1 costs less than finding out, in Python, whether it is needed.
-    factor = plait.clamp(float(max_norm) / (total_norm + 1e-6), max=1.0)
     with plait.no_grad():
+        if _are_apart(gradients):
+            scaled = _scaled(float(max_norm), total_norm, *gradients)
+            for gradient, result in zip(gradients, scaled):
+                gradient.assign_result("mul_", result)
+            return
+        factor = _factor(float(max_norm), total_norm)
         for gradient in gradients:
             gradient.mul_(factor)
+
+
+@one_step
+def _joint_norm(norm_type: float, *tensors: Tensor) -> Tensor:
+    norms = [plait.linalg.vector_norm(tensor, norm_type) for tensor in tensors]
+    return plait.linalg.vector_norm(plait.stack(norms), norm_type)
+
+
+@one_step
+def _scaled(max_norm: float, total_norm: Tensor, *gradients: Tensor) -> tuple[Tensor, ...]:
+    factor = _factor(max_norm, total_norm)
+    return tuple([gradient * factor for gradient in gradients])
+
+
+def _factor(max_norm: float, total_norm: Tensor) -> Tensor:
+    # Multiplying by 1 costs less than finding out, in Python, whether it is needed.
+    return plait.clamp(max_norm / (total_norm + 1e-6), max=1.0)
+
+
+def _are_apart(gradients: list[Any]) -> bool:
+    """Whether all may be computed before the first is written: dense, each in memory of its own."""
+    if not all(type(gradient).is_dense for gradient in gradients):
+        return False
+    return len({id(gradient.storage_cell) for gradient in gradients}) == len(gradients)
 
 
 def clip_grad_norm_(

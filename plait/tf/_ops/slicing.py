@@ -174,6 +174,34 @@ def slice_(input_: Any, begin: Any, size: Any) -> Any:
     return wrap(_taken(value.inner(), tuple(keys)))
 
 
+def _slice_spec(input_: Any, begin: Any, size: Any) -> TensorSpec:
+    """The shape of a block whose bounds a graph knows in part. LookupError where it knows all."""
+    from plait.tf._graph import Symbol
+
+    def known(bounds: Any, rank: int) -> list[int | None]:
+        if isinstance(bounds, Symbol):
+            return [None] * rank
+        parts = bounds if isinstance(bounds, (list, tuple)) else np.asarray(bounds).tolist()
+        return [None if isinstance(part, Symbol) else int(part) for part in parts]
+
+    value = convert(input_) if not isinstance(input_, Symbol) else input_
+    rank = value.shape.rank
+    if rank is None:
+        raise LookupError
+    starts, sizes = known(begin, rank), known(size, rank)
+    if None not in (*starts, *sizes):
+        raise LookupError
+    extents: list[int | None] = []
+    for whole, start, extent in zip(value.shape.as_list(), starts, sizes):
+        if extent == -1:
+            extent = None if whole is None or start is None else whole - start
+        extents.append(extent)
+    return TensorSpec(extents, value.dtype)
+
+
+slice_.__dict__["infer"] = _slice_spec
+
+
 @op
 def strided_slice(
     input_: Any,

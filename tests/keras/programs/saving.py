@@ -26,6 +26,12 @@ if __name__ == "__main__":
         made.compile("adam", "mse")
         made.fit(x, x[:, 0, :2], epochs=3, verbose=0)
         made.save(folder / "model.keras")
+        # Keras compiles what it loads only where nobody has made `compile` his own.
+        loaded = keras.models.load_model(folder / "model.keras")
+        assert loaded.compiled and int(loaded.optimizer.iterations) == int(
+            made.optimizer.iterations
+        )
+        assert keras.models.clone_model(made).compiled
         made.save_weights(folder / "model.weights.h5")
         np.save(folder / "expected.npy", made.predict(x, verbose=0))
         code = keras.Sequential([keras.Input((3,)), layers.Lambda(lambda x: x * 2)])

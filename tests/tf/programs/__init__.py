@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.tf.programs import datasets, functions, pipelines, tapes, variables
+from tests.tf.programs import datasets, functions, pictures, pipelines, tapes, variables
 from tests.tf.programs.registry import PROGRAMS
 
-__all__ = ["PROGRAMS", "datasets", "functions", "pipelines", "tapes", "variables"]
+__all__ = ["PROGRAMS", "datasets", "functions", "pictures", "pipelines", "tapes", "variables"]

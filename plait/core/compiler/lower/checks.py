@@ -52,7 +52,7 @@ def lower_check(made: Any, inputs: Any, plan: Plan) -> bool:
     divisor = inputs[1]
     if divisor.dtype.kind not in "iu":
         return True
-    if divisor.value is not None and divisor.value.all():
+    if divisor.made is None and divisor.value is not None and divisor.value.all():
         return True
     _launch(plan, made, tuple(inputs), divisor, "nonzero", (0, 0), ())
     return True

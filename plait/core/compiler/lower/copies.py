@@ -16,6 +16,7 @@ from plait.core.codegen.kernel import Launch
 from plait.core.compiler import views
 from plait.core.compiler.lower.gather import grain_of, row_major
 from plait.core.compiler.plan import Buffer, Plan
+from plait.core.ir.derived import as_one
 from plait.core.ir.op import elements
 
 #: Bytes of a unit of a strided copy, about.
@@ -95,7 +96,7 @@ def lower_copy(
     else:
         loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
         line = loops[-1].extent * width
-        lines = max(1, min(loops[-2].extent, _UNIT // line))
+        lines = as_one(_lines, loops[-2].extent, line)
         blocks = -(-loops[-2].extent // lines)
         units = elements(tuple([loop.extent for loop in loops[:-2]])) * blocks
         kernel, first = copies.box_copy(width, len(loops)), (to, of, lines)
@@ -118,6 +119,11 @@ def lower_copy(
             also_reads=moved != target.nbytes,
         )
     )
+
+
+def _lines(lines: int, line: int) -> int:
+    """How many lines of so many bytes are copied at a time."""
+    return max(1, min(lines, _UNIT // line))
 
 
 def _normal(extents: Ints, to: Ints, of: Ints) -> list[_Loop]:

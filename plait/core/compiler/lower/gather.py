@@ -7,6 +7,7 @@ from typing import Any
 from plait.core.codegen.gather import gather_kernel, take_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.plan import Plan
+from plait.core.ir.derived import as_one
 from plait.core.ir.op import elements
 
 #: Bytes of result that are worth a thread of their own.
@@ -17,6 +18,10 @@ Ints = tuple[int, ...]
 
 def grain_of(unit_bytes: int) -> int:
     """How many units of so many bytes are worth a thread."""
+    return as_one(_grain_of, unit_bytes)
+
+
+def _grain_of(unit_bytes: int) -> int:
     return max(1, GRAIN_BYTES // max(1, unit_bytes))
 
 

@@ -22,6 +22,7 @@ from plait.core.codegen.partial import Partial, emit_partial
 from plait.core.codegen.tiles import tile_of_any, tile_shape
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
+from plait.core.ir.derived import as_one
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.extents import blank, varies
 from plait.core.llvm.target import Target
@@ -106,8 +107,8 @@ def add_product(
 def _in_pairs(sizes: Sizes, x: Operand, target: Target) -> Operand | None:
     """The operand in pairs of bfloat16 along K, where the CPU multiplies those: read in place where
     they are neighbours, else to be packed. None: widen."""
-    usable = target.bf16 and target.vector_bytes == 64 and sizes.steps % 2 == 0
-    if x.dtype is not dtypes.bfloat16 or not usable:
+    usable = target.bf16 and target.vector_bytes == 64
+    if x.dtype is not dtypes.bfloat16 or not usable or sizes.steps % 2:
         return None
     if x.step == 1 and x.batch % 2 == 0 and x.free % 2 == 0:
         return Operand(x.buffer, x.batch // 2, x.free // 2, 1, dtypes.float32, True)
@@ -118,19 +119,21 @@ def _in_pairs(sizes: Sizes, x: Operand, target: Target) -> Operand | None:
 
 def _streams(sizes: Sizes, b: Operand, itemsize: int) -> bool:
     """Whether B is too large for a cache and read once in its own order, row after row."""
-    large = sizes.steps * sizes.columns * itemsize > 1 << 20
-    return large and b.free == 1 and sizes.rows <= matvec.MOST_ROWS
+    few = b.free == 1 and sizes.rows <= matvec.MOST_ROWS
+    return few and sizes.steps * sizes.columns * itemsize > 1 << 20
 
 
 def _parts(sizes: Sizes, b: Operand, itemsize: int, lanes: int) -> int:
     """Into how many equal parts K is cut, so that a small result gives threads work."""
-    streams = _streams(sizes, b, itemsize)
-    least = _STREAM_PART if streams else _PART
-    tiles = -(-sizes.rows // 12) * -(-sizes.columns // (2 * lanes))
-    most = min(_UNITS if streams else _UNITS // tiles, sizes.steps // least)
-    if sizes.batch > 1 or most < 2:
+    if sizes.batch > 1:
         return 1
-    return max(parts for parts in range(1, most + 1) if sizes.steps % parts == 0)
+    return as_one(_parts_of, *sizes[1:], 2 * lanes, _streams(sizes, b, itemsize))
+
+
+def _parts_of(rows: int, columns: int, steps: int, width: int, streams: bool) -> int:
+    tiles = -(-rows // 12) * -(-columns // width)
+    most = min(_UNITS, steps // _STREAM_PART) if streams else min(_UNITS // tiles, steps // _PART)
+    return max((parts for parts in range(1, most + 1) if steps % parts == 0), default=1)
 
 
 def _in_parts(
@@ -190,8 +193,8 @@ def _tiled(
     pairs = a.paired
     pack_b = b.dtype.is_half or _packs_b(sizes, b, b.dtype.itemsize)
     pack_a = a.dtype.is_half or _packs_a(sizes, a, a.dtype.itemsize)
-    few = sizes.rows <= _OWN_PANELS * tile[0] or varies(sizes.rows)
-    own = pack_b and few and (sizes.columns > width or varies(sizes.columns))
+    few = varies(sizes.rows) or sizes.rows <= _OWN_PANELS * tile[0]
+    own = pack_b and few and (varies(sizes.columns) or sizes.columns > width)
     panel, b_step, packing = width, b.step, None
     if own:
         b_step = width
@@ -240,15 +243,15 @@ def _packs_b(sizes: Sizes, b: Operand, itemsize: int) -> bool:
     """B is packed where its columns are apart, or its rows far apart and used often."""
     if b.free != 1 and sizes.columns > 1:
         return True
-    many = sizes.rows >= _PACK_ROWS or varies(sizes.rows)
+    many = varies(sizes.rows) or sizes.rows >= _PACK_ROWS
     return many and b.step * itemsize > _NEAR_ROW
 
 
 def _packs_a(sizes: Sizes, a: Operand, itemsize: int) -> bool:
     """A is packed where its steps are far apart and it is walked for several panels."""
-    far = a.step * itemsize > _NEAR_ROW and (sizes.steps > 16 or varies(sizes.steps))
-    many = sizes.rows >= _PACK_ROWS or varies(sizes.rows)
-    return far and many and (sizes.columns >= 48 or varies(sizes.columns))
+    far = a.step * itemsize > _NEAR_ROW and (varies(sizes.steps) or sizes.steps > 16)
+    many = varies(sizes.rows) or sizes.rows >= _PACK_ROWS
+    return far and many and (varies(sizes.columns) or sizes.columns >= 48)
 
 
 def _packed(
@@ -286,7 +289,7 @@ def _packed(
 def _stages_columns(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Steps that are far apart are copied by each unit, if not many units would copy the same."""
     apart = a.free == 1 and not varies(a.step) and a.step * a.dtype.itemsize > _NEAR_ROW
-    far = apart and (sizes.steps > 16 or varies(sizes.steps))
+    far = apart and (varies(sizes.steps) or sizes.steps > 16)
     few = not varies(sizes.columns) and width < sizes.columns <= _COPIES * _SPREAD * width
     return far and few and sizes.rows >= _PACK_ROWS and not a.dtype.is_half
 
@@ -295,7 +298,7 @@ def _stages_rows(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Rows that share a cache set are copied out of each other's way, if read for some panels."""
     itemsize = a.dtype.itemsize
     shared = a.free * itemsize % 2048 == 0 and not varies(a.free)
-    reused = rows > 4 and (sizes.steps > 64 or varies(sizes.steps))
+    reused = rows > 4 and (varies(sizes.steps) or sizes.steps > 64)
     return shared and reused and a.step == 1 and sizes.columns >= 4 * width
 
 
@@ -309,19 +312,13 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
         k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
     row_tiles = -(-sizes.rows // g.tile[0])
     width = g.tile[1] * g.lanes
-    spread = max(1, _B_BLOCK // (k_block * width * itemsize))
-    spread = g.panels if streams else -(-g.panels // -(-g.panels // spread))
-    block = min(_TILES, row_tiles)
+    most = _TILES
     if g.packing:  # as many rows as there may be: others would pack the same panels again
-        block = min(_OWN_PANELS, row_tiles) if varies(sizes.rows) else row_tiles
-
-    def units() -> int:
-        return sizes.batch * -(-g.panels // spread) * -(-row_tiles // block)
-
-    while block > 1 and units() < _UNITS and not g.packing:
-        block = -(-block // 2)
-    while spread > 1 and units() < _UNITS and not streams:
-        spread = -(-spread // 2)
+        most = _OWN_PANELS if varies(sizes.rows) else row_tiles
+    panel_bytes = k_block * width * itemsize
+    block, spread = as_one(
+        _dealt, sizes.batch, row_tiles, g.panels, panel_bytes, most, bool(g.packing), streams
+    )
     return Numbers(
         sizes.rows,
         sizes.steps,
@@ -341,6 +338,24 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
         g.packing.lane_stride if g.packing else 0,
         g.packing.step_stride if g.packing else 0,
     )
+
+
+def _dealt(
+    batch: int, tiles: int, panels: int, panel_bytes: int, most: int, packs: bool, streams: bool
+) -> tuple[int, int]:
+    """(tiles of rows, panels) of a unit."""
+    spread = max(1, _B_BLOCK // panel_bytes)
+    spread = panels if streams else -(-panels // -(-panels // spread))
+    block = min(most, tiles)
+
+    def units() -> int:
+        return batch * -(-panels // spread) * -(-tiles // block)
+
+    while block > 1 and units() < _UNITS and not packs:
+        block = -(-block // 2)
+    while spread > 1 and units() < _UNITS and not streams:
+        spread = -(-spread // 2)
+    return block, spread
 
 
 def _launch(

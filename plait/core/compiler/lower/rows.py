@@ -14,6 +14,7 @@ from plait.core.compiler.lower.long_rows import Cut, cut
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
+from plait.core.ir.derived import as_one
 from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
@@ -127,8 +128,11 @@ def _combine(kernel: RowKernel, number: int, partial: Buffer, output: Buffer, pl
 
 def _runs(kernel: RowKernel) -> tuple[int, int]:
     """(number of runs, rows of each): a function of the shape alone."""
-    # Without rows, one run that only clears its sums.
-    rows, width = max(1, kernel.rows), kernel.width
+    return as_one(_runs_of, kernel.rows, kernel.width)
+
+
+def _runs_of(rows: int, width: int) -> tuple[int, int]:
+    rows = max(1, rows)  # without rows, one run that only clears its sums
     wanted = max(1, min(_MOST_RUNS, rows * width // _RUN_ELEMENTS, rows))
     per_unit = -(-rows // wanted)
     return -(-rows // per_unit), per_unit
@@ -139,7 +143,7 @@ def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
     if style.form == "map":
         last = kernel.inner[-1] if kernel.inner else 1
         pieces = -(-last // _PIECE)
-        return kernel.rows * pieces, min(last, _PIECE)
+        return kernel.rows * pieces, as_one(min, last, _PIECE)
     if not style.across:
         return kernel.rows, 1
     last = kernel.outer[-1]
@@ -160,7 +164,7 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
     across = form == "rows" and _prefers_across(kernel)
     unroll = 2 if len(graph.instructions) > _MANY_OPS else 4
     last = kernel.inner[-1] if kernel.inner else 1
-    if last < unroll * lanes and not varies(last):
+    if not varies(last) and last < unroll * lanes:
         unroll = 1 if last >= lanes else 0
     if across:
         unroll = 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from plait.core.codegen import copies, scatter, vectors
 from plait.core.codegen.convert import conversion
 from plait.core.codegen.kernel import Launch
@@ -11,6 +13,7 @@ from plait.core.compiler.lower.copies import fill_zero, plain_copy
 from plait.core.compiler.lower.gather import grain_of, merged
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
+from plait.core.ir.extents import is_marked
 from plait.core.ir.op import elements
 
 #: Less than this many bytes of sources are one unit's work.
@@ -23,6 +26,8 @@ _SHORT = 128
 def is_zeros(buffer: Buffer) -> bool:
     """Whether a buffer is a constant of zeros (by value: all bits zero)."""
     value = buffer.value
+    if buffer.made is not None and (buffer.made[0] is not np.full or is_marked(buffer.made[1][1])):
+        return False  # in another run it may be another one
     return value is not None and value.size > 0 and not value.view("u1").any()
 
 
@@ -87,7 +92,7 @@ def _lower_add_at(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: An
 def _widened(plan: Plan, buffer: Buffer) -> Buffer:
     """A 16-bit buffer as float32."""
     if is_zeros(buffer) and buffer.value is not None:
-        return plan.constant(buffer.value.astype("f4"), dtypes.float32)
+        return plan.full(buffer.shape, 0, dtypes.float32)
     wide = plan.temporary(buffer.shape, dtypes.float32)
     plan.launch(conversion(buffer, wide))
     return wide

@@ -120,7 +120,10 @@ def learn(root: GradNode, number: int, start: Node) -> None:
     run = threads.run
     token = None if run is None else run.token
     inside = run is not None and root.run is token and watch.active is None
-    visited, ways = _visit(root) if inside else ([], [])
+    visited, ways = _visit(root) if inside else ([root], [])
+    if run is not None:
+        for made in visited:
+            run.note_return(made)
     inside = inside and all(type(m) is GradNode and m.run is token and not m.hooks for m in visited)
     inside = inside and not any(_is_hooked(edge) for made in visited for edge in made.edges)
     walk = LearningWalk()

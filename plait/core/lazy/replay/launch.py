@@ -37,10 +37,22 @@ class _Launch:
 
     donated: (number of an input whose memory an output takes over, the references to its node that
     are known). dead: places of waiting nodes that nobody holds any more. dropped: places that
-    nothing waiting refers to afterwards. following: the point after it.
+    nothing waiting refers to afterwards. following: the point after it. is_step: whether it
+    computes an optimizer's step. returned: whether a backward pass has come back over it; False
+    where none had by the next step, None where that is not known.
     """
 
-    __slots__ = ("dead", "donated", "dropped", "following", "inputs", "outputs", "runner")
+    __slots__ = (
+        "dead",
+        "donated",
+        "dropped",
+        "following",
+        "inputs",
+        "is_step",
+        "outputs",
+        "returned",
+        "runner",
+    )
 
     runner: Runner
     inputs: list[int]
@@ -49,6 +61,8 @@ class _Launch:
     dead: list[int]
     dropped: list[int]
     following: Point
+    is_step: bool
+    returned: bool | None
 
 
 def realize(roots: Sequence[Node]) -> None:
@@ -162,6 +176,7 @@ def _first_time(
     del wanted
     token = run.token
     launch = _Launch()
+    launch.is_step, launch.returned = bool(donors), None
     # Before the question whose they are, and before the program runs: another thread may enter
     # the leaves in a run of its own at any time.
     launch.inputs = [node.place for node in captured.leaves]
@@ -219,4 +234,20 @@ def _follow(run: Run, launch: _Launch) -> None:
     run.launches += 1
     run.point = launch.following
     if run.launches >= _MOST_LAUNCHES or not run.has_open_grads():
+        threads.end()
+    elif launch.is_step:
+        _after_step(run, launch)
+
+
+def _after_step(run: Run, launch: _Launch) -> None:
+    """Leave a run after an optimizer's step where no backward pass has ever come back over it.
+
+    What is open then has only not been dropped yet (the scores that an action was chosen by). To go
+    on would make a way of each sequence of steps that the program takes.
+    """
+    if run.last_step is not None and run.last_step[0].returned is None:
+        run.last_step[0].returned = False
+    run.last_step = (launch, len(run.grads))
+    if launch.returned is False:
+        run.token.left = launch
         threads.end()

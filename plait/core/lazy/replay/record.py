@@ -11,6 +11,7 @@ from plait.core.ir.node import Node
 from plait.core.ir.op import ITEM, Op
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, orders, read_operands, record
+from plait.core.lazy.replay.positions import at_positions
 from plait.core.lazy.replay.run import MOST_NODES, Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import GradPlan, Point
@@ -70,6 +71,10 @@ def apply(
         way = tuple(key)
     point = run.point.children.get(way)
     if point is not None and (attrs or point.attrs) and not point.takes(attrs):
+        if edges is None and point.op is op and type(run) is Run:
+            moved = at_positions(op, operands, point.attrs, attrs)
+            if moved is not None:
+                return apply(*moved, edges, (None,) * len(moved[1]), cls)
         point = run.point.step(way, attrs)
     if point is None or point.op is None:
         if not run.learns(way, attrs):

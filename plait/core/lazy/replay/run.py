@@ -34,6 +34,7 @@ class Run(Owner):
     token: what the nodes and grad nodes of this run refer to. nodes: by place; None for those that
     a launch has computed, until they are used again. targets: places of leaf tensors and foreign
     grad nodes, by id. grads: the grad nodes made, weakly. launches: how many there were.
+    last_step: the last launch that was an optimizer's step, and how many grad nodes there were.
 
     The tree grows by what is recorded a second time: the first time, an unknown step leads off the
     tree (`lost`), and from there on until the run ends nothing is matched; the second time, the
@@ -44,6 +45,7 @@ class Run(Owner):
         "grads",
         "held",
         "home",
+        "last_step",
         "launches",
         "learning",
         "lost",
@@ -65,7 +67,7 @@ class Run(Owner):
 
     def __init__(self, root: Point, home: Threads) -> None:
         self.token: Any = Owner()
-        self.thread, self.disturbed = self.token.thread, False
+        self.thread, self.disturbed, self.left = self.token.thread, False, None
         self.home = home
         self.since = len(home.waiting)
         self.point = root
@@ -74,6 +76,7 @@ class Run(Owner):
         self.held: list[Any] = []
         self.grads: list[ref[GradNode]] = []
         self.launches = 0
+        self.last_step: tuple[Any, int] | None = None
         self.learning = False
         self.lost = False
         #: Ops recorded off the tree.
@@ -235,6 +238,15 @@ class Run(Owner):
         self.point = point
         for node in entered:
             self.enter(node)
+
+    def note_return(self, made: GradNode) -> None:
+        """Note where a backward pass comes back to: before the last step, or to a run that was left
+        too early."""
+        if made.run is not self.token:
+            if made.run is not None and made.run.left is not None:
+                made.run.left.returned = True
+        elif self.last_step is not None and made.place < self.last_step[1]:
+            self.last_step[0].returned = True
 
     def has_open_grads(self) -> bool:
         """Whether a backward pass may still come back to this run."""

@@ -28,6 +28,7 @@ from plait.tf import (
     strings,
     test,
 )  # fmt: skip
+from plait.tf import image as _image
 from plait.tf import random as _random
 from plait.tf import train as _train_of_2
 from plait.tf._graph import Graph, Operation
@@ -390,11 +391,26 @@ gfile = _Names(
     Rename=io.gfile.rename,
     Stat=io.gfile.stat,
 )
+
+
+def _draw_bounding_boxes(images: Any, boxes: Any, name: Any = None, colors: Any = None) -> Any:
+    return _image.draw_bounding_boxes(images, boxes, colors, name=name)
+
+
+def _sample_distorted_bounding_box(
+    image_size: Any, bounding_boxes: Any, seed: Any = None, seed2: Any = None, **options: Any
+) -> Any:
+    seed = seed or seed2
+    return _image.sample_distorted_bounding_box(image_size, bounding_boxes, seed, **options)
+
+
 image = _Names(
     "image",
     _tf.image,
     resize_images=_tf.image.resize,
     resize_bilinear=_tf.image.resize,
+    draw_bounding_boxes=_draw_bounding_boxes,
+    sample_distorted_bounding_box=_sample_distorted_bounding_box,
 )
 python_io = _Names(
     "python_io", None, TFRecordWriter=io.TFRecordWriter, TFRecordOptions=io.TFRecordOptions
@@ -432,7 +448,7 @@ _CHANGED = (
     *("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "reduce_all"),
     *("reduce_any", "reduce_logsumexp", "argmax", "argmin", "squeeze", "expand_dims", "where"),
     *("gather", "nn", "train", "summary", "losses", "metrics", "initializers", "random", "group"),
-    *("random_normal_initializer", "random_uniform_initializer", "no_op"),
+    *("random_normal_initializer", "random_uniform_initializer", "no_op", "image"),
 )
 
 
