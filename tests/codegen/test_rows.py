@@ -298,6 +298,14 @@ def test_long_rows_side_by_side_are_cut(op: Op, isa: str, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("isa", ISAS)
+def test_a_fold_of_constants_reads_nothing(isa: str) -> None:
+    g = graph([], lambda b: [b.emit(MAX, b.full(2.5, (70,), dtypes.float32), axes=(0,))])
+    kernel = RowKernel(g, (600,), (70,), (), (Write(Access((1, 0)), "store"),))
+    check(kernel, [], [(600,)], isa, 0, 0)
+    assert long_rows.cut(kernel, across=True) is None
+
+
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("shift", [0, 16])
 def test_large_results_go_past_the_caches(
     shift: int, isa: str, monkeypatch: pytest.MonkeyPatch

@@ -97,7 +97,8 @@ def _pieces(kernel: RowKernel) -> int:
     """How many; below 2: none."""
     if not kernel.outer:
         return min(_MOST_PIECES, kernel.width // _PIECE)
-    widest = max(spec.dtype.itemsize for spec in kernel.graph.inputs)
+    # Without any, it is a fold of constants.
+    widest = max((spec.dtype.itemsize for spec in kernel.graph.inputs), default=0)
     nbytes = kernel.rows * kernel.width * widest
     return min(_MOST_PIECES, nbytes // _CACHED, kernel.width // _SHORTEST)
 
