@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from plait._promotion import get_default_dtype
+from plait._promotion import Defaults
 from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
@@ -42,7 +42,7 @@ state = State()
 
 def _setting() -> Any:
     """What functions depend on besides their arguments (see `core.lazy.replay.function`)."""
-    return None if state.enabled else get_default_dtype()
+    return None if state.enabled else Defaults.float_dtype
 
 
 setting.ask = _setting

@@ -24,7 +24,10 @@ class AutogradMethods(LazyTensor):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to or through this tensor."""
-        return LazyTensor.requires_grad.fget(self)  # type: ignore[attr-defined]  # a property
+        base = self._base
+        if base is not None and base.requires_grad:
+            return True
+        return self._requires_grad or self._grad_fn is not None
 
     @requires_grad.setter
     def requires_grad(self, required: bool) -> None:

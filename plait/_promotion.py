@@ -17,7 +17,7 @@ from plait.core.ir.errors import error
 _CATEGORY = {"b": 0, "u": 1, "i": 1, "f": 2, "c": 3}
 
 
-class _Defaults:
+class Defaults:
     """The dtype that Python floats and float factories get."""
 
     float_dtype = dtypes.float32
@@ -25,14 +25,14 @@ class _Defaults:
 
 def get_default_dtype() -> DType:
     """The dtype of floating tensors made without one."""
-    return _Defaults.float_dtype
+    return Defaults.float_dtype
 
 
 def set_default_dtype(d: DType) -> None:
     """Set the dtype of floating tensors made without one. Raises TypeError for other dtypes."""
     if not isinstance(d, DType) or not d.is_floating_point:
         raise error(TypeError, f"only floating-point types are supported as the default type: {d}")
-    _Defaults.float_dtype = d
+    Defaults.float_dtype = d
 
 
 @cache
@@ -66,8 +66,8 @@ def number_dtype(value: Any) -> DType:
     if isinstance(value, int):
         return dtypes.int64
     if isinstance(value, float):
-        return _Defaults.float_dtype
-    return dtypes.complex_of(_Defaults.float_dtype)
+        return Defaults.float_dtype
+    return dtypes.complex_of(Defaults.float_dtype)
 
 
 def result_type(*operands: Any) -> DType:
@@ -100,7 +100,7 @@ def _complex(result: DType, lower: DType) -> DType:
 def float_result(*operands: Any) -> DType:
     """Like `result_type`, but integers and bools become the default float dtype."""
     found = result_type(*operands)
-    return found if found.kind in "fc" else _Defaults.float_dtype
+    return found if found.kind in "fc" else Defaults.float_dtype
 
 
 def can_cast(from_: DType, to: DType) -> bool:

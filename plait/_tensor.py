@@ -48,6 +48,10 @@ def attached(name: str) -> None:
         load_late()
 
 
+#: What NumPy asks each object for, and does without: no message is made for it.
+_NOT_TENSORS = frozenset(("__array_struct__", "__array_interface__"))
+
+
 class _TensorMeta(type):
     """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes
     Tensor(...)."""
@@ -76,7 +80,9 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
 
         def __getattr__(self, name: str) -> Any:
             """A method of a family that is not loaded yet."""
-            if name.startswith("_"):  # as NumPy asks for `__array_interface__`
+            if name in _NOT_TENSORS:
+                raise AttributeError("a Tensor gives its array by __array__() alone")
+            if name[0] == "_":
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             attached(name)
             if name in TENSOR_METHODS:

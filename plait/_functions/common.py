@@ -106,7 +106,10 @@ def takes_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of the face, outside of `public`, that takes `out=` as well."""
 
     @functools.wraps(function)
-    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return function(*args)
+        out = kwargs.pop("out", None)
         if out is None:
             return function(*args, **kwargs)
         return write_out(

@@ -26,8 +26,12 @@ __all__ = [
 class _Mode:
     """A region with given modes. One object may be entered again, also while it is entered."""
 
+    #: The modes outside, of each time that it is entered. Set by each class itself: to make one
+    #: is a part of every step of inference.
+    _before: list[tuple[bool, bool]]
+
     def __init__(self) -> None:
-        self._before: list[tuple[bool, bool]] = []
+        self._before = []
 
     def _set(self) -> None:
         raise NotImplementedError
@@ -86,11 +90,11 @@ class _PlainMode(_Mode):
 
     def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
         if function is None:
-            return super().__new__(cls)
+            return object.__new__(cls)
         return cls()(function)
 
     def __init__(self, function: None = None) -> None:
-        super().__init__()
+        self._before = []
 
 
 class no_grad(_PlainMode):
@@ -151,12 +155,12 @@ class inference_mode(_Mode):
     """Like `no_grad`; with `mode=False`, inference mode is off in the region."""
 
     def __new__(cls, mode: Any = True) -> Any:
-        if callable(mode):
+        if mode is not True and callable(mode):
             return cls()(mode)
-        return super().__new__(cls)
+        return object.__new__(cls)
 
     def __init__(self, mode: bool = True) -> None:
-        super().__init__()
+        self._before = []
         self.mode = bool(mode)
 
     def _set(self) -> None:

@@ -16,6 +16,7 @@ from plait.core.ir.dtypes import float32
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.replay.tidy import tidy
 from plait.utils.hooks import RemovableHandle
 
 __all__ = [
@@ -204,6 +205,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, or with `set_to_none=False` set them to zero in place."""
+        tidy()
         for group in self.param_groups:
             for param in group["params"]:
                 if set_to_none:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import threading
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from typing import Any
 import pytest
 
 import plait as torch
+from bench.changing import PROGRAMS
 from plait import nn
-from plait.core.lazy.replay import function
+from plait.core.lazy.replay import block_backward, function
+from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipes
 from plait.core.runtime.objects import machine
 from plait.optim import _replay
@@ -100,9 +103,9 @@ def _classifier(optimizer: Callable[[Any], Any]) -> Callable[[], Any]:
 @pytest.mark.parametrize(
     ("make", "bound"),
     [
-        pytest.param(_linear_regression, 430, id="linreg"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 310, id="mlp"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 280, id="mlp_adam"),
+        pytest.param(_linear_regression, 400, id="linreg"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 210, id="mlp"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 260, id="mlp_adam"),
     ],
 )
 def test_calls_of_a_known_step(
@@ -146,6 +149,41 @@ def _training(
         optimizer.step()
 
     return step
+
+
+@pytest.mark.skipif(machine() is None, reason="this Python has no object machine to go by")
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    # Where a short block goes on over a decision, that is found by a key.
+    [("random_depth", 0), ("early_exit", 0), ("stochastic_layers", 1.5), ("tree_lstm", 3)],
+)
+def test_known_blocks_go_by_the_object_machine(
+    name: str, keys: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hardly a call is looked up by its key, and no backward pass over a block made in Python."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    gone = {"_key": 0, "_make": 0}
+
+    def body() -> None:
+        threads.keep_to_blocks()
+        torch.manual_seed(0)
+        _, step = PROGRAMS[name](torch, random.Random(0))
+        for _ in range(300):
+            step()
+        for owner, called in ((function, "_key"), (block_backward, "_make")):
+            before = getattr(owner, called)
+
+            def noted(*args: Any, before: Any = before, called: str = called) -> Any:
+                gone[called] += 1
+                return before(*args)
+
+            monkeypatch.setattr(owner, called, noted)
+        for _ in range(40):
+            step()
+
+    on_a_fresh_thread(body)
+    assert gone["_key"] <= 40 * keys
+    assert gone["_make"] <= 2  # of a block that was not met before
 
 
 @pytest.mark.skipif(machine() is None, reason="this Python has no object machine to go by")

@@ -42,6 +42,8 @@ class Structures:
 
     def __init__(self) -> None:
         self._met: dict[tuple, list[_Met]] = {}
+        #: How many times a structure has been met that was not known.
+        self.times_met = 0
         self._lock = threading.Lock()
 
     def find(self, graph: Graph) -> Marks | None:
@@ -55,6 +57,7 @@ class Structures:
                 if found is not None:
                     return met.note(found, graph) if found else None
             alike.append(_Met(graph))
+            self.times_met += 1
             del alike[:-_MOST_ALIKE]
             if len(self._met) > _MOST_KEPT:
                 self._met.pop(next(iter(self._met)))

@@ -34,7 +34,7 @@ class Graph:
     keys: (op's name, args, frozen attributes) per instruction, where that is known already.
     """
 
-    __slots__ = ("__weakref__", "_key", "_keys", "inputs", "instructions", "outputs")
+    __slots__ = ("__weakref__", "_hash", "_key", "_keys", "inputs", "instructions", "outputs")
 
     def __init__(
         self,
@@ -47,6 +47,7 @@ class Graph:
         self.instructions = instructions
         self.outputs = outputs
         self._key: tuple | None = None
+        self._hash: int | None = None
         self._keys = keys
 
     @property
@@ -59,6 +60,13 @@ class Graph:
             specs = tuple([(spec.shape, _name_of(spec.dtype)) for spec in self.inputs])
             self._key = (specs, keys, self.outputs)
         return self._key
+
+    @property
+    def key_hash(self) -> int:
+        """The hash of the key: to find it costs as much as an op or two."""
+        if self._hash is None:
+            self._hash = hash(self.key)
+        return self._hash
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.key == other.key

@@ -87,7 +87,9 @@ class GradNode:
         self.output = outputs
         parts = outputs if isinstance(outputs, tuple) else (outputs,)
         self.output_types = tuple([Spec(part.shape, part.dtype) for part in parts])
-        self.versions = versions
+        #: A list, which in-place writes add to; of what is released, and where a repeated step
+        #: watches nothing, a tuple.
+        self.versions: Any = versions
         self.cls = cls
         self.hooks: dict[int, dict[int, Callable]] | None = None
         self.released = False
@@ -163,7 +165,7 @@ class GradNode:
             self.released = True
             self.inputs = ()
             self.output = ()
-            self.versions = []
+            self.versions = ()
 
 
 def _conjugates(grads: Sequence[Any]) -> list[Any]:

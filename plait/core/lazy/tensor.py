@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from plait.core.ir.dtypes import DType
-from plait.core.ir.errors import DTypeError, ShapeError, error
+from plait.core.ir.errors import ShapeError, error
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op
 from plait.core.lazy import grad as autograd
@@ -30,7 +30,7 @@ from plait.core.lazy.views import (
     Step,
     apply_to_array,
     contiguous_strides,
-    step_layout,
+    step_from,
     write_back,
 )
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
@@ -329,20 +329,19 @@ class LazyTensor:
         steps = () if base is self else self._steps
         if base.requires_grad and not modes.grad_enabled:
             base = base.detached()
-        step = Step(op, attrs, extra)
-        source = Spec(self._shape, self._dtype)
-        try:
-            shape, dtype = op.infer(source, *extra, **attrs)
-        except (ShapeError, DTypeError) as fault:
-            raise error(type(fault), str(fault)) from None
+        is_plain = self._layout is not None or self._cell.shared is None
+        step, shape, dtype, layout = step_from(
+            Spec(self._shape, self._dtype),
+            self._layout if is_plain else self.memory(),
+            Step(op, attrs, extra),
+            layout,
+        )
         if base._base is not None and not base._requires_grad:
             base, steps = base._base, (*base._steps, *steps)
         view = self.plain.of_cell(base._cell, shape, dtype)
         view._base = base
         view._steps = (*steps, step)
-        view._layout = layout or step_layout(step, self._shape, self.memory(), shape)
-        if view._layout is None:
-            view._layout = Layout(contiguous_strides(shape), 0)
+        view._layout = layout
         return view
 
     def become(self, view: LazyTensor) -> None:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from plait.core.ir.errors import error
-from plait.core.ir.node import Node
+from plait.core.ir.errors import DTypeError, ShapeError, error
+from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op, elements
 from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.view import (
@@ -31,6 +31,11 @@ EXPANDED = (
     "unsupported operation: more than one element of the written-to tensor refers to a single "
     "memory location. Please clone() the tensor before performing the operation."
 )
+
+
+#: Steps that `step_from` has given, by all that they depend on; beyond so many they are found anew.
+_known_steps: dict[tuple, tuple[Step, Any, Any, Layout]] = {}
+_MOST_STEPS = 1024
 
 
 class Step(NamedTuple):
@@ -102,6 +107,34 @@ def reshaped_strides(
         step *= extent
         left //= extent
     return tuple(reversed(result)) if left == 1 and not runs else None
+
+
+def step_from(
+    source: Spec, memory: Layout | None, step: Step, layout: Layout | None
+) -> tuple[Step, Any, Any, Layout]:
+    """A step from a value: the step, its result's shape and dtype, and where that lies.
+
+    memory: where the value lies, None for row-major memory; layout: that of the result, where the
+    step does not say it. Raises ShapeError, DTypeError as the op does, at the user's line.
+    """
+    key = None
+    if not step.extra:
+        key = (step.op, source.shape, source.dtype, memory, layout, *step.attrs.items())
+        known = _known_steps.get(key)
+        if known is not None:
+            return known
+    try:
+        shape, dtype = step.op.infer(source, *step.extra, **step.attrs)
+    except (ShapeError, DTypeError) as fault:
+        raise error(type(fault), str(fault)) from None
+    memory = memory or Layout(contiguous_strides(source.shape), 0)
+    layout = layout or step_layout(step, source.shape, memory, shape)
+    made = (step, shape, dtype, layout or Layout(contiguous_strides(shape), 0))
+    if key is not None:
+        if len(_known_steps) >= _MOST_STEPS:
+            _known_steps.clear()
+        _known_steps[key] = made
+    return made
 
 
 def step_layout(

@@ -220,7 +220,7 @@ def take_arena(nbytes: int) -> Arena:
 def give_arena(arena: Arena) -> bool:
     """Let other programs run in this arena. Large ones go the way of large arrays, so that no
     more of them is kept than of those: False, and whoever ran in it must let it go."""
-    waiting = sum([other.nbytes for other in _arenas])
+    waiting = sum([other.nbytes for other in _arenas]) if _arenas else 0
     if len(_arenas) >= _MOST_ARENAS or waiting + arena.nbytes > _ARENA_BYTES:
         return False
     _arenas.append(arena)

@@ -70,17 +70,21 @@ def settings() -> tuple:
     """The flags that decide how graphs run, as they are now."""
     global _settings
     # To read the environment as text costs microseconds: only where it has changed.
-    texts = [_environment.get(name) for name in _NAMES]
-    if texts != _settings[0]:
-        _settings = (texts, (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY")))
-    return _settings[1]
+    known = _settings
+    read = _environment.get
+    if read(_BACKEND) is known[0] and read(_ISA) is known[1] and read(_VERIFY) is known[2]:
+        return known[3]
+    texts = [read(_BACKEND), read(_ISA), read(_VERIFY)]
+    _settings = (*texts, (flag("PLAIT_BACKEND"), flag("PLAIT_ISA"), flag("PLAIT_VERIFY")))
+    return _settings[3]
 
 
 _encode: Any = getattr(os.environ, "encodekey", str)
 #: What is behind `os.environ`, as the system has it.
 _environment: Any = getattr(os.environ, "_data", os.environ)
-_NAMES = [_encode(name) for name in ("PLAIT_BACKEND", "PLAIT_ISA", "PLAIT_VERIFY")]
-_settings: tuple[list[Any] | None, tuple] = (None, ())
+_BACKEND, _ISA, _VERIFY = map(_encode, ("PLAIT_BACKEND", "PLAIT_ISA", "PLAIT_VERIFY"))
+#: The texts that were read last, and what they say. No text is this empty tuple.
+_settings: tuple = ((), (), (), ())
 
 
 class Runner:

@@ -42,6 +42,10 @@ _MOST_COUNTED = 4096
 #: Work done, by the hash of a graph's key: the keys themselves would hold megabytes. Two graphs of
 #: one hash would be counted together, which only compiles them sooner.
 _done: dict[int, int] = {}
+#: Work of one run, likewise.
+_work: dict[int, int] = {}
+#: Likewise what `_bound` gives, with the structures that were known and their number.
+_bounds: dict[int, tuple[Any, int, tuple[int, bool]]] = {}
 _refused: set[int] = set()
 _lock = threading.Lock()
 
@@ -73,7 +77,7 @@ def native_program(graph: Graph) -> Any:
     backend = flag("PLAIT_BACKEND")
     if backend == "reference" or not graph.instructions:
         return None
-    key = hash(graph.key)
+    key = graph.key_hash
     if backend == "auto":
         with _lock:
             if _done.get(key, 0) < _bound(graph)[0]:
@@ -87,7 +91,7 @@ def native_program(graph: Graph) -> Any:
 
 def _pays(graph: Graph) -> bool:
     """Count one more run of a graph; whether it has done enough to be compiled."""
-    key = hash(graph.key)
+    key = graph.key_hash
     with _lock:
         done = _done.get(key, 0)
         bound, repeats = _bound(graph)
@@ -95,7 +99,7 @@ def _pays(graph: Graph) -> bool:
             return key not in _refused
         if len(_done) >= _MOST_COUNTED:
             _done.pop(next(iter(_done)))
-        once = work(graph)
+        once = _work_once(key, graph)
         at_once = bound if repeats else _AT_ONCE * bound
         if not done and once < at_once and not repeats:
             # The first run is counted by its ops alone: most graphs of a program that never
@@ -107,11 +111,30 @@ def _pays(graph: Graph) -> bool:
 
 def _bound(graph: Graph) -> tuple[int, bool]:
     """(the work on the reference that a native program is worth, whether there is one already for
-    other extents)."""
-    ops = len(graph.instructions)
-    if flag("PLAIT_EXTENTS") == "auto" and structure.known.knows(graph):
-        return _WORK_PER_PLANNED_OP * ops, True
-    return _WORK_PER_KERNEL * (1 + ops // _OPS_PER_KERNEL), False
+    other extents). Told once per graph, as long as no structure comes to those that are known."""
+    known = structure.known
+    met = known.times_met if flag("PLAIT_EXTENTS") == "auto" else -1
+    found = _bounds.get(graph.key_hash)
+    if found is None or found[0] is not known or found[1] != met:
+        ops = len(graph.instructions)
+        if met >= 0 and known.knows(graph):
+            bound = (_WORK_PER_PLANNED_OP * ops, True)
+        else:
+            bound = (_WORK_PER_KERNEL * (1 + ops // _OPS_PER_KERNEL), False)
+        if found is None and len(_bounds) >= _MOST_COUNTED:
+            _bounds.pop(next(iter(_bounds)))
+        found = _bounds[graph.key_hash] = (known, met, bound)
+    return found[2]
+
+
+def _work_once(key: int, graph: Graph) -> int:
+    """The work of a graph, told once: to add it up costs as much as a few of its ops."""
+    found = _work.get(key)
+    if found is None:
+        if len(_work) >= _MOST_COUNTED:
+            _work.pop(next(iter(_work)))
+        found = _work[key] = work(graph)
+    return found
 
 
 def work(graph: Graph) -> int:
@@ -136,7 +159,7 @@ def _compiled(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
         if flag("PLAIT_BACKEND") == "compiled":
             raise
         with _lock:
-            _refused.add(hash(graph.key))
+            _refused.add(graph.key_hash)
         warnings.warn(
             f"plait: a graph of {len(graph.instructions)} ops could not be compiled and stays on "
             f"the reference executor: {type(fault).__name__}: {fault}",

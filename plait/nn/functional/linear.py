@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from plait._autocast import lower
-from plait._functions.common import takes_out
+from plait._functions.common import write_out
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
 from plait.core.lazy.replay.function import one_step
@@ -39,8 +39,7 @@ def _require_linear_dtypes(input: Tensor, weight: Tensor, bias: Tensor | None) -
         )
 
 
-@takes_out
-@one_step
+@one_step(write_out=write_out)
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input @ weight.T + bias.
 

@@ -105,16 +105,6 @@ def _register_global_backward(hook: Callable[..., Any], full: bool) -> Removable
     return _register(_global_backward_hooks, hook)
 
 
-def any_global_call_hook() -> bool:
-    """Whether a hook for all modules wants to see calls."""
-    return bool(
-        _global_forward_hooks
-        or _global_forward_pre_hooks
-        or _global_backward_hooks
-        or _global_backward_pre_hooks
-    )
-
-
 class HookMixin(ModuleFields):
     """The part of `Module` that registers hooks and runs them around `forward`."""
 

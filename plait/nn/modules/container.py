@@ -123,7 +123,9 @@ class Sequential(_ModuleSequence):
         return self.extend(list(self) * (_check_times(times) - 1))
 
     def forward(self, input: Any) -> Any:
-        for module in self:
+        # Of a subclass its own order, as `for module in self` has it.
+        modules = self.__dict__["_modules"].values() if type(self) is Sequential else self
+        for module in modules:
             input = module(input)
         return input
 

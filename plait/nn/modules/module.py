@@ -23,7 +23,6 @@ from plait.nn.modules._convert import ConversionMixin
 from plait.nn.modules._fields import FIELDS, new_fields, type_name
 from plait.nn.modules._hooks import (
     HookMixin,
-    any_global_call_hook,
     register_module_backward_hook,
     register_module_buffer_registration_hook,
     register_module_forward_hook,
@@ -301,7 +300,10 @@ class Module(ConversionMixin, StateMixin, HookMixin):
             or fields["_forward_pre_hooks"]
             or fields["_backward_hooks"]
             or fields["_backward_pre_hooks"]
-            or any_global_call_hook()
+            or _hooks._global_forward_hooks
+            or _hooks._global_forward_pre_hooks
+            or _hooks._global_backward_hooks
+            or _hooks._global_backward_pre_hooks
             or self._compiled_call_impl is not None
         ):
             if self._compiled_call_impl is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import copysign
 from typing import Any
 
 from plait.core.codegen.objects import Do
@@ -28,6 +29,8 @@ class Steps(Assembly):
         self.token = self.load(self.run, Run, "token")
         self.nodes = self.load(self.run, Run, "nodes")
         self.outside: list[tuple[Register, Node, int]] = []
+        #: Per node made the register of its operands.
+        self.rows: dict[Register, Register] = {}
         #: (register, place) of nodes of the run that it may have dropped after a launch.
         self.dropped: list[tuple[Register, int]] = []
 
@@ -60,29 +63,41 @@ class Steps(Assembly):
                 self.do(Do.EITHER, held, there, self.constant(None))
                 self.dropped.append((there, place))
             return True
-        if any(node is other for _, other, _ in self.outside):
-            return False
+        for register, other, _ in self.outside:
+            if other is node:
+                self.same(register, there)
+                return True
         self.differ(self.load(there, Node, "run"), self.token)
         if node.value is not None:
             self.isnt(self.load(there, Node, "value"), None)
-        elif not self._constant(there, node):
+        elif not self.full(there, node):
             return False
-        self.equal(self.load(there, Node, "shape"), type(node.shape), node.shape)
-        self.is_now(there, Node, "dtype", node.dtype)
+        self.like(there, node)
         for register, _, _ in self.outside:
             self.differ(register, there)
         self.outside.append((there, node, place))
         return True
 
-    def _constant(self, there: Register, node: Node) -> bool:
+    def like(self, there: Register, node: Node) -> None:
+        """Require a node of this one's type."""
+        self.equal(self.load(there, Node, "shape"), type(node.shape), node.shape)
+        self.is_now(there, Node, "dtype", node.dtype)
+
+    def full(self, there: Register, node: Node) -> bool:
         """Compare a waiting constant."""
         value = node.attrs.get("value")
-        # Zeros of two signs are equal.
-        if node.op is not FULL or type(value) not in (int, float, bool) or not value:
+        if node.op is not FULL or type(value) not in (int, float, bool):
             return False
         self.is_now(there, Node, "op", FULL)
         self.is_now(there, Node, "value", None)
-        self.equal(self.load(there, Node, "attrs"), dict, node.attrs)
+        attrs = self.load(there, Node, "attrs")
+        self.equal(attrs, dict, node.attrs)
+        there = self.entry(attrs, "value")
+        self.type(there, type(value))
+        if type(value) is float and not value:
+            # Zeros of two signs are equal; the bits of this one are none.
+            self.do(Do.EMPTY, there, object.__basicsize__)
+            return copysign(1.0, value) > 0
         return True
 
     # -- making ----------------------------------------------------------------------------------
@@ -104,6 +119,7 @@ class Steps(Assembly):
         """The node of a recipe, or of a point of the tree."""
         row = self.tuple(operands)
         node = new_node(self, made, row, self.token, self.constant(place))
+        self.rows[node] = row
         self.append(self.nodes, node)
         return node
 
@@ -132,14 +148,38 @@ class Steps(Assembly):
         slots.update(dict.fromkeys(("_requires_grad", "_moved", "_silent"), no))
         return self.make(plain, slots)
 
-    def release(self, grad: Register, op: Any) -> None:
-        """Let go what a grad node keeps: `GradNode.release`."""
-        self.store(grad, GradNode, "run", self.constant(None))
-        if op.saved_inputs or op.saves_output or op.vjp is None:
-            self.store(grad, GradNode, "released", self.constant(True))
-            self.store(grad, GradNode, "inputs", self.constant(()))
-            self.store(grad, GradNode, "output", self.constant(()))
-            self.store(grad, GradNode, "versions", self.list([]))
+
+def release(steps: Assembly, grad: Register, op: Any) -> None:
+    """Let go what a grad node keeps: `GradNode.release`."""
+    steps.store(grad, GradNode, "run", steps.constant(None))
+    if op.saved_inputs or op.saves_output or op.vjp is None:
+        nothing = steps.constant(())
+        steps.store(grad, GradNode, "released", steps.constant(True))
+        for slot in ("inputs", "output", "versions"):
+            steps.store(grad, GradNode, slot, nothing)
+
+
+def watched(steps: Assembly, grad: Register, count: int) -> None:
+    """Compare what a walk looks at in a grad node: no hooks, not freed, and none of the so many
+    values that it watches written."""
+    steps.type(grad, GradNode)
+    steps.is_now(grad, GradNode, "hooks", None)
+    steps.is_now(grad, GradNode, "released", False)
+    versions = steps.load(grad, GradNode, "versions")
+    steps.length(versions, count)
+    if count:
+        steps.type(versions, list)
+    for number in range(count):
+        kept = steps.item(versions, number)
+        cell = steps.part(kept, 0)
+        steps.type(cell, Cell)
+        steps.equal_to(steps.load(cell, Cell, "version"), steps.part(kept, 1))
+
+
+def target(steps: Assembly, grad: Register, edge: int) -> Register:
+    """What an edge of a grad node leads to."""
+    edges = steps.load(grad, GradNode, "edges")
+    return steps.part(steps.part(edges, edge), 0)
 
 
 def new_node(

@@ -52,6 +52,7 @@ class Block(Run):
         # All that `Run` sets, in one go: blocks are made by the dozen in each step.
         self.thread = home.owner.thread
         self.disturbed = False
+        self.left = self.last_step = None
         self.token = self
         self.home = home
         self.since = len(home.waiting)
@@ -94,10 +95,17 @@ class Block(Run):
     def _is_short(self) -> bool:
         return self.point is self.root or len(self.nodes) < _SHORTEST
 
+    def is_over(self) -> bool:
+        """Whether no step goes on from here, whatever it is."""
+        if self.point.way is not BRANCHES or self.lost or self.inside or self.trace is not None:
+            return False
+        return not self._is_short()
+
     def branch(self) -> None:
         """End the block here, now and whenever it is come to."""
         self.point.way = BRANCHES
         self.point.children = {}
+        self.point.guesses = {}
         self.lost = self.branched = True
 
     def new_point(self, *step: Any) -> Point:

@@ -8,6 +8,7 @@ hooks), the rest of the way is an ordinary walk.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 from plait.core.ir.dtypes import DType
 from plait.core.ir.node import Node
 from plait.core.ir.op import LEAF, leaf
+from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, Walk
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.replay.block import Block
@@ -27,23 +29,52 @@ from plait.core.runtime.crowd import crowd
 #: Gradients that have arrived at outputs of the grad nodes of a block: by (place, number).
 _Slots = dict[tuple[int, int], list[Node]]
 
+#: The uses of a pass after which it is expected to come as it did.
+_EXPECTED = (2, 32, 512)
 
-class _Pass(NamedTuple):
+
+class Pass:
     """The backward pass of a block.
 
-    Its values: the gradients that arrive, those that leaf tensors have already, then `saved`:
-    (place of a grad node, operand, or None for the output), then the nodes of `recipes`. outgoing:
-    (place of a grad node, number of an edge, number of the value that goes along it); leaves:
-    likewise what leaf tensors have afterwards. following: the points that its block ends at, by
-    which of its values from outside are the same one (see `_same`).
+    visited: places of its grad nodes. Its values: the gradients that arrive, those that leaf
+    tensors have already, then `saved`: (number of a visited grad node, operand, or None for the
+    output), then, from `start` on, the nodes of `recipes`. outgoing: (number of a visited one, of
+    its edge, of the value that goes along it); leaves: likewise what leaf tensors have afterwards.
+    following: the points that its block ends at, by which of its values from outside are the same
+    one (see `_same`). uses: how often it was made;
+    quick: the same by the object machine (see `block_pass`).
     """
 
-    visited: list[int]
-    saved: list[tuple[int, int | None]]
-    recipes: Recipes
-    outgoing: list[tuple[int, int, int]]
-    leaves: list[tuple[int, int, int]]
-    following: dict[tuple[int, ...], BlockPoint]
+    __slots__ = (
+        "following",
+        "leaves",
+        "outgoing",
+        "quick",
+        "recipes",
+        "saved",
+        "start",
+        "uses",
+        "visited",
+    )
+
+    def __init__(
+        self,
+        visited: list[int],
+        saved: list[tuple[int, int | None]],
+        recipes: Recipes,
+        start: int,
+        outgoing: list[tuple[int, int, int]],
+        leaves: list[tuple[int, int, int]],
+    ) -> None:
+        self.visited = visited
+        self.saved = saved
+        self.recipes = recipes
+        self.start = start
+        self.outgoing = outgoing
+        self.leaves = leaves
+        self.following: dict[tuple[int, ...], BlockPoint] = {}
+        self.uses = 0
+        self.quick: Callable[..., Any] | None = None
 
 
 class _Passes(NamedTuple):
@@ -51,7 +82,7 @@ class _Passes(NamedTuple):
     these have a gradient already."""
 
     ways: list[tuple[int, int]]
-    kinds: dict[tuple[bool, ...], _Pass | None]
+    kinds: dict[tuple[bool, ...], Pass | None]
 
 
 def backward_through_blocks(root: GradNode, number: int, shape: tuple, dtype: DType) -> None:
@@ -133,35 +164,50 @@ class _Backward:
         if kind not in known.kinds:
             known.kinds[kind] = _learn(block, arrived, leaves, kind)
         plan = known.kinds[kind]
-        if plan is None or not _is_as_before(block, plan, leaves):
+        if plan is None:
             return False
         values = [grad for _, grads in arrived for grad in grads]
         values += [self.leaves[id(t)][1] for t, has in zip(leaves, kind) if has]
-        self._make(block, plan, values)
+        visited: list[Any] = [block.grads[place]() for place in plan.visited]
+        fresh = Block(threads.block_root, threads)
+        if plan.quick is None or plan.quick(fresh, watch.era, visited, values) is not True:
+            if not _is_as_before(visited, leaves):
+                return False
+            _make(plan, known.ways, visited, values, fresh)
+        self._enter(plan, visited, values, fresh)
         return True
 
-    def _make(self, block: Block, plan: _Pass, values: list[Node]) -> None:
-        """Make the nodes of a pass, and pass the gradients on."""
-        visited: Any = {place: block.grads[place]() for place in plan.visited}
-        for place, operand in plan.saved:
-            made = visited[place]
-            values.append(made.output if operand is None else made.inputs[operand])
-        same = _same(values)
+    def _enter(self, plan: Pass, visited: list[Any], values: list[Node], fresh: Block) -> None:
+        """Let the block of a pass wait, and pass the gradients on."""
+        given = values[: plan.start]
+        same = () if len(set(map(id, given))) == plan.start else _same(given)
         point = plan.following.get(same)
         if point is None:
             point = plan.following[same] = BlockPoint()
-        fresh = Block(point, threads)
-        fresh.needs = [node for node in values if node.value is None]
-        plan.recipes.make(values, fresh, len(values))
+        fresh.point = fresh.root = point
+        fresh.needs = [node for node in given if node.value is None]
         fresh.nodes = values
         threads.wait_for(fresh)
-        for place, number, value in plan.leaves:
-            tensor = visited[place].edges[number][0]
+        for number, edge, value in plan.leaves:
+            tensor = visited[number].edges[edge][0]
             self.leaves[id(tensor)] = (tensor, values[value])
-        for place, number, value in plan.outgoing:
-            self.arrive(visited[place].edges[number], values[value])
-        for made in visited.values():
-            made.release()
+        for number, edge, value in plan.outgoing:
+            self.arrive(visited[number].edges[edge], values[value])
+
+
+def _make(plan: Pass, ways: list, visited: list[Any], values: list[Node], fresh: Block) -> None:
+    """Make the nodes of a pass."""
+    plan.uses += 1
+    if plan.uses in _EXPECTED:
+        from plait.core.lazy.replay.block_pass import quick_pass  # only once one repeats
+
+        plan.quick = quick_pass(plan, ways, visited, len(values))
+    for number, operand in plan.saved:
+        made = visited[number]
+        values.append(made.output if operand is None else made.inputs[operand])
+    plan.recipes.make(values, fresh, len(values))
+    for made in visited:
+        made.release()
 
 
 def _same(values: list[Node]) -> tuple[int, ...]:
@@ -197,13 +243,12 @@ def _ways_to_leaves(block: Block, places: list[int]) -> list[tuple[int, int]] | 
     return list(found.values())
 
 
-def _is_as_before(block: Block, plan: _Pass, leaves: list[Any]) -> bool:
+def _is_as_before(visited: list[Any], leaves: list[Any]) -> bool:
     """Whether nothing stands in the way that the block does not decide."""
     for tensor in leaves:
         if tensor._leaf_hooks:
             return False
-    for place in plan.visited:
-        made = block.grads[place]()
+    for made in visited:
         if made is None or made.hooks or made.released:
             return False
         for cell, version in made.versions:
@@ -212,7 +257,7 @@ def _is_as_before(block: Block, plan: _Pass, leaves: list[Any]) -> bool:
     return True
 
 
-def _learn(block: Block, arrived: list, leaves: list[Any], kind: tuple[bool, ...]) -> _Pass | None:
+def _learn(block: Block, arrived: list, leaves: list[Any], kind: tuple[bool, ...]) -> Pass | None:
     """The pass of a block from stand-ins for the gradients that arrive; None where its rules give
     what is no node."""
     walk = _BlockWalk(block)
@@ -288,7 +333,7 @@ class _BlockWalk:
         else:
             self.outgoing.append((place, number, grad))
 
-    def plan(self) -> _Pass | None:
+    def plan(self) -> Pass | None:
         """What was recorded, by numbers of values."""
         kept: dict[int, tuple[int, int | None]] = {}
         for place in self.visited:
@@ -309,13 +354,15 @@ class _BlockWalk:
             Recipe(n.op, tuple([self.values[id(x)] for x in n.inputs]), n.attrs, n.shape, n.dtype)
             for n in fresh
         ]
-        return _Pass(
+        start = len(self.values) - len(fresh)
+        at = {place: number for number, place in enumerate(self.visited)}
+        return Pass(
             self.visited,
-            [kept[id(node)] for node in saved],
-            Recipes(recipes, len(self.values) - len(fresh)),
-            [(place, number, self.values[id(grad)]) for place, number, grad in self.outgoing],
-            [(*way, self.values[id(self.leaves[t])]) for t, way in self.ways.items()],
-            {},
+            [(at[place], operand) for place, operand in map(kept.__getitem__, map(id, saved))],
+            Recipes(recipes, start),
+            start,
+            [(at[place], number, self.values[id(grad)]) for place, number, grad in self.outgoing],
+            [(at[w[0]], w[1], self.values[id(self.leaves[t])]) for t, w in self.ways.items()],
         )
 
     def _order(

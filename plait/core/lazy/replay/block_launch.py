@@ -6,19 +6,24 @@ after the other, in the order in which they were recorded.
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import gt
 from typing import Any
 
 from plait.core.ir.graph import capture
 from plait.core.ir.node import Node
-from plait.core.lazy.replay.block import Block, waits_in_block
-from plait.core.lazy.replay.donation import UNHELD, donations, shared_inputs
+from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.counted import UNHELD, count_references, references
+from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.thread import threads
 from plait.core.runtime.crowd import let_others_in
 from plait.core.runtime.realize import Runner, settings
+
+#: Uses of a program after which instructions for what it reads and gives pay.
+_WORTH = 8
+#: Launches and reference counts that are kept of blocks that end at one point.
+_MOST_FINALS = 256
 
 
 class _Program:
@@ -27,12 +32,40 @@ class _Program:
     donated: as `Donating` has it.
     """
 
-    __slots__ = ("donated", "inputs", "outputs", "runner")
+    __slots__ = ("_read", "_uses", "_write", "donated", "inputs", "outputs", "runner")
 
     runner: Runner
     inputs: list[int]
     outputs: list[int]
     donated: list[tuple[int, int]]
+
+    def __init__(self) -> None:
+        self._uses = 0
+        self._read: Callable[..., Any] | None = None
+        self._write: Callable[..., Any] | None = None
+
+    def arrays(self, nodes: list[Node]) -> list[Any]:
+        """The values of the inputs."""
+        self._uses += 1
+        if self._uses == _WORTH:
+            # Not at the top, like all that writes instructions: only what repeats needs them.
+            from plait.core.lazy.replay.block_assembly import giving, reading
+
+            self._read, self._write = reading(self.inputs), giving(self.outputs)
+        if self._read is not None:
+            found = self._read(nodes)
+            if found is not NotImplemented:
+                return found
+        return [nodes[place].value for place in self.inputs]
+
+    def give(self, nodes: list[Node], results: list[Any]) -> None:
+        """Give the outputs their values."""
+        if self._write is not None and self._write(nodes, results) is True:
+            return
+        for place, result in zip(self.outputs, results):
+            node = nodes[place]
+            if node.value is None:  # else another thread was sooner
+                node.set_value(result)
 
 
 def compute_blocks(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
@@ -59,13 +92,15 @@ def _needed(roots: Sequence[Node]) -> list[Block] | None:
     """The blocks that roots are computed with, in order; None where something is in no block."""
     found: dict[int, Block] = {}
     stack = list(roots)
+    thread = threads.owner.thread
     while stack:
         node = stack.pop()
         if node.value is not None:
             continue
-        if not waits_in_block(node, threads.owner.thread):
-            return None
         block: Any = node.run
+        # As `waits_in_block` has it, for some hundred nodes of a step.
+        if type(block) is not Block or not block.waits or block.thread != thread:
+            return None
         if block.number not in found:
             found[block.number] = block
             stack += block.needs
@@ -74,30 +109,25 @@ def _needed(roots: Sequence[Node]) -> list[Block] | None:
 
 def _launch(block: Block, donors: dict[int, Node], setting: tuple) -> bool:
     """Compute all of a block that something outside of it holds."""
-    nodes, point = block.nodes, block.point
-    waiting = [node for node in nodes if node.value is None and node.run is block]
-    counts = list(map(sys.getrefcount, waiting))
-    thresholds = point.thresholds
-    if thresholds is None:
-        uses = Counter(id(operand) for node in waiting for operand in node.inputs)
-        # Besides its users, the list of the block and the one here hold a node.
-        thresholds = point.thresholds = [UNHELD + 1 + uses[id(node)] for node in waiting]
-    if block.disturbed or len(thresholds) != len(waiting):
+    nodes, finals = block.nodes, block.point.finals
+    if block.disturbed:
         return False
-    mask = (*map(gt, counts, thresholds), bool(donors))
-    program = point.finals.get(mask)
+    key = (references(nodes), bool(donors))
+    program = finals.get(key)
+    copies: list[int] | None = None
     if program is None:
-        wanted = [node for node, is_wanted in zip(waiting, mask) if is_wanted]
-        del waiting
-        program = _program(block, wanted, donors)
+        mask = _held(block, bool(donors))
+        program = None if mask is None else finals.get(mask)
+        if mask is not None and program is None:
+            program = finals[mask] = _program(block, mask, donors)
+            copies = [] if program is None else [number for number, _ in program.donated]
         if program is None:
             return False
-        point.finals[mask] = program
-        copies: list[int] = [number for number, _ in program.donated]
-    else:
-        del waiting
+        if len(finals) < _MOST_FINALS:
+            finals[key] = program
+    if copies is None:
         copies = shared_inputs(program, nodes) if program.donated else []
-    inputs = [nodes[place].value for place in program.inputs]
+    inputs = program.arrays(nodes)
     for number in copies:
         inputs[number] = inputs[number].copy()
     try:
@@ -106,16 +136,32 @@ def _launch(block: Block, donors: dict[int, Node], setting: tuple) -> bool:
         return False  # the ordinary way finds the user's line
     if block.nodes is not nodes:
         return False  # given up meanwhile
-    for place, result in zip(program.outputs, results):
-        node = nodes[place]
-        if node.value is None:  # else another thread was sooner
-            node.set_value(result)
+    program.give(nodes, results)
     threads.forget(block)
     return True
 
 
-def _program(block: Block, wanted: list[Node], donors: dict[int, Node]) -> _Program | None:
-    """What computes these nodes of a block; None where it reads what the block does not know."""
+def _held(block: Block, gives: bool) -> tuple[bool, ...] | None:
+    """Per waiting node of a block whether something outside of it holds it, and whether memory is
+    given away; None where the block is not as it was recorded."""
+    point = block.point
+    waiting = [node for node in block.nodes if node.value is None and node.run is block]
+    counts = count_references(waiting)
+    if point.thresholds is None:
+        uses = Counter(id(operand) for node in waiting for operand in node.inputs)
+        # Besides its users, the list of the block and the one here hold a node.
+        point.thresholds = [UNHELD + 1 + uses[id(node)] for node in waiting]
+    if len(point.thresholds) != len(waiting):
+        return None
+    return (*map(gt, counts, point.thresholds), gives)
+
+
+def _program(block: Block, mask: tuple[bool, ...], donors: dict[int, Node]) -> _Program | None:
+    """What computes the nodes of a block that are held (see `_held`); None where it reads what the
+    block does not know."""
+    waiting = [node for node in block.nodes if node.value is None and node.run is block]
+    wanted = [node for node, is_wanted in zip(waiting, mask) if is_wanted]
+    del waiting
     captured = capture(wanted)
     if any(node.run is not block for node in captured.nodes):
         return None

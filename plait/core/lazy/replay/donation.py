@@ -3,12 +3,12 @@ former values, where nothing else can see those."""
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from typing import Any, Protocol
 
 from plait.core.ir.graph import Capture, Graph
 from plait.core.ir.node import Node
+from plait.core.lazy.replay.counted import UNHELD, count_references
 from plait.core.runtime.crowd import several
 
 
@@ -20,22 +20,14 @@ class Donating(Protocol):
     donated: list[tuple[int, int]]
 
 
-def _count_references(objects: list[Any]) -> list[int]:
-    return list(map(sys.getrefcount, objects))
-
-
-#: What the count shows for an object that only the list passed in holds.
-UNHELD = _count_references([object()])[0]
-
-
 def shared_inputs(launch: Donating, nodes: list[Any]) -> list[int]:
     """The inputs to be donated that something else may still read: any, where other threads are."""
     if several():
         return [number for number, _ in launch.donated]
     donors = [nodes[launch.inputs[number]] for number, _ in launch.donated]
-    held = _count_references(donors)
+    held = count_references(donors)
     arrays = [donor.value for donor in donors]
-    array_held = _count_references(arrays)
+    array_held = count_references(arrays)
     return [
         number
         for (number, known), count, array, array_count in zip(

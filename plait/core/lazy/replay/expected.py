@@ -33,31 +33,65 @@ class Start:
 class Guess:
     """What a call is expected to be.
 
-    call: (run, era of cells, *arguments) -> the result, or NotImplemented. names: of its keyword
+    call: (run, era of cells, *arguments) -> the result, or NotImplemented. known: what the tree
+    has of the call. names: of its keyword
     arguments. setting: what `function.setting` is to give. nbytes: of the values from outside.
     checks: places of the nodes that have to be checked. has_views: whether there are
-    arguments that are views, which are to be read before.
+    arguments that are views, which are to be read before. other: another call of the function from
+    the same point, as blocks have them: the last one is tried first.
     """
 
-    __slots__ = ("call", "checks", "grad_enabled", "has_views", "names", "nbytes", "setting")
+    __slots__ = (
+        "call",
+        "checks",
+        "grad_enabled",
+        "has_views",
+        "known",
+        "names",
+        "nbytes",
+        "other",
+        "setting",
+    )
 
     def __init__(
         self,
         call: Callable[..., Any],
+        known: Any,
         names: tuple[str, ...],
         grad_enabled: bool,
         setting: Any,
         nbytes: int,
         checks: list[int],
         has_views: bool,
+        other: Guess | None,
     ) -> None:
         self.call = call
+        self.known = known
         self.names = names
         self.grad_enabled = grad_enabled
         self.setting = setting
         self.nbytes = nbytes
         self.checks = checks
         self.has_views = has_views
+        self.other = _without(other, known)
+
+
+#: Guesses of one function at one point; beyond it the oldest goes.
+_MOST_GUESSES = 4
+
+
+def _without(guess: Guess | None, known: Any) -> Guess | None:
+    """Guesses but for that of a call, and not more than there may be beside another one."""
+    kept: list[Guess] = []
+    while guess is not None:
+        if guess.known is not known:
+            kept.append(guess)
+        guess = guess.other
+    del kept[_MOST_GUESSES - 1 :]
+    following = None
+    for guess in reversed(kept):
+        guess.other, following = following, guess
+    return following
 
 
 class Seen:

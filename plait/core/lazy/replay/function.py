@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from math import copysign
-from typing import Any, TypeVar
+from typing import Any
 
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import warned
@@ -20,14 +20,13 @@ from plait.core.lazy.grad import GradNode
 from plait.core.lazy.modes import modes
 from plait.core.lazy.replay.block import Block
 from plait.core.lazy.replay.expected import Guess, Start
+from plait.core.lazy.replay.learned import Learned
 from plait.core.lazy.replay.record import check
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import BlockPoint
 from plait.core.lazy.replay.unroll import Call
 from plait.core.lazy.tensor import LazyTensor
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 #: Kinds of arguments whose equal values mean the same call; besides floats but for -0.0, which
 #: equals another one, and tuples of ints.
@@ -52,36 +51,53 @@ class _Setting:
 setting = _Setting()
 
 
-def one_step(function: F) -> F:
-    """Mark a function of tensors as one step."""
+def one_step(
+    function: Callable[..., Any] | None = None, *, write_out: Callable[..., Any] | None = None
+) -> Any:
+    """Mark a function of tensors as one step.
+
+    write_out: what takes the name of the function, a result and the arguments where the function is
+    called with `out=`; such a call is no step.
+    """
+    if function is None:
+        return functools.partial(one_step, write_out=write_out)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and write_out is not None and "out" in kwargs:
+            out = kwargs.pop("out")
+            result = call(*args, **kwargs)
+            if out is None:
+                return result
+            return write_out(function.__name__, out, result, (*args, *kwargs.values()))
         run = threads.run
         if watch.active is not None:
             return function(*args, **kwargs)
         if run is None:
             run = threads.begin()
+        elif type(run) is Block and run.is_over() and not _has_views((*args, *kwargs.values())):
+            run = threads.begin()  # sooner than by a key that nothing can have
         if run.lost or run.trace is not None or run.inside:
             return function(*args, **kwargs)
         point = run.point
         guess = point.guesses.get(function)
-        if (
-            guess is not None
-            and guess.grad_enabled is modes.grad_enabled
-            and guess.names == tuple(kwargs)
-            and guess.setting is setting.ask()
-        ):
-            given = (*args, *kwargs.values()) if kwargs else args
-            if guess.has_views and _read_views(given) and threads.run is not run:
-                return call(*args, **kwargs)
-            result = guess.call(run, watch.era, *given)
-            if result is not NotImplemented:
-                threads.bytes += guess.nbytes
-                for place in guess.checks:
-                    check(run.nodes[place])
-                return result
-        if type(run) is Run and _read_views((*args, *kwargs.values())) and threads.run is not run:
+        while guess is not None:
+            if (
+                guess.grad_enabled is modes.grad_enabled
+                and guess.names == (tuple(kwargs) if kwargs else ())
+                and guess.setting is setting.ask()
+            ):
+                given = (*args, *kwargs.values()) if kwargs else args
+                if guess.has_views and _read_views(run, given):
+                    return call(*args, **kwargs)
+                result = guess.call(run, watch.era, *given)
+                if result is not NotImplemented:
+                    threads.bytes += guess.nbytes
+                    for place in guess.checks:
+                        check(run.nodes[place])
+                    return result
+            guess = guess.other
+        if _read_views(run, (*args, *kwargs.values())):
             return call(*args, **kwargs)
         start = Start(run, point)
         values: list[Any] = [function, modes.grad_enabled, *args]
@@ -113,21 +129,31 @@ def one_step(function: F) -> F:
         if known is _NOT_ONE:
             return function(*args, **kwargs)
         known.uses += 1
-        if known.uses in _GUESSED and type(run) is Run:
+        if known.uses in _GUESSED:
             _guess(run, start, function, args, kwargs, tensors, nodes, known)
         return known.make(run, tensors, nodes, edges)
 
-    return call  # type: ignore[return-value]  # the same signature
+    return call
 
 
-def _read_views(values: tuple) -> bool:
-    """Take the steps of the views among the arguments of a call; whether there are any."""
-    found = False
+def _has_views(values: tuple) -> bool:
+    return any(isinstance(value, LazyTensor) and value._base is not None for value in values)
+
+
+def _read_views(run: Run, values: tuple) -> bool:
+    """Take the steps of the views among the arguments of a call; whether they have ended the run.
+
+    Where a block ends with them, they are one by themselves: what they are read for is the
+    program's next decision.
+    """
     for value in values:
         if isinstance(value, LazyTensor) and value._base is not None:
             value.value()
-            found = True
-    return found
+    if threads.run is run:
+        return False
+    if type(run) is Block:
+        threads.begin()
+    return True
 
 
 def _guess(
@@ -157,12 +183,14 @@ def _guess(
         start.point.guesses = {}
     start.point.guesses[function] = Guess(
         call,
+        known,
         tuple(kwargs),
         modes.grad_enabled,
         setting.ask(),
         nbytes_from_outside(run, start),
         checks,
         any(x._base is not None for x in tensors),
+        start.point.guesses.get(function) if type(run) is Block else None,
     )
 
 
@@ -315,7 +343,7 @@ def _learn(
         run.trace = None
     if run is not threads.run or run.lost:
         return result
-    learned = _Learned(run, first, first_grad, tensors, nodes, edges)
+    learned = Learned(run, first, first_grad, tensors, nodes, edges)
     written = any(_present(t) is not node for t, node in zip(tensors, nodes))
     # A call that warns has to warn again.
     steps = None if written or warned.times != before else learned.steps(trace)
@@ -338,84 +366,3 @@ def _present(tensor: Any) -> Any:
 
 #: What stands for calls that cannot be one step, and for those that were made once.
 _NOT_ONE, _ONCE = object(), object()
-
-
-class _Learned:
-    """What a call recorded, as seen by its arguments and its own nodes."""
-
-    def __init__(
-        self, run: Run, first: int, first_grad: int, tensors: list, nodes: list[Node], edges: list
-    ) -> None:
-        self.run = run
-        self.first = first
-        self.first_grad = first_grad
-        self.tensors = tensors
-        self.cells = {id(tensor._cell): i for i, tensor in enumerate(tensors)}
-        self.arguments = {id(node): -1 - i for i, node in enumerate(nodes)}
-        self.edges = edges
-        self.own = {}
-
-    def steps(self, trace: list[tuple]) -> list[tuple] | None:
-        """The steps of a trace; None where one is made from anything else."""
-        if len(self.run.nodes) != self.first + len(trace):
-            return None  # values came from elsewhere
-        if len(self.cells) != len({id(tensor) for tensor in self.tensors}):
-            return None  # two arguments share their memory
-        steps = []
-        for number, (point, operands, edges, cells, place) in enumerate(trace):
-            if place != self.first + number:
-                return None
-            places = [self._place(node) for node in operands]
-            if any(p is None for p in places):
-                return None
-            ways: Any = None
-            saved: list[int] = []
-            if point.grad is not None and edges is not None:
-                ways = [self._way(edge) for edge in edges]
-                if any(way is False for way in ways):
-                    return None
-                for i in point.grad.saved:
-                    if cells[i] is not None and id(cells[i]) in self.cells:
-                        saved.append(self.cells[id(cells[i])])
-            self.own[id(self.run.nodes[place])] = number
-            steps.append((point, tuple(places), None if ways is None else tuple(ways), saved))
-        return steps
-
-    def _place(self, node: Node) -> int | None:
-        own = self.own.get(id(node))
-        return self.arguments.get(id(node)) if own is None else own
-
-    def _way(self, edge: Any) -> Any:
-        """Where a gradient goes; False: where it cannot be found again."""
-        if edge is None:
-            return None
-        for number, given in enumerate(self.edges):
-            if given is not None and given[0] is edge[0] and given[1] == edge[1]:
-                return (number,)
-        target = edge[0]
-        own = type(target) is GradNode and target.run is self.run.token
-        if own and target.place >= self.first_grad:
-            return (target.place - self.first_grad, edge[1])
-        return False
-
-    def results(self, results: tuple) -> list | None:
-        """The results; None where one is not a new tensor of this call."""
-        found = []
-        for result in results:
-            if type(result) is not self.tensors[0].plain or result._base is not None:
-                return None
-            node = result._cell._node
-            grad = result._grad_fn
-            if id(node) not in self.own or result._requires_grad or result._layout is not None:
-                return None
-            if id(result._cell) in self.cells:
-                return None
-            number = None
-            if grad is not None:
-                if type(grad) is not GradNode or grad.run is not self.run.token:
-                    return None
-                number = grad.place - self.first_grad
-                if number < 0:
-                    return None
-            found.append((self.own[id(node)], number, result._output_number))
-        return found

@@ -17,6 +17,8 @@ from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode, orders
 from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.block import Block
+from plait.core.lazy.replay.block_assembly import BlockSteps
 from plait.core.lazy.replay.expected import Start
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.unroll import Call
@@ -38,8 +40,12 @@ def expect(
         if isinstance(value, LazyTensor):
             if not writer.tensor(register, value, next(found)[1]):
                 return None
-        elif value is None or type(value) in (DType, tuple) or (type(value) is float and not value):
-            # Of tuples this very one: (1,) equals (True,); and of zeros: 0.0 equals -0.0.
+        elif type(value) is tuple:  # of ints: see `function._key`
+            writer.steps.equal(register, tuple, value)
+            for number in range(len(value)):
+                writer.steps.type(writer.steps.part(register, number), int)  # (1,) equals (True,)
+        elif value is None or type(value) is DType or (type(value) is float and not value):
+            # Of zeros this very one: 0.0 equals -0.0.
             writer.steps.same(register, writer.steps.constant(value))
         elif type(value) in _COMPARED:
             writer.steps.equal(register, type(value), value)
@@ -51,13 +57,13 @@ def expect(
 class _Writer:
     """The instructions of a guess.
 
-    leaves: the leaf tensors that get a place; cells, versions, nodes, ways: registers of what the
-    tensors are made of, in their order.
+    leaves: the leaf tensors, and the grad nodes of other runs, that get a place; cells, versions,
+    nodes, ways: registers of what the tensors are made of, in their order.
     """
 
     def __init__(self, run: Run, start: Start, count: int) -> None:
         self.run, self.start = run, start
-        self.steps = steps = Steps(count)
+        self.steps = steps = BlockSteps(count) if type(run) is Block else Steps(count)
         self.grads = steps.load(steps.run, Run, "grads")
         self.held = steps.load(steps.run, Run, "held")
         self.targets = steps.load(steps.run, Run, "targets")
@@ -105,31 +111,37 @@ class _Writer:
             self.ways.append(None)
         else:
             made_by, number = present
-            if type(made_by) is not GradNode or made_by.run is not self.run.token:
-                return False
             steps.type(edge, tuple)
             steps.number(steps.part(edge, 1), number)
-            self._made_by(steps.part(edge, 0), made_by, number)
+            if not self._made_by(steps.part(edge, 0), made_by, number):
+                return False
         return steps.place(there, node, self.run, self.start.nodes)
 
-    def _made_by(self, there: Register, made_by: GradNode, number: int) -> None:
+    def _made_by(self, there: Register, made_by: Any, number: int) -> bool:
         """Compare the grad node of a tensor."""
         steps = self.steps
+        if type(made_by) is not GradNode or made_by.run is None:
+            return False
         steps.type(there, GradNode)
-        steps.same(steps.load(there, GradNode, "run"), steps.token)
-        steps.number(steps.load(there, GradNode, "place"), made_by.place)
+        owner = steps.load(there, GradNode, "run")
         self.ways.append((there, number))
+        if made_by.run is self.run.token:
+            steps.same(owner, steps.token)
+            steps.number(steps.load(there, GradNode, "place"), made_by.place)
+            return True
+        steps.differ(owner, steps.token)
+        steps.isnt(owner, None)
+        self._target(there, made_by)
+        return True
 
     def _edge(self, x: Register, cell: Register, value: Any) -> bool:
         """Compare where the gradient of a tensor goes."""
         steps, made_by = self.steps, value._grad_fn
         if made_by is not None:
-            if type(made_by) is not GradNode or made_by.run is not self.run.token:
-                return False
             number = steps.load(x, LazyTensor, "_output_number")
             steps.number(number, value._output_number)
-            self._made_by(steps.load(x, LazyTensor, "_grad_fn"), made_by, value._output_number)
-            return True
+            there = steps.load(x, LazyTensor, "_grad_fn")
+            return self._made_by(there, made_by, value._output_number)
         steps.is_now(x, LazyTensor, "_grad_fn", None)
         steps.is_now(x, LazyTensor, "_requires_grad", value._requires_grad)
         if not value._requires_grad:
@@ -137,17 +149,24 @@ class _Writer:
             return True
         steps.is_now(cell, Cell, "fallback", None)
         self.ways.append((x, 0))
+        self._target(x, value)
+        return True
+
+    def _target(self, x: Register, value: Any) -> None:
+        """Compare the place of a leaf tensor, or of a grad node of another run."""
+        steps = self.steps
         number = (-2 - self.run.targets[id(value)]) // 2
         if number < self.start.held:
             steps.same(steps.item(self.held, number), x)
-            return True
-        if any(value is other for _, other in self.leaves):
-            return False
+            return
+        for register, other in self.leaves:
+            if value is other:
+                steps.same(register, x)
+                return
         for register, _ in self.leaves:
             steps.differ(register, x)
         steps.do(Do.UNKNOWN, self.targets, x)
         self.leaves.append((x, value))
-        return True
 
     def made(self, call: Call, plain: type) -> Callable[..., Any] | None:
         """Go on with what the call makes."""
@@ -186,7 +205,7 @@ class _Writer:
             own = [cell for cell, (_, grad, _) in zip(cells, call.results) if grad == len(grads)]
             parts = nodes[number + 1 : number + 1 + step[0].several]
             output = steps.tuple(parts) if parts else nodes[number]
-            slots = self._grad_slots(step, output, nodes, grads, own)
+            slots = self._grad_slots(step, nodes[number], output, nodes, grads, own)
             slots["cls"] = steps.constant(plain)
             slots["place"] = steps.constant(self.start.grads + len(grads))
             grads.append(steps.make(GradNode, slots))
@@ -196,30 +215,35 @@ class _Writer:
     def _grad_slots(
         self,
         step: tuple,
+        made: Register,
         output: Register,
         nodes: list[Register],
         grads: list[Register],
         own: list[Register],
     ) -> dict[str, Register]:
-        """The slots of a step's grad node. own: the cells of the results that it is of."""
+        """The slots of a step's grad node. made: the step's node; own: the cells of the results
+        that it is of."""
         steps = self.steps
         point, operands, ways, saved = step
         plan = point.grad
-        inputs = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
-        for number, stand_in in enumerate(plan.inputs):
-            if stand_in is not None:
-                inputs[number] = steps.constant(stand_in)
+        kept = steps.rows[made]
+        if any(stand_in is not None for stand_in in plan.inputs):
+            inputs = [nodes[i] if i >= 0 else self.nodes[-1 - i] for i in operands]
+            for number, stand_in in enumerate(plan.inputs):
+                if stand_in is not None:
+                    inputs[number] = steps.constant(stand_in)
+            kept = steps.tuple(inputs)
         versions = [steps.tuple([self.cells[i], self.versions[i]]) for i in saved]
         if point.op.saves_output:
             versions += [steps.tuple([cell, steps.constant(0)]) for cell in own]
         return {
             "op": steps.constant(point.op),
             "attrs": steps.constant(point.attrs),
-            "inputs": steps.tuple(inputs),
+            "inputs": kept,
             "edges": steps.tuple([self._way(way, grads) for way in ways]),
             "output": output if plan.output is None else steps.constant(plan.output),
             "output_types": steps.constant(plan.output_types),
-            "versions": steps.list(versions),
+            "versions": steps.list(versions) if versions else steps.constant(()),
             "hooks": steps.constant(None),
             "released": steps.constant(False),
             "order": steps.next(orders),
@@ -239,6 +263,11 @@ class _Writer:
 
 
 def nbytes_from_outside(run: Run, start: Start) -> int:
-    """Bytes of the values that have got a place since."""
-    found = [node.value for node in run.nodes[start.nodes :]]
-    return sum(bytes_of(value) for value in found if value is not None)
+    """Bytes of the values that have got a place since, or will have once they are computed."""
+    return sum(map(_nbytes, run.nodes[start.nodes :]))
+
+
+def _nbytes(node: Node) -> int:
+    if node.value is not None:
+        return bytes_of(node.value)
+    return 0 if isinstance(node.dtype, tuple) else node.size * node.dtype.itemsize

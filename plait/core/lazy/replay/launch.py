@@ -7,21 +7,19 @@ at this point: then its graph is run at once.
 
 from __future__ import annotations
 
-import struct
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
 from plait.core.lazy.replay.block_launch import compute_blocks
-from plait.core.lazy.replay.donation import UNHELD, donations, shared_inputs
+from plait.core.lazy.replay.counted import references
+from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.runtime import realize as runtime
-from plait.core.runtime.crowd import crowd, let_others_in
-from plait.core.runtime.loaded import loaded
+from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.realize import Runner
 
 _SCALARS = ((), (1,))
@@ -108,7 +106,7 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         return False
     threads.note(id(run.point))
     nodes = run.nodes
-    key = (*[node.place for node in pending], _references(nodes))
+    key = (*[node.place for node in pending], references(nodes))
     launch = run.point.children.get(key)
     if launch is None:
         waiting = [node for node in nodes if node is not None and node.value is None]
@@ -125,7 +123,8 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     for number in copies:
         inputs[number] = inputs[number].copy()
     try:
-        results = let_others_in(launch.runner.run, inputs)
+        run_now = launch.runner.run
+        results = let_others_in(run_now, inputs) if several() else run_now(inputs)
     except Exception:
         return False
     _give_values([nodes[place] for place in launch.outputs], results)
@@ -134,15 +133,6 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     else:
         _follow(run, launch)
     return True
-
-
-def _references(nodes: list[Any]) -> Any:
-    """The references to the nodes that wait, besides the run's, as part of a key."""
-    if loaded.machine is not None:
-        return loaded.machine.counts(nodes)
-    waiting = [node for node in nodes if node is not None and node.value is None]
-    counts = [count - UNHELD for count in map(sys.getrefcount, waiting)]
-    return struct.pack(f"<{len(counts)}i", *counts)
 
 
 def _give_values(nodes: list[Node], results: list[Any]) -> None:
@@ -229,8 +219,11 @@ def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]
 def _follow(run: Run, launch: _Launch) -> None:
     """Go on after a launch: in the same run while a backward pass may come, else from the root."""
     nodes: list[Any] = run.nodes
-    for place in launch.dropped:
-        nodes[place] = None
+    if len(launch.dropped) == len(nodes):
+        nodes[:] = [None] * len(nodes)
+    else:
+        for place in launch.dropped:
+            nodes[place] = None
     run.launches += 1
     run.point = launch.following
     if run.launches >= _MOST_LAUNCHES or not run.has_open_grads():

@@ -10,9 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from plait.core.lazy.cell import Cell
-from plait.core.lazy.grad import GradNode
-from plait.core.lazy.replay.assembly import Steps
+from plait.core.lazy.replay.assembly import Steps, release, target, watched
 from plait.core.lazy.replay.expected import Seen
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.tree import Point
@@ -28,7 +26,7 @@ def quick_pass(
     steps = Steps(1)
     steps.length(steps.nodes, seen.start)
     grads = _visited(steps, seen)
-    leaves = [_target(steps, grads[parent], edge) for parent, edge, _ in seen.leaves]
+    leaves = [target(steps, grads[parent], edge) for parent, edge, _ in seen.leaves]
     for register, leaf in zip(leaves, seen.targets):
         steps.type(register, type(leaf))
         steps.is_now(register, LazyTensor, "_leaf_hooks", None)
@@ -48,7 +46,7 @@ def quick_pass(
         grad = steps.tensor(leaf.plain, steps.cell(nodes[place]), made)
         steps.store(register, LazyTensor, "_grad", grad)
     for grad, op in zip(grads, seen.ops):
-        steps.release(grad, op)
+        release(steps, grad, op)
     steps.store(steps.run, Run, "point", steps.constant(following))
     steps.give(steps.constant(True))
     return steps.function()
@@ -58,22 +56,7 @@ def _visited(steps: Steps, seen: Seen) -> list[Register]:
     """Find the grad nodes, and compare what `backward.replay` looks at."""
     grads = [steps.given[0]]
     for parent, edge in seen.ways:
-        grads.append(_target(steps, grads[parent], edge))
+        grads.append(target(steps, grads[parent], edge))
     for register, count in zip(grads, seen.versions):
-        steps.type(register, GradNode)
-        steps.is_now(register, GradNode, "hooks", None)
-        steps.is_now(register, GradNode, "released", False)
-        versions = steps.load(register, GradNode, "versions")
-        steps.length(versions, count)
-        for number in range(count):
-            kept = steps.item(versions, number)
-            cell = steps.part(kept, 0)
-            steps.type(cell, Cell)
-            steps.equal_to(steps.load(cell, Cell, "version"), steps.part(kept, 1))
+        watched(steps, register, count)
     return grads
-
-
-def _target(steps: Steps, grad: Register, edge: int) -> Register:
-    """What an edge of a grad node leads to."""
-    edges = steps.load(grad, GradNode, "edges")
-    return steps.part(steps.part(edges, edge), 0)

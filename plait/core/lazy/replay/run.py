@@ -24,6 +24,8 @@ from plait.core.runtime.realize import realize
 if TYPE_CHECKING:
     from plait.core.lazy.replay.thread import Threads
 
+_new: Any = object.__new__
+
 #: Nodes of one run; a program that never launches starts again from the root.
 MOST_NODES = 1 << 12
 
@@ -66,8 +68,11 @@ class Run(Owner):
     inside = 0
 
     def __init__(self, root: Point, home: Threads) -> None:
-        self.token: Any = Owner()
-        self.thread, self.disturbed, self.left = self.token.thread, False, None
+        token = self.token = _new(Owner)
+        # Of the thread that the tree is of: to ask for it costs as much as all of this.
+        self.thread = token.thread = home.owner.thread
+        self.disturbed = token.disturbed = False
+        self.left = token.left = None
         self.home = home
         self.since = len(home.waiting)
         self.point = root

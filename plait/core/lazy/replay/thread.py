@@ -42,7 +42,8 @@ class Threads(threading.local):
         self.matches = bool(flag("PLAIT_REPLAY"))
         self.forced = int(flag("PLAIT_REPLAY")) == 2
         self.in_blocks = self.forced
-        self.blocks: list[Block] = []
+        #: By their numbers, which grow.
+        self.blocks: dict[int, Block] = {}
         self.block_nodes = 0
         #: Launches since it was last looked at, and what they were, as a hash each; whether it is
         #: time to change between runs and blocks.
@@ -74,7 +75,7 @@ class Threads(threading.local):
     def is_full(self, run: Run) -> bool:
         """Whether more waits than may wait unseen."""
         if self.bytes > self.most_bytes:
-            self.bytes = sum(map(_pinned, (*self.blocks, run)))
+            self.bytes = sum(map(_pinned, (*self.blocks.values(), run)))
             if self.bytes > self.most_bytes:
                 return True
         if self.in_blocks:
@@ -108,12 +109,12 @@ class Threads(threading.local):
 
     def wait_for(self, block: Block) -> None:
         """Let a block wait that has been recorded to its end."""
-        self.blocks.append(block)
+        self.blocks[block.number] = block
         self.block_nodes += len(block.nodes)
 
     def forget(self, block: Block) -> None:
         """A block that does not wait any more."""
-        self.blocks.remove(block)
+        del self.blocks[block.number]
         self.block_nodes -= len(block.nodes)
         block.close()
 
@@ -134,7 +135,7 @@ class Threads(threading.local):
             return
         self.waiting[run.since : run.since] = free
         later = False
-        for other in (*self.blocks, self.run):
+        for other in (*self.blocks.values(), self.run):
             if later and other is not None:
                 other.since += len(free)
             later = later or other is run
@@ -143,7 +144,7 @@ class Threads(threading.local):
         """The nodes that wait to be computed, as the program recorded them."""
         nodes: list[Node | None] = []
         done = 0
-        for run in (*self.blocks, self.run):
+        for run in (*self.blocks.values(), self.run):
             if run is not None:
                 nodes += [weak() for weak in self.waiting[done : run.since]]
                 nodes += [node for node in run.nodes if node is not None and node.run is run.token]
@@ -155,7 +156,7 @@ class Threads(threading.local):
 
     def give_up_old(self) -> None:
         """Give up blocks that nothing has asked for in a long time."""
-        for block in self.blocks[: -_MOST_BLOCKS // 2]:
+        for block in list(self.blocks.values())[: -_MOST_BLOCKS // 2]:
             self.give_up(block)
 
     def end(self) -> None:
@@ -167,7 +168,7 @@ class Threads(threading.local):
             self._set_free(run)
             run.nodes.clear()  # a frame that still refers to the run must not hold them
         self.run = None
-        for block in self.blocks[:]:
+        for block in list(self.blocks.values()):
             self.give_up(block)
         if not self.waiting:
             self.bytes = 0
