@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plait.core.codegen import copies
 from plait.core.codegen.access import Access, Guard
 from plait.core.compiler.lower.copies import LOWERINGS, lower_copy
 from plait.core.compiler.plan import Buffer, Plan
@@ -15,6 +16,7 @@ from plait.core.ir.dtypes import BY_NAME, dtype_of
 from plait.core.ir.op import op_by_name
 from plait.core.llvm.target import target
 from plait.core.ops import view  # noqa: F401  # defines the records
+from tests.codegen import harness
 from tests.codegen.harness import run_op, run_plan
 from tests.ops.one_op import samples_of
 
@@ -73,3 +75,15 @@ def test_guards_and_a_target_with_room_around() -> None:
     padded = np.pad(x, ((1, 0), (1, 1)), constant_values=7.0)
     room[1::2, 2:8] = padded
     assert np.array_equal(got, room)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shift", [0, 16])
+def test_large_copies_go_past_the_caches(
+    shift: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shift: bytes by which memory misses the alignment that this needs."""
+    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 12)
+    monkeypatch.setattr(harness, "_GUARD", 256 + shift)
+    for count in (1024, 1 << 17, (1 << 17) + 77):
+        check("bitcast", (np.arange(count).astype("f4"),), {"dtype": dtypes.int32}, isa)

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plait.core.codegen import copies
 from plait.core.codegen.access import Access, Guard
 from plait.core.codegen.rows import RowKernel, Write
-from plait.core.compiler.lower.rows import lower_rows
+from plait.core.compiler.lower import long_rows
+from plait.core.compiler.lower.rows import lower_rows, style_of
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.ir import dtypes
@@ -21,10 +23,11 @@ from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import Op
 from plait.core.llvm.target import target
-from plait.core.ops.elementwise import ADD, CAST, MUL, SUB
+from plait.core.ops.elementwise import ADD, CAST, MUL, SUB, XOR
 from plait.core.ops.math import EXP, RECIPROCAL, RELU, RSQRT
 from plait.core.ops.reduce import ALL, ANY, ARGMAX, ARGMIN, MAX, MIN, PROD, SUM
 from plait.core.reference import executor
+from tests.codegen import harness
 from tests.codegen.harness import run_plan
 
 ISAS = ("avx512", "avx2")
@@ -228,6 +231,96 @@ def test_long_row_with_what_goes_before_and_after(op: Op, isa: str) -> None:
 
 
 # -- sums over rows ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [ARGMAX, ARGMIN], ids=lambda op: op.name)
+@pytest.mark.parametrize("across", [False, True])
+def test_the_first_of_equals_and_nan_come_first(op: Op, across: bool, isa: str) -> None:
+    """Rows of one value (the neutral one, too), with ties, and with nan; longer than an unrolled
+    turn and shorter than a vector."""
+    worst = -np.inf if op is ARGMAX else np.inf
+    for width in (1, 5, 16, 63, 130):
+        array = np.full((8, width), worst, np.float32)
+        array[1] = 2
+        array[2, width // 2 :] = 1
+        array[3, width - 1] = np.nan
+        array[4, width // 2 :: 3] = np.nan
+        array[5] = np.nan
+        array[6, ::2] = -worst
+        array[7] = -worst
+        g = graph([float_row(width)], lambda b: [b.emit(op, 0, axis=0)])
+        read = Access((1, 8)) if across else Access((width, 1))
+        kernel = RowKernel(g, (8,), (width,), (read,), (Write(Access((1, 0)), "store"),))
+        given = np.ascontiguousarray(array.T if across else array)
+        check(kernel, [given], [(8,)], isa, 0, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(
+    ("op", "dtype"),
+    [(MAX, dtypes.float32), (MIN, dtypes.int32), (MAX, dtypes.float64), (ARGMAX, dtypes.float32)],
+    ids=lambda x: x.name,
+)
+def test_many_rows_side_by_side_are_folded_together(op: Op, dtype: DType, isa: str) -> None:
+    attrs: dict[str, Any] = {"axis": 0} if op is ARGMAX else {"axes": (0,)}
+    width = 7
+    for rows, wide in ((600, True), (40, False)):
+        g = graph([Spec((width,), dtype)], lambda b: [b.emit(op, b.emit(ADD, 0, 0), **attrs)])
+        write = Write(Access((1, 0)), "store")
+        kernel = RowKernel(g, (rows,), (width,), (Access((1, rows)),), (write,))
+        assert (style_of(kernel, target(isa)).lanes > target(isa).lanes(dtype.itemsize)) == wide
+        check(kernel, [values((rows * width,), dtype)], [(rows,)], isa, 0, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [MAX, MIN, ANY], ids=lambda op: op.name)
+def test_long_rows_side_by_side_are_cut(op: Op, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes before the fold reads a value per row, and what comes after another one."""
+    monkeypatch.setattr(long_rows, "_CACHED", 1 << 10)
+    rows, width, dtype = 37, 200, dtypes.bool_ if op is ANY else dtypes.float32
+
+    def write(build: Builder) -> list[int]:
+        before = build.emit(XOR if op is ANY else ADD, 0, build.broadcast(1, (width,)))
+        total = build.emit(op, before, axes=(0,))
+        return [build.emit(XOR if op is ANY else MUL, total, 2)]
+
+    g = graph([Spec((width,), dtype), Spec((1,), dtype), Spec((1,), dtype)], write)
+    each = Access((1, 0))
+    kernel = RowKernel(
+        g, (rows,), (width,), (Access((1, rows)), each, each), (Write(each, "store"),)
+    )
+    pieces = long_rows.cut(kernel, across=True)
+    assert pieces is not None and pieces.rest is not None and pieces.main.rows > rows
+    assert long_rows.cut(kernel, across=False) is None
+    arrays = [values((rows * width,), dtype), values((rows,), dtype, 1), values((rows,), dtype, 2)]
+    check(kernel, arrays, [(rows,)], isa, 0, 0)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_a_fold_of_constants_reads_nothing(isa: str) -> None:
+    g = graph([], lambda b: [b.emit(MAX, b.full(2.5, (70,), dtypes.float32), axes=(0,))])
+    kernel = RowKernel(g, (600,), (70,), (), (Write(Access((1, 0)), "store"),))
+    check(kernel, [], [(600,)], isa, 0, 0)
+    assert long_rows.cut(kernel, across=True) is None
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shift", [0, 16])
+def test_large_results_go_past_the_caches(
+    shift: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """shift: bytes by which memory misses the alignment that this needs."""
+    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 12)
+    monkeypatch.setattr(harness, "_GUARD", 256 + shift)
+    for width, streams in ((160, True), (4112, True), (150, False)):
+        g = graph([float_row(width)], lambda b, w=width: [softmax(b, 0, w), b.emit(RELU, 0)])
+        whole = Access((width, 1))
+        kernel = RowKernel(g, (40,), (width,), (whole,), (Write(whole, "store"),) * 2)
+        assert style_of(kernel, target(isa)).stream == streams
+        shapes = [(40, width), (40, width)]
+        check(kernel, [values((40, width), dtypes.float32)], shapes, isa)
+    assert not style_of(kernel._replace(outer=(2,)), target(isa)).stream
 
 
 @pytest.mark.parametrize("isa", ISAS)

@@ -268,6 +268,29 @@ def test_products_have_the_same_bits(
     np.testing.assert_allclose(run[0], np.maximum(wanted + arrays[2], 0), rtol=1e-6, atol=2e-7 * k)
 
 
+@pytest.mark.parametrize(("isa", "tile"), [("avx2", (1, 4)), ("avx512", (1, 8))])
+def test_one_row_by_columns_that_vary_takes_wide_tiles(
+    isa: str, tile: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_target = on(isa)
+    monkeypatch.setenv("PLAIT_EXTENTS", "auto")
+    monkeypatch.setattr(structure, "known", Structures())
+
+    def function(x: Any, w: Any) -> Any:
+        return RELU(DOT_GENERAL(x, w, contract=((1,), (0,)), batch=((), ())))
+
+    tiles = []
+    for columns in (96, 70, 130, 200):
+        graph = trace(function, [Spec(s, dtypes.float32) for s in ((1, 50), (50, columns))])
+        random = np.random.RandomState(columns)
+        arrays = [random.uniform(-1, 1, s.shape).astype(np.float32) for s in graph.inputs]
+        program = CompiledGraph(graph, on=on_target)
+        wanted = np.maximum(arrays[0] @ arrays[1], 0)
+        np.testing.assert_allclose(program.run(arrays)[0], wanted, rtol=1e-6, atol=1e-5)
+        tiles += [s.kernel.key[10] for s in program.steps if isinstance(s, Launch)]
+    assert tiles[1:] == [tile] * 3
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("width", (2, 3, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129))
 def test_rows_have_the_same_bits(width: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from plait.core.llvm.target import Target
 
 #: Bytes of a unit of a plain copy: several per thread in a large one, small enough for a cache.
 CHUNK = 1 << 18
+#: Results of so many bytes go to memory past the caches: most of a third-level cache.
+STREAM_BYTES = 24 << 20
 #: Rows of a strip of a transpose: so many neighbours of the source are read at a time, some lines
 #: of the cache, whose other ends the strip's next columns touch.
 TILE = 32
@@ -83,6 +85,45 @@ def _emit_plain(symbol: str, target: Target) -> Function:
         copy_unless_same(f, f.at(result, start, "i8"), f.at(source, start, "i8"), count)
     f.ret()
     return f
+
+
+def stream_copy() -> Kernel:
+    """What `plain_copy` is, past the caches where the result's lines can be written whole (x86)."""
+    return Kernel("stream_copy", (CHUNK,), _emit_stream)
+
+
+def _emit_stream(symbol: str, target: Target) -> Function:
+    f = Function(symbol)
+    size = f.argument(2, "i64")
+    result = f.at(f.argument(0), f.argument(3, "i64"), "i8")
+    source = f.at(f.argument(1), f.argument(4, "i64"), "i8")
+    low = f.let(f"and i64 {f.let(f'ptrtoint ptr {result} to i64')}, {_LINE - 1}")
+    whole = f.let(f"icmp eq i64 {low}, 0")
+    apart = f.let(f"icmp ne ptr {result}, {source}")
+    past = f.let(f"and i1 {whole}, {apart}")
+    with f.loop("%begin", "%end") as unit:
+        start = f.mul(unit.index, str(CHUNK))
+        count = f.least(str(CHUNK), f.sub(size, start))
+        to, of = f.at(result, start, "i8"), f.at(source, start, "i8")
+        with f.when(past):
+            even = f.sub(count, f.rem(count, str(4 * _LINE)))
+            with f.loop("0", even, str(4 * _LINE)) as loop:
+                _stream_lines(f, f.at(to, loop.index, "i8"), f.at(of, loop.index, "i8"), target)
+            memory_copy(f, f.at(to, even, "i8"), f.at(of, even, "i8"), f.sub(count, even))
+        with f.when(f.let(f"xor i1 {past}, true")):
+            copy_unless_same(f, to, of, count)
+    f.store_fence()
+    f.ret()
+    return f
+
+
+def _stream_lines(f: Function, to: str, of: str, target: Target) -> None:
+    """Copy four lines, all read before the first is written."""
+    size = min(_LINE, target.vector_bytes)
+    kind, places = f"<{size} x i8>", [str(at) for at in range(0, 4 * _LINE, size)]
+    values = [f.load(kind, f.at(of, place, "i8"), 1) for place in places]
+    for place, value in zip(places, values):
+        f.store_past_caches(kind, value, f.at(to, place, "i8"), size)
 
 
 def zeros() -> Kernel:

@@ -110,26 +110,40 @@ class ArgFold(Fold):
         self.neutral = _least(dtype) if self.greatest else _greatest(dtype)
 
     def start(self, lanes: int) -> list[tuple[str, str]]:
+        """The neutral value, at the first place of each lane: where nothing is ahead of it, all
+        are equal, and the least of these places is that of the first."""
         kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)
-        last = (1 << 62) - 1
-        return [
-            (kind, spread_constant(kind, self.neutral)),
-            (places, spread_constant(places, last)),
-        ]
+        return [(kind, spread_constant(kind, self.neutral)), (places, self._lane_places(lanes))]
+
+    def _lane_places(self, lanes: int) -> str:
+        if lanes == 1 or not self._counts_lanes:
+            return spread_constant(vectors.vector("i64", lanes), 0)
+        return "<" + ", ".join(f"i64 {i}" for i in range(lanes)) + ">"
 
     def add(
         self, f: Function, held: list[str], x: str, place: str, mask: str | None, lanes: int
     ) -> list[str]:
+        """Places come in order, so what is equal is never taken: the first one stays."""
         kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)
+        bits = vectors.vector("i1", lanes)
         here = place if lanes == 1 else f.splat(places, place)
         if self._counts_lanes and lanes > 1:
-            numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-            here = f.let(f"add {places} {here}, <{numbers}>")
+            here = f.let(f"add {places} {here}, {self._lane_places(lanes)}")
+        word = "gt" if self.greatest else "lt"
+        if self.dtype.kind == "f":
+            # Ahead, or one of them is nan: x, unless it was nan already.
+            ahead = f.let(f"fcmp u{word} {kind} {x}, {held[0]}")
+            number = f.let(f"fcmp ord {kind} {held[0]}, {held[0]}")
+            takes = f.let(f"and {bits} {ahead}, {number}")
+        else:
+            sign = "s" if self.dtype.kind == "i" else "u"
+            takes = f.let(f"icmp {sign}{word} {kind} {x}, {held[0]}")
         if mask is not None:
-            (_, neutral), (_, last) = self.start(lanes)
-            x = f.let(f"select <{lanes} x i1> {mask}, {kind} {x}, {kind} {neutral}")
-            here = f.let(f"select <{lanes} x i1> {mask}, {places} {here}, {places} {last}")
-        return self.combine(f, held, [x, here], lanes)
+            takes = f.let(f"and {bits} {takes}, {mask}")
+        return [
+            f.let(f"select {bits} {takes}, {kind} {x}, {kind} {held[0]}"),
+            f.let(f"select {bits} {takes}, {places} {here}, {places} {held[1]}"),
+        ]
 
     def combine(self, f: Function, a: list[str], b: list[str], lanes: int) -> list[str]:
         kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i64", lanes)

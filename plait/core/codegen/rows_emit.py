@@ -23,6 +23,11 @@ _CHEAP = frozenset(
 )  # fmt: skip
 
 
+#: Lines of memory that are asked for ahead of time, where that is done; bytes of a line.
+_AHEAD = 16
+_LINE = 64
+
+
 class Lanes(NamedTuple):
     """An access as the code sees it. strides: "0", "1" or "n" (a number at run time), per loop."""
 
@@ -39,7 +44,9 @@ class Style:
     loops. across: lanes are neighbouring rows. modes: per output. lanes: elements of a vector.
     unroll: vectors per turn of the main loop; 0: rows are too short for one. form: "map" (units are
     pieces of rows), "rows" (units are rows), "columns" (units are runs of rows whose sums stay in
-    registers), "mixed" (units are runs of rows, sums in memory).
+    registers), "mixed" (units are runs of rows, sums in memory). stream: whole vectors of results
+    are written past the caches; their places are multiples of a vector. ahead: elements of a row
+    lie on pages of their own, and are asked for ahead of time.
     """
 
     graph: Graph
@@ -52,6 +59,8 @@ class Style:
     lanes: int
     unroll: int
     form: str
+    stream: bool = False
+    ahead: bool = False
 
 
 class At(NamedTuple):
@@ -68,6 +77,8 @@ class RowEmitter:
     def __init__(self, symbol: str, style: Style) -> None:
         self.f = Function(symbol)
         self.style = style
+        #: Whether the code that is being written streams.
+        self.streaming = False
         self.graph = style.graph
         self.count = len(self.graph.inputs)
         self.loops = style.outer + style.inner
@@ -185,6 +196,8 @@ class RowEmitter:
         if inside is not None:
             place = f.let(f"select i1 {inside}, i64 {place}, i64 0")
         pointer = f.at(self.inputs[number], place, kept)
+        if self.style.ahead and lanes > 1 and step == "1" and self.loops > self.style.outer:
+            self._ask_ahead(number, pointer, kept, lanes * dtype.itemsize)
         if lanes > 1 and step == "0":
             value = f.splat(kind, vectors.load(f, dtype, pointer, 1))
         elif lanes > 1 and step == "n":
@@ -197,6 +210,14 @@ class RowEmitter:
         if inside is not None:
             value = f.let(f"select i1 {inside}, {kind} {value}, {kind} {fill}")
         return value
+
+    def _ask_ahead(self, number: int, pointer: str, kept: str, size: int) -> None:
+        """Ask for what the walk along the row reads some steps later."""
+        f = self.f
+        steps = max(_AHEAD * _LINE // size, 2)
+        later = f.at(pointer, f.mul(self.read_numbers[number][1][-1], str(steps)), kept)
+        for place in range(0, size, _LINE):
+            f.prefetch(f.at(later, str(place), "i8"))
 
     def _guarded(
         self, access: Lanes, bounds: list, at: At, lanes: int
@@ -509,7 +530,9 @@ class RowEmitter:
         pointer = f.at(self.out[number], self.address(numbers, at.indices), kept)
         step = access.strides[self.lane_loop] if lanes > 1 else "1"
         if step == "1":
-            vectors.store(f, dtype, value, pointer, lanes, at.mask if lanes > 1 else None)
+            past = self.streaming and lanes > 1 and at.mask is None
+            mask = at.mask if lanes > 1 else None
+            vectors.store(f, dtype, value, pointer, lanes, mask, past_caches=past)
         else:
             stride = numbers[1][self.lane_loop]
             self._scatter(dtype, value, pointer, stride, lanes, at.mask)

@@ -10,10 +10,33 @@ from plait.core.codegen.text import Function, spread_constant
 def emit_rows(symbol: str, style: Style) -> Function:
     """The function of a row kernel."""
     e = RowEmitter(symbol, style)
-    with e.f.loop("%begin", "%end") as unit:
-        _FORMS[style.form](e, unit.index)
+    if style.stream:
+        # Whose memory it is is not known: others' may begin anywhere.
+        aligned = _aligned(e)
+        with e.f.when(aligned):
+            e.streaming = True
+            _units(e)
+            e.f.store_fence()
+            e.streaming = False
+        with e.f.when(e.f.let(f"xor i1 {aligned}, true")):
+            _units(e)
+    else:
+        _units(e)
     e.f.ret()
     return e.f
+
+
+def _units(e: RowEmitter) -> None:
+    with e.f.loop("%begin", "%end") as unit:
+        _FORMS[e.style.form](e, unit.index)
+
+
+def _aligned(e: RowEmitter) -> str:
+    """Whether all results begin at a multiple of a vector."""
+    f, bits = e.f, "0"
+    for pointer in e.out:
+        bits = f.let(f"or i64 {bits}, {f.let(f'ptrtoint ptr {pointer} to i64')}")
+    return f.let(f"icmp eq i64 {f.let(f'and i64 {bits}, {vectors.WIDEST - 1}')}, 0")
 
 
 def _indices(e: RowEmitter, row: str, loops: int) -> list[str]:

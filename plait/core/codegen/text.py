@@ -146,6 +146,15 @@ class Function:
     def store(self, kind: str, value: str, pointer: str, align: int) -> None:
         self.line(f"store {kind} {value}, ptr {pointer}, align {align}")
 
+    def store_past_caches(self, kind: str, value: str, pointer: str, align: int) -> None:
+        """A store straight to memory; `store_fence` comes after the last one."""
+        self.line(f"store {kind} {value}, ptr {pointer}, align {align}, !nontemporal !1")
+
+    def store_fence(self) -> None:
+        """Before others are told of what was stored past the caches (x86)."""
+        self.declare("declare void @llvm.x86.sse.sfence()")
+        self.line("call void @llvm.x86.sse.sfence()")
+
     def prefetch(self, pointer: str, locality: int = 3) -> None:
         """Ask for the line at an address, which need not be mapped; locality: 0 to 3, to stay."""
         self.declare("declare void @llvm.prefetch.p0(ptr, i32 immarg, i32 immarg, i32 immarg)")
@@ -266,6 +275,7 @@ def module(functions: Sequence[Function], vector_bytes: int) -> str:
         ],
         attributes,
         "!0 = !{}",
+        "!1 = !{i32 1}",
     ]
     return "\n".join(parts) + "\n"
 

@@ -57,13 +57,29 @@ def load(f: Function, dtype: DType, pointer: str, lanes: int, mask: str | None =
     return to_register(f, dtype, raw, lanes)
 
 
+#: Bytes of the widest vector of any target.
+WIDEST = 64
+
+
 def store(
-    f: Function, dtype: DType, value: str, pointer: str, lanes: int, mask: str | None = None
+    f: Function,
+    dtype: DType,
+    value: str,
+    pointer: str,
+    lanes: int,
+    mask: str | None = None,
+    *,
+    past_caches: bool = False,
 ) -> None:
-    """Store register values to neighbouring elements, where `mask` is set."""
+    """Store register values to neighbouring elements, where `mask` is set.
+
+    past_caches: straight to memory, at a multiple of the vector (and without a mask).
+    """
     kept = memory_type(dtype)
     raw = to_memory(f, dtype, value, lanes)
-    if mask is None or lanes == 1:
+    if past_caches:
+        f.store_past_caches(vector(kept, lanes), raw, pointer, lanes * dtype.itemsize)
+    elif mask is None or lanes == 1:
         f.store(vector(kept, lanes), raw, pointer, dtype.itemsize)
     else:
         if dtype.itemsize < 4:

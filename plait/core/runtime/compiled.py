@@ -9,8 +9,10 @@ from weakref import WeakValueDictionary
 import numpy as np
 
 from plait.core.compiler import replan, structure
+from plait.core.compiler.lower.copies import plain_copy
 from plait.core.compiler.lowering import Lowered, lower
 from plait.core.compiler.pipeline import Observer, run_passes
+from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.steps import memory
 from plait.core.ir.graph import Graph
@@ -77,21 +79,15 @@ class CompiledGraph:
         if observe is None and watcher is not None:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
-        lowered = _lowered(single, on, observe)
+        lowered = _apart(_lowered(single, on, observe), single, on)
         self.steps = lowered.steps
         #: Whether it was planned by an earlier plan, without passes.
         self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
         self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
-        #: Outputs that the passes found to be inputs; they are to have memory of their own.
-        self._copied = [
-            number
-            for number, value in enumerate(single.outputs)
-            if value >= len(single.inputs) and memory(lowered.outputs[number]) in lowered.inputs
-        ]
         same = all(b.shape == shape for b, shape in zip(lowered.outputs, lowered.shapes))
-        self._is_plain = same and self._groups is None and not self._copied
+        self._is_plain = same and self._groups is None
         if watcher is not None:
             watcher.end(self)
 
@@ -105,13 +101,27 @@ class CompiledGraph:
         if self._groups is not None:
             arrays = self._groups.flat(arrays)
         results = self.program.run(arrays)
-        for number in self._copied:
-            results[number] = results[number].copy()
         shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)
         ]
         return shaped if self._groups is None else self._groups.grouped(shaped)
+
+
+def _apart(lowered: Lowered, graph: Graph, on: Target) -> Lowered:
+    """With copies where the passes found an output to be an input: it is to have memory of its own.
+
+    An output that is an input in the recorded graph, too, is that input's very array.
+    """
+    plan = Plan(on)
+    plan.steps = list(lowered.steps)
+    outputs = list(lowered.outputs)
+    for number, value in enumerate(graph.outputs):
+        source = memory(outputs[number])
+        if value >= len(graph.inputs) and source in lowered.inputs:
+            outputs[number] = Buffer(outputs[number].shape, source.dtype, "output")
+            plain_copy(plan, source, outputs[number])
+    return lowered._replace(steps=plan.steps, outputs=outputs)
 
 
 def _fitting(lowered: Lowered, donations: Mapping[int, int]) -> dict[int, int]:

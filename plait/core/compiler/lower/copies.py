@@ -39,7 +39,7 @@ def plain_copy(
     whole = size == target.nbytes
     plan.launch(
         Launch(
-            copies.plain_copy(),
+            copies.stream_copy() if _streams(plan, size) else copies.plain_copy(),
             (target,),
             (source,),
             units=-(-size // copies.CHUNK),
@@ -49,6 +49,11 @@ def plain_copy(
             in_place=((0, 0),) if whole and to == of else (),
         )
     )
+
+
+def _streams(plan: Plan, size: int) -> bool:
+    """Whether a copy of so many bytes is to go past the caches."""
+    return size >= copies.STREAM_BYTES and plan.target.triple.startswith("x86_64")
 
 
 def fill_zero(plan: Plan, target: Buffer) -> None:

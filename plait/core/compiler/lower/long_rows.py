@@ -1,6 +1,8 @@
-"""A single long row with one fold, cut in pieces: rows of their own, whose results are folded.
+"""Long rows with one fold, cut in pieces: rows of their own, whose results are folded.
 
-So it runs on all threads, and the error of a sum stays small: each accumulator adds few terms.
+A single row so runs on all threads, and the error of a sum stays small: each accumulator adds few
+terms. Of rows that lie side by side in memory, a piece of all is what the second-level cache holds:
+what is fetched for some of them is still there when the next ones are read.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from typing import NamedTuple
 from plait.core.codegen.access import Access
 from plait.core.codegen.rows import RowKernel, Write, with_width
 from plait.core.compiler.rewrite import Builder
+from plait.core.compiler.views import row_major
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import Lowering, Op
@@ -18,6 +21,9 @@ from plait.core.ops import elementwise
 #: Elements of a piece at least, and the most pieces.
 _PIECE = 1 << 14
 _MOST_PIECES = 256
+#: Of rows side by side: bytes of a piece of all of them, and elements of a piece at least.
+_CACHED = 1 << 21
+_SHORTEST = 64
 
 _COMBINE: dict[str, Op] = {
     "sum": elementwise.ADD,
@@ -41,18 +47,21 @@ class Cut(NamedTuple):
     shared: tuple[int, ...]
 
 
-def cut(kernel: RowKernel) -> Cut | None:
-    """The kernel (canonical) in pieces; None where it is short, or not of this kind."""
+def cut(kernel: RowKernel, across: bool) -> Cut | None:
+    """The kernel (canonical) in pieces; None where it is short, or not of this kind.
+
+    across: its rows lie side by side in memory.
+    """
     graph, width = kernel.graph, kernel.width
     folds = [i for i, m in enumerate(graph.instructions) if m.op.lowering is Lowering.REDUCE]
-    pieces = min(_MOST_PIECES, width // _PIECE)
-    if pieces < 2 or kernel.outer or len(kernel.inner) != 1 or len(folds) != 1:
+    if (kernel.outer and not across) or len(kernel.inner) != 1 or len(folds) != 1:
         return None
     made = graph.instructions[folds[0]]
+    pieces = _pieces(kernel)
     guarded = any(access.guards for access in kernel.accesses)
     full = any(kernel.is_full(v) for v in graph.outputs) or kernel.accumulates
     # What 16 bits hold would be rounded between the two folds.
-    if made.op.name not in _COMBINE or made.dtype.is_half or guarded or full:
+    if pieces < 2 or made.op.name not in _COMBINE or made.dtype.is_half or guarded or full:
         return None
     before = Graph(
         graph.inputs,
@@ -60,17 +69,38 @@ def cut(kernel: RowKernel) -> Cut | None:
         (len(graph.inputs) + folds[0],),
     )
     size, left = divmod(width, pieces)
-    reads = [Access((a.strides[0] * size, a.strides[0]), a.offset) for a in kernel.reads]
-    write = Write(Access((1, 0)), "store")
-    main = RowKernel(with_width(before, width, size), (pieces,), (size,), tuple(reads), (write,))
+    rows, steps = kernel.rows, row_major(kernel.outer)
+    reads = [
+        Access((a.strides[-1] * size, *a.strides), a.offset) if kernel.is_full(i) else _again(a)
+        for i, a in enumerate(kernel.reads)
+    ]
+    write = Write(Access((rows, *steps, 0)), "store")
+    outer = (pieces, *kernel.outer)
+    main = RowKernel(with_width(before, width, size), outer, (size,), tuple(reads), (write,))
     rest = None
     if left:
         done = pieces * size
-        reads = [Access(a.strides, a.offset + a.strides[0] * done) for a in kernel.reads]
-        write = Write(Access((0,)), "store")
-        rest = RowKernel(with_width(before, width, left), (), (left,), tuple(reads), (write,))
+        reads = [Access(a.strides, a.offset + a.strides[-1] * done) for a in kernel.reads]
+        write = Write(Access((*steps, 0)), "store")
+        graph = with_width(before, width, left)
+        rest = RowKernel(graph, kernel.outer, (left,), tuple(reads), (write,))
     last, shared = _last(kernel, folds[0], pieces, rest is not None)
-    return Cut(Spec((pieces,), made.dtype), main, rest, last, shared)
+    return Cut(Spec((pieces, *kernel.outer), made.dtype), main, rest, last, shared)
+
+
+def _again(access: Access) -> Access:
+    """A read of one value per row, the same for each piece."""
+    return Access((0, *access.strides), access.offset)
+
+
+def _pieces(kernel: RowKernel) -> int:
+    """How many; below 2: none."""
+    if not kernel.outer:
+        return min(_MOST_PIECES, kernel.width // _PIECE)
+    # Without any, it is a fold of constants.
+    widest = max((spec.dtype.itemsize for spec in kernel.graph.inputs), default=0)
+    nbytes = kernel.rows * kernel.width * widest
+    return min(_MOST_PIECES, nbytes // _CACHED, kernel.width // _SHORTEST)
 
 
 def _last(
@@ -92,6 +122,9 @@ def _last(
         elif step.shape == (1,):
             args = [values[a] for a in step.args]
             values[count + place] = build.emit(step.op, *args, **step.attrs)
-    reads = [Access((1,)), *[Access((0,))] * with_rest, *[kernel.reads[i] for i in shared]]
+    steps = row_major(kernel.outer)
+    parts = [Access((*steps, kernel.rows)), *[Access((*steps, 0))] * with_rest]
+    reads = [*parts, *[kernel.reads[i] for i in shared]]
     outputs = [values[v] for v in graph.outputs]
-    return RowKernel(build.finish(outputs), (), (pieces,), tuple(reads), kernel.writes), shared
+    whole = RowKernel(build.finish(outputs), kernel.outer, (pieces,), tuple(reads), kernel.writes)
+    return whole, shared

@@ -38,6 +38,8 @@ _B_BLOCK = 11 << 16
 _TILES = 4
 #: Most tiles of rows for which units pack their own panels of B: others would pack them again.
 _OWN_PANELS = 10
+#: Vectors of a row for few rows, where the number of columns is not known.
+_WIDE = 8
 #: Panels of B in a unit where K is a whole block; and how many units may copy the same rows of A.
 _SPREAD = 8
 _COPIES = 2
@@ -184,10 +186,12 @@ def _tiled(
     """A product by register tiles."""
     dtype = a.dtype
     vectors = -(-sizes.columns // lanes)
-    if varies(sizes.rows, sizes.columns):
+    few_rows = not varies(sizes.rows) and sizes.rows <= matvec.MOST_ROWS
+    if varies(sizes.rows, sizes.columns) and not few_rows:
         tile, heights = tile_of_any(plan.target, 2 if varies(vectors) else vectors)
     else:
-        tile = tile_shape(plan.target, sizes.rows, vectors)
+        # A single row in two vectors would wait for its own sums, and for each line of B.
+        tile = tile_shape(plan.target, sizes.rows, _WIDE if varies(vectors) else vectors)
         heights = (tile[0],) if sizes.rows % tile[0] else ()
     width = tile[1] * lanes
     pairs = a.paired

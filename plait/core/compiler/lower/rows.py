@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from plait.core.codegen import copies
 from plait.core.codegen.access import Access
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
@@ -31,6 +32,15 @@ _RUN_ELEMENTS = 1 << 14
 _MOST_RUNS = 16
 #: Ops in a row graph beyond which vectors are not computed side by side: registers run out.
 _MANY_OPS = 24
+#: Of kernels whose lanes are rows: dtypes, ops beside folds, how many ops, and units that are to be
+#: left, where several registers of rows are walked together.
+_WIDE = frozenset(("float32", "float64", "int32", "int64"))
+_QUICK = frozenset(("add", "sub", "mul", "div", "neg", "abs", "relu", "broadcast", "full", "cast"))
+_FEW_OPS = 10
+_FEW_UNITS = 8
+_CACHED = 2 << 20
+#: Elements between two steps along a row of which the second is asked for ahead of time.
+_FAR = 1 << 10
 
 
 def lower_rows(
@@ -38,7 +48,7 @@ def lower_rows(
 ) -> bool:
     """Add the launches of a row kernel; outputs and inputs as its writes and reads name them."""
     kernel = canonical(kernel)
-    pieces = cut(kernel)
+    pieces = cut(kernel, _prefers_across(kernel))
     if pieces is not None:
         return _lower_pieces(pieces, outputs, inputs, plan)
     style = style_of(kernel, plan.target)
@@ -70,7 +80,7 @@ def _lower_pieces(
     parts = [plan.temporary(pieces.partial.shape, pieces.partial.dtype)]
     lower_rows(pieces.main, parts, inputs, plan)
     if pieces.rest is not None:
-        parts.append(plan.temporary((1,), pieces.partial.dtype))
+        parts.append(plan.temporary((pieces.last.rows,), pieces.partial.dtype))
         lower_rows(pieces.rest, parts[1:], inputs, plan)
     shared = [inputs[i] for i in pieces.shared]
     return lower_rows(pieces.last, outputs, [*parts, *shared], plan)
@@ -158,6 +168,7 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         unroll = 1 if last >= lanes else 0
     if across:
         unroll = 0
+        lanes *= _side_by_side(kernel, lanes)
     return Style(
         graph,
         len(kernel.outer),
@@ -169,7 +180,65 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         lanes,
         unroll,
         form,
+        _streams(kernel, lanes, form, target),
+        across and any(map(_jumps, kernel.reads)),
     )
+
+
+def _jumps(access: Access) -> bool:
+    """Whether steps along a row go further than the hardware fetches ahead, which is within a
+    page only (`033`)."""
+    step = access.strides[-1]
+    return not varies(step) and step >= _FAR
+
+
+def _side_by_side(kernel: RowKernel, lanes: int) -> int:
+    """How many registers of neighbouring rows are walked together, as one wide vector.
+
+    Each step of a fold waits for the one before, so that one register alone waits most of the time.
+    Only of what the second-level cache holds (else memory is what is waited for, and one line at a
+    time, asked for ahead, was measured to be faster), and of folds and cheap ops, of which the
+    registers hold so many.
+    """
+    graph, lane = kernel.graph, len(kernel.outer) - 1
+    every = [graph.type_of(v).dtype for v in range(len(graph.inputs) + len(graph.instructions))]
+    plain = all(d.name in _WIDE for d in every) and len(graph.instructions) <= _FEW_OPS
+    apart = any(access.strides[lane] not in (0, 1) or access.guards for access in kernel.accesses)
+    slow = any(
+        made.op.name not in _QUICK and made.op.lowering is not Lowering.REDUCE
+        for made in graph.instructions
+    )
+    last = kernel.outer[-1]
+    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
+    if not plain or apart or slow or size > _CACHED or varies(*kernel.extents):
+        return 1
+    most = 2 if any(d.itemsize > 4 for d in every) else 4
+    while most > 1 and kernel.rows // last * (last // (lanes * most)) < _FEW_UNITS:
+        most //= 2
+    return most
+
+
+def _streams(kernel: RowKernel, lanes: int, form: str, target: Target) -> bool:
+    """Whether results go to memory past the caches, where they are larger than these.
+
+    Each line of them is then not read first, and nothing that the caches hold is driven out.
+    """
+    if form not in ("map", "rows") or not target.triple.startswith("x86_64"):
+        return False
+    full = [
+        write.access for write, v in zip(kernel.writes, kernel.graph.outputs) if kernel.is_full(v)
+    ]
+    if any(map(varies, kernel.extents)) or not full or not kernel.inner:
+        return False
+    kinds = {kernel.graph.type_of(v).dtype for v in kernel.graph.outputs if kernel.is_full(v)}
+    size = kernel.rows * kernel.width * sum(d.itemsize for d in kinds)
+    whole = all(d.itemsize >= 4 and d.kind != "b" for d in kinds)
+    even = all(
+        access.strides[-1] == 1
+        and not any(step % lanes for step in (access.offset, *access.strides[:-1]))
+        for access in full
+    )
+    return size >= copies.STREAM_BYTES and whole and even
 
 
 def _lanes(graph: Graph, target: Target) -> int:
@@ -234,7 +303,10 @@ def _launch(
     )
 
 
-_KEYED = ("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form")
+_KEYED = (
+    *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
+    *("stream", "ahead"),
+)
 
 
 def _in_place(kernel: RowKernel, style: Style) -> tuple[tuple[int, int], ...]:
