@@ -20,12 +20,14 @@ from plait.core.ir.derived import Derivation
 from plait.core.ir.extents import Varying, VaryingFloat, blank, constants_that_vary, varies, varying
 from plait.core.ir.graph import Graph, trace
 from plait.core.ir.node import Spec
+from plait.core.ir.text import to_text
 from plait.core.llvm.target import target
 from plait.core.ops.contract import DOT_GENERAL
-from plait.core.ops.elementwise import ADD, MUL
+from plait.core.ops.elementwise import ADD, DIV, MUL
 from plait.core.ops.math import RELU
 from plait.core.ops.reduce import MEAN, SUM
 from plait.core.ops.softmax import SOFTMAX
+from plait.core.ops.source import constant
 from plait.core.ops.view import BROADCAST, RESHAPE
 from plait.core.runtime import tiers
 from plait.core.runtime.compiled import CompiledGraph
@@ -138,6 +140,25 @@ def test_what_has_differed_once_stays_marked() -> None:
     marked(met, pair(4, 10))
     marked(met, pair(4, 11))
     assert [varies(n) for n in marked(met, pair(5, 10)).inputs[0].shape] == [True, True, False]
+
+
+def test_zeros_of_two_signs_are_two_numbers() -> None:
+    """Places that have always had one number share a mark, but 0.0 is not -0.0 there."""
+    structures = Structures()
+
+    def quotients(first: float, second: float) -> Graph:
+        return trace(
+            lambda a, b: (DIV(a, constant(first, a)), DIV(b, constant(second, b))),
+            [Spec((2,), dtypes.float32), Spec((3,), dtypes.float32)],
+        )
+
+    for number in (2.0, 3.0):
+        structures.find(quotients(number, number))
+    graph = quotients(0.0, -0.0)
+    marks = structures.find(graph)
+    assert marks is not None
+    # By its text: 0.0 equals -0.0.
+    assert to_text(marks.marked(graph, Derivation())) == to_text(graph)
 
 
 def test_other_structures_are_told_apart() -> None:

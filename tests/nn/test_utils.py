@@ -49,6 +49,22 @@ def test_a_gradient_listed_twice_is_scaled_twice() -> None:
     assert plait.allclose(parameter.grad, expected, rtol=1e-5)
 
 
+def test_without_gradients_nothing_is_clipped_however_often() -> None:
+    """The call is no step, which would have no result to give."""
+    for _ in range(6):
+        total = nn.utils.clip_grad_norm_([nn.Parameter(plait.zeros(2))], 1.0)
+        assert (total + 1).item() == 1
+
+
+def test_gradients_in_one_numpy_array_are_scaled_one_after_the_other() -> None:
+    """As PyTorch writes them: the element that both have is scaled twice."""
+    array = np.array([3.0, 4.0, 5.0], np.float32)
+    first, second = nn.Parameter(plait.zeros(2)), nn.Parameter(plait.zeros(2))
+    first.grad, second.grad = plait.from_numpy(array[:2]), plait.from_numpy(array[1:])
+    total = nn.utils.clip_grad_norm_([first, second], 1.0).item()
+    np.testing.assert_allclose(array, [3 / total, 4 / total**2, 5 / total], rtol=1e-5)
+
+
 def test_infinity_norm_and_clip_by_value() -> None:
     parameters = parameters_with_gradients()
     assert nn.utils.clip_grad_norm_(parameters, 100.0, norm_type=float("inf")).item() == 4

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import plait
+from plait.core.lazy.replay.function import one_step
 from plait.core.lazy.replay.thread import threads
 from plait.nn import functional as F
 from tests.replay.twice import assert_same, run
@@ -116,3 +117,17 @@ def test_ways_come_to_an_end(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("PLAIT_BACKEND", "reference")
     *_, half, whole = run(_points, name, [60, 119], replay=True)
     assert half == whole
+
+
+def test_a_function_may_give_no_tensors() -> None:
+    @one_step
+    def nothing(x: Any) -> tuple[()]:
+        return ()
+
+    def step() -> None:
+        x = plait.tensor([1.0, 2.0])
+        assert nothing(x) == ()
+        assert (x + 1).tolist() == [2, 3]
+
+    for _ in range(6):
+        step()

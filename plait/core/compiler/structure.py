@@ -122,13 +122,13 @@ class Marks:
     """
 
     def __init__(self, places: list[Place], groups: list[int], values: list[Any]) -> None:
-        numbers: dict[tuple, int] = {}
+        numbers: dict[tuple[int, str], int] = {}
         self.places = places
         #: The first place of each group.
         self._heads: list[int] = []
         self.groups: list[int] = []
         for place, (group, value) in enumerate(zip(groups, values)):
-            key = (group, type(value), value)
+            key = (group, repr(value))
             if key not in numbers:
                 numbers[key] = len(self._heads)
                 self._heads.append(place)
@@ -141,8 +141,10 @@ class Marks:
         return self if self._agrees(values) else Marks(self.places, self.groups, values)
 
     def _agrees(self, values: list[Any]) -> bool:
-        heads = [values[place] for place in self._heads]
-        return values == [heads[group] for group in self.groups]
+        # By their text: 0.0 equals -0.0, and 2 equals 2.0.
+        texts = list(map(repr, values))
+        heads = [texts[place] for place in self._heads]
+        return texts == [heads[group] for group in self.groups]
 
     def roots(self, graph: Graph) -> list[Any] | None:
         """One number for each group; None where a plan with such numbers serves for no others: one

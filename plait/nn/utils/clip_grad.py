@@ -57,6 +57,8 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients of `parameters` by min(1, max_norm / total_norm)."""
     gradients = [p.grad for p in _as_list(parameters) if p.grad is not None]
+    if not gradients:
+        return
     with plait.no_grad():
         if _are_apart(gradients):
             scaled = _scaled(float(max_norm), total_norm, *gradients)
@@ -89,7 +91,9 @@ def _are_apart(gradients: list[Any]) -> bool:
     """Whether all may be computed before the first is written: dense, each in memory of its own."""
     if not all(type(gradient).is_dense for gradient in gradients):
         return False
-    return len({id(gradient.storage_cell) for gradient in gradients}) == len(gradients)
+    cells = [gradient.storage_cell for gradient in gradients]
+    # Memory that NumPy sees as well may be part of the same array.
+    return len({id(cell) for cell in cells if cell.shared is None}) == len(cells)
 
 
 def clip_grad_norm_(

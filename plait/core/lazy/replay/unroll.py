@@ -234,8 +234,8 @@ class Call:
         ]
         for number, result in enumerate(self.results):
             self._result(source, number, *result)
-        names = [f"r{i}" for i in range(len(self.results))]
-        source.lines.append(f"return ({', '.join(names)},)" if self.is_tuple else "return r0")
+        names = "".join([f"r{i}, " for i in range(len(self.results))])
+        source.lines.append(f"return ({names})" if self.is_tuple else "return r0")
         return source.function("run, tensors, arguments, edges")
 
     def _result(
