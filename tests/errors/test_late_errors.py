@@ -191,6 +191,23 @@ def test_write_of_a_failing_value_is_undone():
     assert x.tolist() == [1, 1, 1, 1]
 
 
+@pytest.mark.parametrize("in_part", [False, True])
+def test_writes_that_were_computed_with_something_else_stay(in_part: bool):
+    x = torch.zeros(4).add(1)
+    x.tolist()
+    other = torch.zeros(4)
+    seen = other.numpy()
+    x.add_(1)
+    other.copy_(x * 2)  # at once, as NumPy sees it, and what it is made of as well
+    assert seen.tolist() == [4, 4, 4, 4]
+    if in_part:
+        x[0] = torch.tensor(9.0)
+    x.add_(torch.ones(4).index_select(0, pending_labels()))
+    with pytest.raises(IndexError):
+        x.tolist()
+    assert x.tolist() == [9 if in_part else 2, 2, 2, 2]
+
+
 def test_immediate_errors_leave_the_tensor_as_it_was():
     x = torch.arange(4.0)
     version = x._version

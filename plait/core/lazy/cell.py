@@ -244,7 +244,8 @@ class Cell:
         if node.value is not None:
             self.fallback = None
         elif old is not None:
-            if self.fallback is None:
+            if self.fallback is None or old.value is not None:
+                # What an earlier write left may have been computed with something else.
                 self.fallback = old
             _unsettled.note(self)
 
@@ -263,6 +264,7 @@ class Cell:
             if not part.flags.writeable or not np.may_share_memory(part, array):
                 return False
             np.copyto(part, node.value)
+            self.fallback = None
             return True
 
     def _take_memory(self) -> np.ndarray | None:
