@@ -58,7 +58,7 @@ EXPECTED: list[tuple[Callable[[], Any], list[Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("program", "expected"), EXPECTED, ids=lambda x: getattr(x, "__name__", ""))
+@pytest.mark.parametrize(("program", "expected"), EXPECTED)
 def test_only_the_part_is_written(program: Callable[[], Any], expected: list[Any]) -> None:
     for _ in range(4):
         assert program().tolist() == expected
