@@ -31,7 +31,9 @@ from plait.core.lazy.views import (
     apply_to_array,
     contiguous_strides,
     step_from,
+    until_taken,
     write_back,
+    write_taken,
 )
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
 from plait.core.runtime.crowd import crowd
@@ -487,11 +489,14 @@ class LazyTensor:
         """The base's new value after writing `result` through this view."""
         node, edge = base.value()
         value: Any = self.plain.of_value(node, edge)
+        steps, taken = until_taken(self._steps)
         levels = []
-        for step in self._steps:
+        for step in steps:
             levels.append(value)
             value = step.op(value, *step.extra, **step.attrs)
-        for step, before in zip(reversed(self._steps), reversed(levels)):
+        if taken:
+            result = write_taken(taken, value, result)
+        for step, before in zip(reversed(steps), reversed(levels)):
             result = write_back(step, before, result)
         return result
 

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from plait.core.ir.dtypes import int64
 from plait.core.ir.errors import DTypeError, ShapeError, error
 from plait.core.ir.node import Node, Spec
-from plait.core.ir.op import Op, elements
+from plait.core.ir.op import Op, elements, leaf
 from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.view import (
     BITCAST,
@@ -183,6 +184,28 @@ def write_back(step: Step, before: Any, value: Any) -> Any:
     if op is BROADCAST and math.prod(before.shape) == math.prod(value.shape):
         return RESHAPE(value, shape=before.shape)  # new axes of extent 1 alone
     raise error(RuntimeError, EXPANDED)
+
+
+#: Steps after which an element is no place of the base, or several are one.
+_NO_PLACES = (BITCAST, BROADCAST)
+
+
+def until_taken(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+    """The steps of a view, and apart those from a gather on that others follow: several elements of
+    what it gives may be one of the base, and only those that the view sees are to be written."""
+    first = next((i for i, step in enumerate(steps) if step.op is TAKE), len(steps))
+    followed = len(steps) > first + 1 and not any(s.op in _NO_PLACES for s in steps[first:])
+    return (steps[:first], steps[first:]) if followed else (steps, ())
+
+
+def write_taken(steps: tuple[Step, ...], before: Any, value: Any) -> Any:
+    """The value before steps that begin with a gather, such that they give `value`."""
+    count = elements(before.shape)
+    places = np.arange(count, dtype=np.int64).reshape(before.shape)
+    seen = np.array(apply_to_array(places, steps), order="C")
+    index = leaf(seen, seen.shape, int64)
+    flat = PUT_AT(RESHAPE(before, shape=(count,)), index, value, axis=0)
+    return RESHAPE(flat, shape=before.shape)
 
 
 def strided_positions(shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:
