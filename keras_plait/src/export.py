@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from keras.src import backend
+from keras.src.backend.common.variables import standardize_dtype
 from keras.src.utils import io_utils
 
 import plait as torch
@@ -151,7 +152,7 @@ def _plain(part: Any) -> Any:
     shape = tuple(part.shape)
     if isinstance(part, (backend.KerasTensor, torch.Tensor)):
         shape = (None, *shape[1:])
-    return TensorSpec(shape, backend.standardize_dtype(part.dtype), getattr(part, "name", None))
+    return TensorSpec(shape, standardize_dtype(part.dtype), getattr(part, "name", None))
 
 
 #: The name by which Keras 3.16 finds it.

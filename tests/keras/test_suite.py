@@ -32,6 +32,14 @@ def test_the_lists_fit_each_other() -> None:
     assert {name for name, _ in known} <= set(passes)
 
 
+def _has_tests() -> bool:
+    """Whether the installed wheel of Keras ships its tests: that of 3.15.1 does."""
+    found = importlib.util.find_spec("keras")
+    assert found is not None and found.submodule_search_locations
+    return any(Path(found.submodule_search_locations[0], "src", "ops").glob("*_test.py"))
+
+
+@pytest.mark.skipif(not _has_tests(), reason="this wheel of Keras has no tests to run")
 def test_a_slice_of_the_suite(tmp_path: Path) -> None:
     failures = tmp_path / "failures.tsv"
     command = [sys.executable, str(ROOT / "tools" / "keras_suite.py"), "--slice", SLICE]
