@@ -108,3 +108,21 @@ def test_what_stays_idle_is_given_back():
         pair = [arrays.empty((1 << 20,), byte) for _ in range(2)]
         pair.clear()
     assert arrays.idle_bytes() < 3 << 20
+
+
+def test_much_that_stayed_idle_goes_back_to_the_system(monkeypatch):
+    """The C library is asked once for 16 MB in blocks that it keeps itself; for 1 MB it is not."""
+    asked = []
+    monkeypatch.setattr(arrays, "trim", lambda: asked.append(arrays.idle_bytes()))
+    byte = np.dtype(np.uint8)
+
+    def idle_through_a_look(blocks: int) -> int:
+        asked.clear()
+        live = [arrays.empty((1 << 20,), byte) for _ in range(blocks)]
+        live.clear()
+        for _ in range(2 * arrays._LOOK):
+            arrays.empty((2 << 20,), byte)
+        return len(asked)
+
+    assert idle_through_a_look(16) == 1
+    assert idle_through_a_look(1) == 0

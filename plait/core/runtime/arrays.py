@@ -32,6 +32,9 @@ _COLOURS = 16
 #: Blocks that were idle during so many askings are given back: what a program took while it began,
 #: on the reference, must not stay for all its life.
 _LOOK = 256
+#: Bytes of dropped blocks for which the C library is asked to give them back to the system: below,
+#: asking costs more than it gives.
+_TRIMMED_BYTES = 8 << 20
 #: Bytes of a block that alignment and colour may use up.
 _SPARE = (2 * _COLOURS + 1) * _ALIGN
 
@@ -82,6 +85,7 @@ class _Idle:
 
     def _forget(self) -> None:
         """Drop the blocks that were idle all the time since the last look."""
+        before = self.nbytes
         for size, blocks in list(self.blocks.items()):
             needless = min(len(blocks), self.left.get(size, len(blocks)))
             del blocks[:needless]
@@ -89,6 +93,8 @@ class _Idle:
             if not blocks:
                 del self.blocks[size]
         self.left.clear()
+        if before - self.nbytes >= _TRIMMED_BYTES:
+            trim()
 
     def give(self, size: int, block: _Block) -> None:
         if not self.lock.acquire(blocking=False):
