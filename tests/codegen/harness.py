@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pytest
 
+from plait.core.codegen import copies
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.text import module
 from plait.core.compiler.plan import Buffer, Plan
@@ -24,6 +26,13 @@ from plait.core.llvm.target import Target, target
 _GUARD = 256
 _KINDS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 _loaded: dict[str, tuple[Any, Library]] = {}
+
+
+def stream_from(nbytes: int, shift: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have results of so many bytes written past the caches, in memory that lies `shift` bytes
+    beside the alignment that this needs."""
+    monkeypatch.setattr(copies, "STREAM_BYTES", nbytes)
+    monkeypatch.setitem(globals(), "_GUARD", 256 + shift)
 
 
 def function_of(launch: Launch, on: Target) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plait.core.codegen import copies
 from plait.core.codegen.access import Access, Guard
 from plait.core.compiler.lower.copies import LOWERINGS, lower_copy
 from plait.core.compiler.plan import Buffer, Plan
@@ -83,7 +82,6 @@ def test_large_copies_go_past_the_caches(
     shift: int, isa: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """shift: bytes by which memory misses the alignment that this needs."""
-    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 12)
-    monkeypatch.setattr(harness, "_GUARD", 256 + shift)
+    harness.stream_from(1 << 12, shift, monkeypatch)
     for count in (1024, 1 << 17, (1 << 17) + 77):
         check("bitcast", (np.arange(count).astype("f4"),), {"dtype": dtypes.int32}, isa)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plait.core.codegen import copies
 from plait.core.codegen.access import Access, Guard
 from plait.core.codegen.rows import RowKernel, Write
 from plait.core.compiler.lower import long_rows
@@ -311,8 +310,7 @@ def test_large_results_go_past_the_caches(
     shift: int, isa: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """shift: bytes by which memory misses the alignment that this needs."""
-    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 12)
-    monkeypatch.setattr(harness, "_GUARD", 256 + shift)
+    harness.stream_from(1 << 12, shift, monkeypatch)
     for width, streams in ((160, True), (4112, True), (150, False)):
         g = graph([float_row(width)], lambda b, w=width: [softmax(b, 0, w), b.emit(RELU, 0)])
         whole = Access((width, 1))

@@ -2,18 +2,19 @@
 
 A reduction ends a pass: what follows it needs another walk over the row, which is still in cache.
 Values of a row that several passes need are computed again if that is cheap, else kept in scratch.
-`Style` holds all that the code depends on; extents, strides and offsets come at run time.
+`Style` (rows_style.py) holds all that the code depends on; extents, strides and offsets come at run
+time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from plait.core.codegen import folds, pointwise, vectors
+from plait.core.codegen.rows_style import At, Lanes, Style
 from plait.core.codegen.text import Function, spread_constant
-from plait.core.ir.graph import Graph, Instruction
+from plait.core.ir.graph import Instruction
 from plait.core.ir.op import Lowering
 
 #: Ops that cost more than a trip to scratch.
@@ -26,49 +27,6 @@ _CHEAP = frozenset(
 #: Lines of memory that are asked for ahead of time, where that is done; bytes of a line.
 _AHEAD = 16
 _LINE = 64
-
-
-class Lanes(NamedTuple):
-    """An access as the code sees it. strides: "0", "1" or "n" (a number at run time), per loop."""
-
-    strides: tuple[str, ...]
-    guards: tuple[int, ...]
-    fill: Any
-
-
-@dataclass(frozen=True)
-class Style:
-    """What the code of a row kernel depends on.
-
-    graph: the row graph, for rows of 2 (which stands for any width) or 1. outer, inner: how many
-    loops. across: lanes are neighbouring rows. modes: per output. lanes: elements of a vector.
-    unroll: vectors per turn of the main loop; 0: rows are too short for one. form: "map" (units are
-    pieces of rows), "rows" (units are rows), "columns" (units are runs of rows whose sums stay in
-    registers), "mixed" (units are runs of rows, sums in memory). stream: whole vectors of results
-    are written past the caches; their places are multiples of a vector. ahead: elements of a row
-    lie on pages of their own, and are asked for ahead of time.
-    """
-
-    graph: Graph
-    outer: int
-    inner: int
-    across: bool
-    reads: tuple[Lanes, ...]
-    writes: tuple[Lanes, ...]
-    modes: tuple[str, ...]
-    lanes: int
-    unroll: int
-    form: str
-    stream: bool = False
-    ahead: bool = False
-
-
-class At(NamedTuple):
-    """A place in the loops: an index per loop, the mask of its lanes, and the place in the row."""
-
-    indices: list[str]
-    mask: str | None
-    linear: str
 
 
 class RowEmitter:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from plait.core.codegen import vectors
-from plait.core.codegen.rows_emit import At, RowEmitter, Style
+from plait.core.codegen.rows_emit import RowEmitter
+from plait.core.codegen.rows_style import At, Style
 from plait.core.codegen.text import Function, spread_constant
 
 

@@ -316,14 +316,11 @@ class Cell:
             if self.is_shared():
                 assert self.shared is not None
                 return self.shared
-            node = self._node
-            assert node is not None
-            self._node = None
-            array = node.value
-            # A lone node: the local and the argument. Its array: the node, the local, the argument.
-            lone = sys.getrefcount(node) <= _LONE_NODE and sys.getrefcount(array) <= ALONE
-            if not lone or array.base is not None or not array.flags.writeable:
-                array = array.copy()
+            array = self._take_memory()
+            if array is None:
+                assert self._node is not None
+                array = self._node.value.copy()
+                self._node = None
             self.shared = array
             return array
 

@@ -31,10 +31,8 @@ from plait.core.lazy.views import (
     apply_to_array,
     contiguous_strides,
     step_from,
-    until_taken,
-    write_back,
-    write_taken,
 )
+from plait.core.lazy.writing import write_at_once, write_shared, write_through
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
 from plait.core.runtime.crowd import crowd
 
@@ -446,10 +444,10 @@ class LazyTensor:
                 "torch.cat, torch.stack, torch.where or the functions without an underscore",
             )
         if self._steps and cell.is_shared() and not base.requires_grad:
-            self._write_shared(cell, result)
+            write_shared(self, cell, result)
         elif base._base is not None:
             # The base is a leaf that is itself a view: write through its memory.
-            base.detached().assign(self._write_through(base, result))
+            base.detached().assign(write_through(self, base, result))
             return self
         else:
             self._write(base, result, recording)
@@ -459,11 +457,11 @@ class LazyTensor:
 
     def _write(self, base: LazyTensor, result: Any, recording: bool) -> None:
         if self._steps:
-            if self._write_at_once(base, result):
+            if write_at_once(self, base, result):
                 if recording:
                     base._set_edge(None)
                 return
-            result = self._write_through(base, result)
+            result = write_through(self, base, result)
         if type(result) is Node:
             node, edge = result, None
         else:
@@ -475,43 +473,6 @@ class LazyTensor:
             base._set_edge(edge)
             if not self._steps and isinstance(edge and edge[0], autograd.GradNode):
                 edge[0].output_moved(result.storage_cell, base._cell)  # type: ignore[index]  # not None
-
-    def _write_at_once(self, base: LazyTensor, result: Any) -> bool:
-        """Write what is computed into part of computed memory that nothing else holds: no op, and
-        no copy of the whole. False where that is not so."""
-        if watch.active is not None or base._grad_fn is not None or not self._is_plain():
-            return False
-        node, edge = (result, None) if type(result) is Node else result.value()
-        steps = self._steps
-        return edge is None and base._cell.write_part(node, lambda a: apply_to_array(a, steps))
-
-    def _write_through(self, base: LazyTensor, result: Any) -> Any:
-        """The base's new value after writing `result` through this view."""
-        node, edge = base.value()
-        value: Any = self.plain.of_value(node, edge)
-        steps, taken = until_taken(self._steps)
-        levels = []
-        for step in steps:
-            levels.append(value)
-            value = step.op(value, *step.extra, **step.attrs)
-        if taken:
-            result = write_taken(taken, value, result)
-        for step, before in zip(reversed(steps), reversed(levels)):
-            result = write_back(step, before, result)
-        return result
-
-    def _write_shared(self, cell: Cell, result: Any) -> None:
-        """Write through a view into memory that others see."""
-        cell.require_writable()
-        node = result if type(result) is Node else result.read()
-        value = Cell(node).compute()
-        array = cell.compute()
-        seen = apply_to_array(array, self._path())
-        if np.shares_memory(seen, array):
-            np.copyto(seen, value)
-            return
-        whole = self._write_through(self.plain.of_cell(cell, array.shape, self._dtype), node)
-        np.copyto(array, Cell(whole if type(whole) is Node else whole.read()).compute())
 
     def _set_edge(self, edge: Edge | None) -> None:
         """Continue from a written value's place in autograd."""

@@ -8,7 +8,8 @@ from plait.core.codegen import copies
 from plait.core.codegen.access import Access
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
-from plait.core.codegen.rows_emit import Lanes, RowEmitter, Style
+from plait.core.codegen.rows_emit import RowEmitter
+from plait.core.codegen.rows_style import Lanes, Style
 from plait.core.codegen.rows_units import emit_rows
 from plait.core.compiler.lower.long_rows import Cut, cut
 from plait.core.compiler.plan import Buffer, Plan

@@ -1,0 +1,51 @@
+"""What the code of a row kernel depends on, and nothing that comes at run time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from plait.core.ir.graph import Graph
+
+
+class Lanes(NamedTuple):
+    """An access as the code sees it. strides: "0", "1" or "n" (a number at run time), per loop."""
+
+    strides: tuple[str, ...]
+    guards: tuple[int, ...]
+    fill: Any
+
+
+@dataclass(frozen=True)
+class Style:
+    """What the code of a row kernel depends on.
+
+    graph: the row graph, for rows of 2 (which stands for any width) or 1. outer, inner: how many
+    loops. across: lanes are neighbouring rows. modes: per output. lanes: elements of a vector.
+    unroll: vectors per turn of the main loop; 0: rows are too short for one. form: "map" (units are
+    pieces of rows), "rows" (units are rows), "columns" (units are runs of rows whose sums stay in
+    registers), "mixed" (units are runs of rows, sums in memory). stream: whole vectors of results
+    are written past the caches; their places are multiples of a vector. ahead: elements of a row
+    lie on pages of their own, and are asked for ahead of time.
+    """
+
+    graph: Graph
+    outer: int
+    inner: int
+    across: bool
+    reads: tuple[Lanes, ...]
+    writes: tuple[Lanes, ...]
+    modes: tuple[str, ...]
+    lanes: int
+    unroll: int
+    form: str
+    stream: bool = False
+    ahead: bool = False
+
+
+class At(NamedTuple):
+    """A place in the loops: an index per loop, the mask of its lanes, and the place in the row."""
+
+    indices: list[str]
+    mask: str | None
+    linear: str
