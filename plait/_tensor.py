@@ -465,6 +465,14 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
 
     # -- copying and pickling -----------------------------------------------------------------
 
+    def __copy__(self) -> Any:
+        """A leaf of the same kind over the same memory."""
+        result = type(self)._make_subclass(self.detached(), False)
+        if self._requires_grad or not self.is_leaf:
+            result.require_grad(True)
+        vars(result).update(vars(self))
+        return result
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) in memo:
             return memo[id(self)]

@@ -13,7 +13,8 @@ from plait._functions.common import attach, public, require_dtype, shape_argumen
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
 from plait._types import is_meta, require_cpu
-from plait.core.functional.broadcasting import Number, number_for
+from plait.core.functional.broadcasting import Number
+from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, DType
 from plait.core.ir.errors import error
@@ -90,7 +91,7 @@ def array_of(data: Any, dtype: DType | None) -> np.ndarray:
     if leaves and isinstance(leaves[0], np.ndarray):
         return np.stack([_numpy_array(leaf, found) for leaf in leaves]).reshape(shape)
     if found.kind in "iu":
-        leaves = [number_for(x, found) if dtype is not None else x for x in leaves]
+        leaves = [fitting_number(x, found) if dtype is not None else x for x in leaves]
     try:
         flat = np.array(leaves, dtype=found.numpy)
     except OverflowError:
@@ -313,7 +314,7 @@ def full(
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     wanted = require_dtype("full", dtype) or number_dtype(fill_value)
-    node = full_node(number_for(fill_value, wanted), shape, wanted)
+    node = full_node(fitting_number(fill_value, wanted), shape, wanted)
     return _finish(Tensor.of_node(node), device, requires_grad)
 
 
@@ -434,7 +435,7 @@ def _fill_(self: Tensor, value: Any) -> Tensor:
                 "dimensions.",
             )
         return self.copy_(value)
-    return self.assign(full_node(number_for(value, self.dtype), self._shape, self.dtype))
+    return self.assign(full_node(fitting_number(value, self.dtype), self._shape, self.dtype))
 
 
 def _zero_(self: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from plait._functions.common import public
 from plait._functions.logic import where
 from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axis
-from plait.core.functional.broadcasting import number_for
+from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
@@ -134,7 +134,7 @@ def _source(name: str, input: Tensor, index: Tensor, value: Any) -> Any:
                 )
             value = value[tuple([slice(0, n) for n in index._shape])]
         return value
-    return full(number_for(value, input.dtype), index._shape, input.dtype)
+    return full(fitting_number(value, input.dtype), index._shape, input.dtype)
 
 
 def _scatter(name: str, input: Tensor, dim: int, index: Tensor, src: Any, mode: str) -> Tensor:
@@ -279,7 +279,7 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Any) -> Tensor:
             return where(named, cast(value, input.dtype), input)
         filler: Any = broadcast(cast(value, input.dtype), shape)
     else:
-        filler = full(number_for(value, input.dtype), shape, input.dtype)
+        filler = full(fitting_number(value, input.dtype), shape, input.dtype)
     return PUT_AT(input, places, filler, axis=axis)
 
 

@@ -14,7 +14,8 @@ from plait._functions.common import attach, public
 from plait._functions.creation import as_tensor
 from plait._functions.shape import select, slice_along, unsqueeze
 from plait._tensor import Tensor
-from plait.core.functional.broadcasting import broadcast_shapes, number_for
+from plait.core.functional.broadcasting import broadcast_shapes
+from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError, error
 from plait.core.lazy.cell import leaf_of
@@ -247,7 +248,10 @@ def put(tensor: Tensor, view: Tensor, gather: Gather, value: Any, accumulate: bo
 def _value_for(value: Any, tensor: Tensor, shape: tuple[int, ...]) -> Any:
     """The value to write: cast to the tensor's dtype, broadcast to the place."""
     if isinstance(value, (bool, int, float, complex)):
-        return full(number_for(value, tensor.dtype), shape, tensor.dtype)
+        # Into 16-bit floats PyTorch rounds what lies beyond them, to infinity.
+        halves = tensor.dtype.kind == "f" and tensor.dtype.itemsize == 2
+        value = fitting_number(value, dtypes.float64 if halves else tensor.dtype)
+        return full(value, shape, tensor.dtype)
     if not isinstance(value, Tensor):
         value = as_tensor(value)
     value = cast(value, tensor.dtype)
@@ -315,8 +319,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value.ndim} dimension(s).",
         )
-    kind = value.dtype.kind if isinstance(value, Tensor) else "c" * isinstance(value, complex)
-    if kind == "c" and not input.dtype.is_complex:
+    if isinstance(value, Tensor) and value.dtype.is_complex and not input.dtype.is_complex:
         raise error(
             RuntimeError, f"value cannot be converted to type {input.dtype} without overflow"
         )
@@ -324,7 +327,7 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
     filler = (
         broadcast(cast(value, input.dtype), shape)
         if isinstance(value, Tensor)
-        else full(number_for(value, input.dtype), shape, input.dtype)
+        else full(fitting_number(value, input.dtype), shape, input.dtype)
     )
     return prim.WHERE(broadcast(mask, shape), filler, broadcast(input, shape))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from plait._functions.arithmetic import abs, add, mul, rsub, sub
 from plait._functions.common import operand, public, tensor_argument
 from plait._functions.comparison import eq, ge, gt, le, lt
 from plait._functions.elementwise import promoted
-from plait._functions.logic import isfinite, isnan, logical_and, logical_or, where
+from plait._functions.logic import isfinite, isnan, logical_and, logical_or, where, without_slope
 from plait._promotion import result_type
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
@@ -16,6 +17,7 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
+from plait.core.ops.source import full
 
 
 @public
@@ -100,6 +102,9 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
 
 
 def _clamp_numbers(value: Tensor, low: Any, high: Any) -> Tensor:
+    if any(bound != bound for bound in (low, high)):  # nan
+        unknown = Tensor.of_node(full(math.nan, value._shape, value.dtype))
+        return without_slope(unknown, value)
     result = value
     if low is not None and high is not None and low > high:
         low = high

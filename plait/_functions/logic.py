@@ -12,6 +12,7 @@ from plait._functions.elementwise import apply
 from plait._promotion import number_dtype, promote_types, result_type
 from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number, elementwise
+from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -36,6 +37,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         condition = ne(condition, 0)
     input, other = operand("where", "input", input), operand("where", "other", other)
     dtype = _where_dtype(input, other)
+    if isinstance(input, Number) or isinstance(other, Number):
+        # 16-bit floats are made of float32, in which the number stands.
+        held = dtypes.float32 if dtype.kind == "f" and dtype.itemsize == 2 else dtype
+        input, other = [
+            fitting_number(x, held) if isinstance(x, Number) else x for x in (input, other)
+        ]
     return elementwise(prim.WHERE, (condition, input, other), (dtypes.bool_, dtype, dtype))
 
 

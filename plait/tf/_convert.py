@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from plait._tensor import Tensor as Inner
-from plait.core.functional.broadcasting import number_for
+from plait.core.functional.numbers import number_for
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.tensor import LazyTensor

@@ -123,6 +123,36 @@ def test_index_fault_names_op_and_recording_line(name: str):
     assert str(caught.value).endswith(f"\n  at {line}")
 
 
+def looked_up_here(index: Any) -> Any:
+    return F.embedding(index, torch.ones(4, 2))
+
+
+def looked_up_there(index: Any) -> Any:
+    return F.embedding(index, torch.ones(4, 2))
+
+
+def in_a_branch(look_up: Any) -> Any:
+    def branch(index: Any) -> Any:
+        return look_up(index).sum()
+
+    return lambda index: torch.cond(index.sum() > -1, branch, branch, (index,))
+
+
+@pytest.mark.parametrize("around", [lambda look_up: look_up, in_a_branch], ids=["plain", "cond"])
+@pytest.mark.parametrize("known", [1, 4])
+def test_a_known_program_names_the_line_of_who_runs_it(
+    known: int, around: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Both compute the same, so that one program serves both."""
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    for _ in range(known):
+        around(looked_up_here)(torch.tensor([0, 1, 2, 3]) * 1).sum().item()
+    for look_up in (looked_up_there, looked_up_here):
+        with pytest.raises(IndexError) as caught:
+            around(look_up)(torch.tensor([0, 1, 2, 4]) * 1).sum().item()
+        assert str(caught.value).endswith(f" in {look_up.__name__}")
+
+
 def test_fault_is_raised_again_and_its_neighbours_still_compute():
     x = torch.arange(4) * 2
     good, bad = x + 1, torch.ones(4)[x]

@@ -85,3 +85,10 @@ def test_equal_steps_share_a_program() -> None:
     first = compiled.donating(small_graph(1), {})
     assert compiled.donating(small_graph(1), {}) is first
     assert compiled.donating(small_graph(1), {0: 0}) is not first
+
+
+def test_steps_of_other_lines_share_a_program() -> None:
+    graph = small_graph(2)
+    moved = [made._replace(source=f"there:{n}") for n, made in enumerate(graph.instructions)]
+    elsewhere = Graph(graph.inputs, tuple(moved), graph.outputs)
+    assert compiled.donating(elsewhere, {}) is compiled.donating(graph, {})

@@ -42,7 +42,7 @@ class Builder:
         place = value - len(self.inputs)
         return self.instructions[place] if place >= 0 else None
 
-    def emit(self, op: Op, *args: int, source: str | None = None, **attrs: Any) -> int:
+    def emit(self, op: Op, *args: int, source: str | int | None = None, **attrs: Any) -> int:
         """The value of an op on values: the one that is there already, if it is."""
         key = (op.name, args, freeze(attrs))
         number = self._interned.get(key)

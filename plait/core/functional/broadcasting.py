@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from plait.core.functional.numbers import number_for
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import ShapeError, error
 from plait.core.ir.node import Node
@@ -38,18 +39,6 @@ def broadcast_shapes(name: str, *shapes: tuple[int, ...]) -> tuple[int, ...]:
                 )
             result[axis] = extent
     return tuple(result)
-
-
-def number_for(value: Any, dtype: DType) -> Any:
-    """A Python number as an element of a dtype: integers wrap to the width, floats to bool test."""
-    kind = dtype.kind
-    if kind == "b":
-        return bool(value)
-    if kind in "iu":
-        bits = 8 * dtype.itemsize
-        wrapped = int(value) & ((1 << bits) - 1)
-        return wrapped - (1 << bits) if kind == "i" and wrapped >> (bits - 1) else wrapped
-    return complex(value) if kind == "c" else float(value)
 
 
 def elementwise(op: Op, operands: Sequence[Any], dtypes: Sequence[DType]) -> Any:

@@ -17,14 +17,18 @@ from plait.core.ir.op import ITEM, LEAF, Op
 
 
 class Instruction(NamedTuple):
-    """One step of a graph: `args` are value numbers; its own number is inputs + position."""
+    """One step of a graph: `args` are value numbers; its own number is inputs + position.
+
+    source: the user's line, of ops that can fail when they run. In a graph that is compiled for all
+    who have its structure: the position in theirs, where the line is to be found.
+    """
 
     op: Op
     args: tuple[int, ...]
     attrs: dict[str, Any]
     shape: Any
     dtype: Any
-    source: str | None
+    source: str | int | None
 
 
 class Graph:
@@ -131,6 +135,9 @@ def _freeze_value(value: Any) -> Any:
         if set(map(type, value)) <= _PLAIN_KINDS:
             return value
         return tuple([_freeze_value(v) for v in value])
+    if kind is Graph:
+        # Whoever holds a body names its lines, so that equal bodies of other lines are others.
+        return value, tuple([made.source for made in value.instructions if made.op.check])
     return value
 
 

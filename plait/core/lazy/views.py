@@ -186,23 +186,27 @@ def write_back(step: Step, before: Any, value: Any) -> Any:
     raise error(RuntimeError, EXPANDED)
 
 
-#: Steps after which an element is no place of the base, or several are one.
-_NO_PLACES = (BITCAST, BROADCAST)
-
-
 def until_taken(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-    """The steps of a view, and apart those from a gather on that others follow: several elements of
-    what it gives may be one of the base, and only those that the view sees are to be written."""
-    first = next((i for i, step in enumerate(steps) if step.op is TAKE), len(steps))
-    followed = len(steps) > first + 1 and not any(s.op in _NO_PLACES for s in steps[first:])
+    """The steps of a view, and apart those from a gather or an expansion on that others follow:
+    several elements of what it gives may be one of the base, and only those that the view sees are
+    to be written."""
+    several = (i for i, step in enumerate(steps) if step.op in (TAKE, BROADCAST))
+    first = next(several, len(steps))
+    # What follows a bit cast is no element of the base.
+    followed = len(steps) > first + 1 and all(s.op is not BITCAST for s in steps[first:])
     return (steps[:first], steps[first:]) if followed else (steps, ())
 
 
 def write_taken(steps: tuple[Step, ...], before: Any, value: Any) -> Any:
-    """The value before steps that begin with a gather, such that they give `value`."""
+    """The value before steps that begin with a gather or an expansion, such that they give `value`.
+
+    Raises RuntimeError where the view shows an element several times because of an expansion.
+    """
     count = elements(before.shape)
     places = np.arange(count, dtype=np.int64).reshape(before.shape)
     seen = np.array(apply_to_array(places, steps), order="C")
+    if any(step.op is BROADCAST for step in steps) and np.unique(seen).size < seen.size:
+        raise error(RuntimeError, EXPANDED)
     index = leaf(seen, seen.shape, int64)
     flat = PUT_AT(RESHAPE(before, shape=(count,)), index, value, axis=0)
     return RESHAPE(flat, shape=before.shape)

@@ -25,12 +25,18 @@ _bodies: dict[tuple, Graph] = {}
 
 
 class OpFailure(Exception):
-    """An op's check refused its operands' values: the cause, and the user's line."""
+    """An op's check refused its operands' values: the cause, and what the instruction names as its
+    source."""
 
-    def __init__(self, fault: Exception, source: str | None) -> None:
+    def __init__(self, fault: Exception, source: str | int | None) -> None:
         super().__init__(str(fault))
         self.fault = fault
         self.source = source
+
+    @property
+    def line(self) -> str:
+        """The user's line; "" where it is not known."""
+        return self.source if isinstance(self.source, str) else ""
 
 
 def run(graph: Graph, inputs: Sequence[np.ndarray], nested: Run | None = None) -> list[np.ndarray]:
@@ -78,7 +84,7 @@ def _apply(graph: Graph, made: Instruction, operands: list[Any], nested: Run) ->
     return evaluate(op, operands, made.attrs, made.dtype, nested)
 
 
-def check(op: Op, operands: Sequence[Any], attrs: dict[str, Any], source: str | None) -> None:
+def check(op: Op, operands: Sequence[Any], attrs: dict[str, Any], source: str | int | None) -> None:
     """Run an op's check on values; OpFailure carries the fault and the user's line."""
     assert op.check is not None
     watched = [x if i in op.checks else None for i, x in enumerate(operands)]

@@ -19,6 +19,7 @@ from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
 from plait.core.llvm.target import Target, target
+from plait.core.reference import executor
 from plait.core.runtime.config import flag
 from plait.core.runtime.program import Program
 
@@ -78,7 +79,8 @@ class CompiledGraph:
         on = on or host_target()
         if observe is None and watcher is not None:
             observe = watcher.begin(graph)
-        single, self._groups = _single_results(graph)
+        self._lines = _lines_of(graph)
+        single, self._groups = _single_results(_by_place(graph))
         lowered = _apart(_lowered(single, on, observe), single, on)
         self.steps = lowered.steps
         #: Whether it was planned by an earlier plan, without passes.
@@ -91,11 +93,23 @@ class CompiledGraph:
         if watcher is not None:
             watcher.end(self)
 
-    def run(self, arrays: Sequence[Any]) -> list[Any]:
+    def run(self, arrays: Sequence[Any], asked: Graph | None = None) -> list[Any]:
         """The outputs from the inputs' arrays; raises OpFailure where a check fails.
 
         What an op with several results gave is a tuple of arrays, as it is for the reference.
+        asked: the graph of this structure that is to be run, if it is another than was compiled:
+        the failure names its line.
         """
+        try:
+            return self._run(arrays)
+        except executor.OpFailure as failure:
+            place = failure.source
+            if not isinstance(place, int):
+                raise
+            lines = self._lines if asked is None else _lines_of(asked)
+            raise executor.OpFailure(failure.fault, lines[place]) from None
+
+    def _run(self, arrays: Sequence[Any]) -> list[Any]:
         if self._is_plain:
             return self.program.run(arrays)
         if self._groups is not None:
@@ -106,6 +120,16 @@ class CompiledGraph:
             for result, shape in zip(results, self._shapes)
         ]
         return shaped if self._groups is None else self._groups.grouped(shaped)
+
+
+def _lines_of(graph: Graph) -> tuple[str | int | None, ...]:
+    return tuple([made.source for made in graph.instructions])
+
+
+def _by_place(graph: Graph) -> Graph:
+    """The same graph, its instructions' lines replaced by their positions."""
+    placed = [made._replace(source=place) for place, made in enumerate(graph.instructions)]
+    return Graph(graph.inputs, tuple(placed), graph.outputs)
 
 
 def _apart(lowered: Lowered, graph: Graph, on: Target) -> Lowered:
@@ -207,12 +231,9 @@ def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
 def donating(graph: Graph, donations: Mapping[int, int]) -> CompiledGraph:
     """The program of a graph that takes the memory of inputs for outputs, made once for all who run
     it: a step that is reached in many ways is one program.
-
-    Two graphs whose checks would name other lines of the user's have programs of their own.
     """
-    lines = tuple([made.source for made in graph.instructions if made.op.check is not None])
     flags = (str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS"))
-    key = (graph.key, lines, tuple(sorted(donations.items())), *flags)
+    key = (graph.key, tuple(sorted(donations.items())), *flags)
     found = _donating.get(key)
     if found is None:
         found = _donating[key] = CompiledGraph(graph, donations)
@@ -226,4 +247,4 @@ def known(graph: Graph) -> CompiledGraph | None:
 
 def run(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     """Compute the outputs of a graph from its input arrays, as the reference executor does."""
-    return compiled(graph).run(inputs)
+    return compiled(graph).run(inputs, graph)

@@ -287,7 +287,7 @@ class Program:
                 stacklevel=2,
             )
             return executor.run(graph, inputs, self._nested)
-        return program.run(inputs)
+        return program.run(inputs, graph)
 
     def _results(
         self, frame: Frame, given: list[np.ndarray], bound: list[np.ndarray]

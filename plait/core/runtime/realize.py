@@ -187,10 +187,10 @@ def compile_graph(
         for observe in observers:
             observe(graph)
         try:
-            return compiled.run(inputs)
+            return compiled.run(inputs, graph)
         except executor.OpFailure as failure:
             fault = failure.fault
-            raise error(type(fault), str(fault), failure.source or "") from None
+            raise error(type(fault), str(fault), failure.line) from None
 
     return program
 
@@ -208,7 +208,7 @@ def _run(graph: Graph, inputs: list[Any]) -> list[Any]:
         return tiers.run(graph, inputs)
     except executor.OpFailure as failure:
         fault = failure.fault
-        raise error(type(fault), str(fault), failure.source or "") from None
+        raise error(type(fault), str(fault), failure.line) from None
 
 
 def _own(value: Any) -> Any:

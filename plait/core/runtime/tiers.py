@@ -167,4 +167,4 @@ def _compiled(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
             stacklevel=2,
         )
         return executor.run(graph, inputs)
-    return program.run(inputs)
+    return program.run(inputs, graph)

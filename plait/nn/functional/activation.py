@@ -10,8 +10,8 @@ from plait._tensor import Tensor, scalar_type
 from plait.core.functional import activations
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.axes import normal_axes, normal_axis
-from plait.core.functional.broadcasting import number_for
 from plait.core.functional.distances import norm
+from plait.core.functional.numbers import number_for
 from plait.core.ir.errors import error, warn
 from plait.core.lazy.replay.function import one_step
 from plait.core.ops import activation as ops

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plait._tensor import Tensor
-from plait.core.functional.broadcasting import number_for
+from plait.core.functional.numbers import fitting_number
 from plait.core.functional.padding import pad_constant, pad_from_itself
 from plait.core.ir.errors import error
 from plait.nn.functional._arguments import require_tensor
@@ -95,7 +95,7 @@ def pad(
         for axis, (low, high) in enumerate(pairs):
             if input.shape[axis] + min(low, 0) + min(high, 0) < 0:
                 _raise_too_small(input, axis, low, high)
-        filler = number_for(0 if value is None else value, input.dtype)
+        filler = fitting_number(0 if value is None else value, input.dtype)
         made = pad_constant(input, tuple(pairs), filler)
         return made.clone() if made is input else made
     if value not in (None, 0):

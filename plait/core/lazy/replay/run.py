@@ -217,7 +217,8 @@ class Run(Owner):
         first = self.point.children.get(key)
         if first is None or first.op is None or self.point.step(key, node.attrs) is not None:
             return key
-        value = np.asarray(node.attrs["value"], node.dtype.numpy)
+        with np.errstate(over="ignore"):  # a number beyond a narrow dtype is an infinity
+            value = np.asarray(node.attrs["value"], node.dtype.numpy)
         if node.shape == ():
             # As a leaf, whose attributes tell nothing of its value.
             node.op, node.attrs = LEAF, {"shape": (), "dtype": node.dtype}
