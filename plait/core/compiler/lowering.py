@@ -21,7 +21,7 @@ from plait.core.compiler.lower.rows import lower_rows
 from plait.core.compiler.lower.table import LOWERINGS
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder, Value, rewrite
-from plait.core.compiler.steps import HostStep
+from plait.core.compiler.steps import HostStep, needed
 from plait.core.compiler.views import View
 from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph, Instruction
@@ -96,7 +96,7 @@ class Lowerer:
                 self._lower_rows(tail)
         outputs = [self._output(v) for v in self.graph.outputs]
         shapes = [self.graph.type_of(v).shape for v in self.graph.outputs]
-        return Lowered(self.plan.steps, self.inputs, outputs, shapes)
+        return Lowered(needed(self.plan.steps, outputs), self.inputs, outputs, shapes)
 
     # -- buffers ----------------------------------------------------------------------------------
 

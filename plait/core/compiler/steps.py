@@ -76,6 +76,18 @@ def may_fail(step: Step) -> bool:
     return isinstance(step, HostStep) or step.fault is not None
 
 
+def needed(steps: Sequence[Step], outputs: Sequence[Any]) -> list[Step]:
+    """The steps without launches from which nothing follows: of an op with several results some may
+    be made by launches of their own, and be read by nobody."""
+    wanted = {memory(buffer) for buffer in outputs}
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if may_fail(step) or not wanted.isdisjoint(writes(step)):
+            wanted.update(reads(step))
+            kept.append(step)
+    return kept[::-1]
+
+
 def perform(
     step: HostStep, arrays: Sequence[np.ndarray], nested: executor.Run
 ) -> tuple[np.ndarray, ...]:
