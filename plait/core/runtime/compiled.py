@@ -19,6 +19,7 @@ from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
 from plait.core.llvm.target import Target, target
+from plait.core.runtime import control
 from plait.core.runtime.config import flag
 from plait.core.runtime.program import Program
 
@@ -80,6 +81,7 @@ class CompiledGraph:
             observe = watcher.begin(graph)
         single, self._groups = _single_results(graph)
         lowered = _apart(_lowered(single, on, observe), single, on)
+        lowered = control.natively(lowered, on, lambda body: _lowered(body, on, None))
         self.steps = lowered.steps
         #: Whether it was planned by an earlier plan, without passes.
         self.reused = lowered.reused
