@@ -279,8 +279,8 @@ done:
 """
 
 DRIVE = """
-; %state: bit 0 says whether this thread holds the pool. The result: likewise, and bit 1 says whether
-; a launch had a fault.
+; %state: bit 0 says whether this thread holds the pool. The result: likewise, and bit 1 says
+; whether a launch had a fault.
 define internal i64 @run_phases(ptr %frame, i64 %begin, i64 %end, i64 %state) nounwind {
 entry:
   %pool.at = getelementptr i64, ptr %frame, i64 $Frame.POOL

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 
@@ -17,7 +17,7 @@ from plait.core.compiler.rewrite import Builder
 from plait.core.compiler.steps import memory
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
-from plait.core.ir.op import ITEM
+from plait.core.ir.op import ITEM, Lowering
 from plait.core.llvm.target import Target, target
 from plait.core.runtime import control
 from plait.core.runtime.config import flag
@@ -212,13 +212,24 @@ def donating(graph: Graph, donations: Mapping[int, int]) -> CompiledGraph:
 
     Two graphs whose checks would name other lines of the user's have programs of their own.
     """
-    lines = tuple([made.source for made in graph.instructions if made.op.check is not None])
+    lines = tuple(_lines(graph))
     flags = (str(flag("PLAIT_ISA")), flag("PLAIT_EXTENTS"))
     key = (graph.key, lines, tuple(sorted(donations.items())), *flags)
     found = _donating.get(key)
     if found is None:
         found = _donating[key] = CompiledGraph(graph, donations)
     return found
+
+
+def _lines(graph: Graph) -> Iterator[str | None]:
+    """The lines that checks would name, in the bodies of control flow too."""
+    for made in graph.instructions:
+        if made.op.check is not None:
+            yield made.source
+        if made.op.lowering is Lowering.CONTROL:
+            for body in made.attrs.values():
+                if isinstance(body, Graph):
+                    yield from _lines(body)
 
 
 def known(graph: Graph) -> CompiledGraph | None:

@@ -14,14 +14,13 @@ Kernels take addresses that are multiples of 16: rows that do not all begin at s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from plait.core.compiler.lower.copies import plain_copy
 from plait.core.compiler.lowering import Lowered
 from plait.core.compiler.memory import rounded
 from plait.core.compiler.plan import Buffer, Plan
-from plait.core.compiler.steps import HostStep, memory
+from plait.core.compiler.steps import ControlStep, HostStep, memory
 from plait.core.ir.graph import Graph
 from plait.core.ir.op import elements
 from plait.core.llvm.target import Target
@@ -88,14 +87,6 @@ class Control(NamedTuple):
     def calls(self) -> list[Call]:
         """All that it calls."""
         return [call for call in (self.body, self.test, self.otherwise) if call is not None]
-
-
-@dataclass(frozen=True)
-class ControlStep(HostStep):
-    """Control flow that the driver can run. It is a host step still: where each launch has to run
-    by itself (`profile`, `guard`), it runs as one."""
-
-    control: Control
 
 
 Lower = Callable[[Graph], Lowered]
@@ -196,7 +187,9 @@ class _Bodies:
             copied = program.copied
             if not copied:
                 return program
-            over = {number: source for number, source in over.items() if outputs[number] not in copied}
+            over = {
+                number: source for number, source in over.items() if outputs[number] not in copied
+            }
 
 
 def _is_half(dtype: Any) -> bool:
@@ -236,7 +229,7 @@ class _Carries:
         self.inputs: list[Place] = []
         self.first: list[Copy] = []
         self.last: list[Copy] = []
-        for number, slot in enumerate(body.slots[: outputs]):
+        for number, slot in enumerate(body.slots[:outputs]):
             buffer = body.program.inputs[first + number]
             result = Home(False, number)
             if slot is None or slot == first + number:

@@ -19,7 +19,7 @@ from plait.core.codegen.driver import Phase as PhaseWord
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import Layout, rounded
 from plait.core.compiler.schedule import Phase, cost_ns
-from plait.core.compiler.steps import HostStep, explain, explaining, memory
+from plait.core.compiler.steps import ControlStep, HostStep, explain, explaining, memory
 from plait.core.runtime import threads
 from plait.core.runtime.arrays import Arena
 from plait.core.runtime.control_frame import ControlFrame
@@ -65,7 +65,7 @@ class Frame:
         self.slots, self.constants, self.layout = slots, constants, layout
         steps = [step for phase in phases for step in phase.steps]
         self.launches = [s for s in steps if isinstance(s, Launch)]
-        controls = [] if alone else [s for s in steps if hasattr(s, "control")]
+        controls = [] if alone else [s for s in steps if isinstance(s, ControlStep)]
         self.segments: list[Segment] = []
         self._words(arrays, [*self.launches, *controls])
         self._controls = {
