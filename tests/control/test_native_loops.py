@@ -144,7 +144,31 @@ def mapped(turns: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     )
 
 
-KINDS = {f.__name__: f for f in (rnn, gradient, epoch, backwards, shuffled, whiles, nested, mapped)}
+def halves(turns: int) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """A carry in bfloat16, and a product under autocast."""
+
+    def turn(carry: Any, x: Any) -> tuple[Any, Any]:
+        h, w = carry
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            y = x @ w
+        h = torch.tanh(h + y)
+        return (h, w), (h, y.float())
+
+    def loss(h: Any, w: Any, xs: Any) -> Any:
+        (last, _), (hs, ys) = scan(turn, (h, w), xs)
+        return last.float().sum() + hs.float().square().sum() + ys.square().sum()
+
+    return torch.func.grad_and_value(loss, (1, 2)), (
+        torch.zeros(4, 8, dtype=torch.bfloat16),
+        drawn(6, 8),
+        drawn(turns, 4, 6, seed=1),
+    )
+
+
+KINDS = {
+    f.__name__: f
+    for f in (rnn, gradient, epoch, backwards, shuffled, whiles, nested, mapped, halves)
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -168,6 +192,17 @@ def test_the_bits_are_those_of_turns_by_python(kind: str, turns: int) -> None:
     with profile.profile():  # each kernel by itself, and each turn by Python
         expected = bits(step(*given))
     assert found == [expected] * 3
+
+
+def test_16_bit_floats_round_in_each_turn_as_on_the_reference(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    function, given = halves(20)
+    found = arrays(torch.compile(function)(*given))
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    for a, b in zip(found, arrays(function(*given)), strict=True):
+        # Sums of 20 turns in float32, of terms that were rounded alike.
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
 
 
 def test_a_loop_without_a_turn() -> None:

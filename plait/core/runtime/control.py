@@ -144,8 +144,6 @@ class _Bodies:
         its own; where it can be, a carried one has that of its input.
         """
         carried = carried or {}
-        if any(_is_half(made.dtype) for made in graph.instructions):
-            return None
         lowered = natively(self._lower(graph), self._target, self._lower)
         if any(type(step) is HostStep for step in lowered.steps):
             return None
@@ -190,11 +188,6 @@ class _Bodies:
             over = {
                 number: source for number, source in over.items() if outputs[number] not in copied
             }
-
-
-def _is_half(dtype: Any) -> bool:
-    """Whether a result, or one of several, is of 16-bit floats."""
-    return any(map(_is_half, dtype)) if isinstance(dtype, tuple) else dtype.is_half
 
 
 def _alike(a: Buffer, b: Buffer) -> bool:

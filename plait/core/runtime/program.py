@@ -281,12 +281,8 @@ class Program:
             np.copyto(frame.view(buffer, bound), result)
 
     def _nested(self, graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run a graph that an op of control flow holds: natively, for the same target.
-
-        With 16-bit floats on the reference, turn after turn: what one turn rounds otherwise, the
-        next ones may make anything of.
-        """
-        if not graph.instructions or any(_is_half(made.dtype) for made in graph.instructions):
+        """Run a graph that an op of control flow holds: natively, for the same target."""
+        if not graph.instructions:
             return executor.run(graph, inputs, self._nested)
         from plait.core.runtime import compiled  # not at the top: it imports this module
 
@@ -322,11 +318,6 @@ class Program:
             given[slot] if constant is None else self._constants[constant].copy()
             for slot, constant in zip(self._result_slots, self._constant_results)
         ]
-
-
-def _is_half(dtype: Any) -> bool:
-    """Whether a result, or one of several, is of 16-bit floats."""
-    return any(map(_is_half, dtype)) if isinstance(dtype, tuple) else dtype.is_half
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:
