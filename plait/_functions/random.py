@@ -7,6 +7,7 @@ inside programs (dropout) are counter-based: see `plait.nn.functional`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -87,6 +88,18 @@ def drawn(function: Callable[..., np.ndarray], generator: Any, *args: Any) -> An
     )
 
 
+def next_counters(generator: Any, *shape: int) -> np.ndarray:
+    """Counters (seed, offset) for draws inside programs, that follow one another: int64
+    (*shape, 2)."""
+    if not shape:
+        return np.array(generator.next_counter(), np.uint64).view(np.int64)
+    count = math.prod(shape)
+    seed, offset = generator.next_counter(count)
+    counters = np.full((count, 2), seed, np.uint64)
+    counters[:, 1] = np.arange(count, dtype=np.uint64) + np.uint64(offset)
+    return counters.view(np.int64).reshape(*shape, 2)
+
+
 def _drawn_once(function: Callable[..., np.ndarray], generator: Any, args: tuple) -> Node:
     chosen = source(generator)
 
@@ -107,11 +120,9 @@ def _drawn_under(
         return _drawn_once(function, generator, args)
     at = levels[-1]
     if at.name != "vmap":
-        raise error(
-            NotImplementedError,
-            f"{at.name}: random draws in a body are not built in Plait yet: they would be the same "
-            "in each turn. Draw before, and hand the numbers in",
-        )
+        from plait._higher_order_ops import _draws  # in a body, it is loaded
+
+        return _draws.noted(at, function, generator, args)
     if at.randomness == "error":
         raise error(
             RuntimeError,

@@ -17,9 +17,13 @@ from plait.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 
 class Body:
-    """A function recorded once. results: its output nodes; tree: how it nests them."""
+    """A function recorded once. results: its output nodes; tree: how it nests them; draws: what it
+    draws, each an input too."""
 
-    def __init__(self, results: list[Node], tree: TreeSpec, inputs: list[Node]) -> None:
+    def __init__(
+        self, results: list[Node], tree: TreeSpec, inputs: list[Node], draws: list[Any]
+    ) -> None:
+        self.draws = draws
         self.results = results
         self.tree = tree
         self.inputs = inputs
@@ -30,8 +34,9 @@ class Body:
         return [Spec(node.shape, node.dtype) for node in self.results]
 
     def graph(self, *, before: Sequence[Node] = (), after: Sequence[Node] = ()) -> Graph:
-        """The body's graph, with more inputs before and after its own."""
-        return capture(self.results, leaves=[*before, *self.inputs, *after]).graph
+        """The body's graph, with more inputs before and after its own, and its draws last."""
+        draws = [draw.node for draw in self.draws]
+        return capture(self.results, leaves=[*before, *self.inputs, *after, *draws]).graph
 
 
 def record(
@@ -59,6 +64,8 @@ def record(
         open_ = place < carries and isinstance(carried[place], Carried)
         origins = frozenset([carried[place]]) if open_ else outside.origins_of(x)
         given.append(TracedTensor.of_input(node, outside, origins))
+    if outside.draws is not None:
+        outside.draws = []
     levels = running()
     levels.append(Level(len(levels) + 1, 1, "error", name, era=watch.new_era()))
     recorded().append(outside)
@@ -92,7 +99,7 @@ def record(
     for part, its in zip(parts, origins):
         require_kept(its, lambda origin: origin not in idle)
         nodes.append(outside.node_in(part))
-    return Body(nodes, result_tree, inputs)
+    return Body(nodes, result_tree, inputs, outside.draws or [])
 
 
 def _carried(value: Any, outside: Outside, may_gain: bool) -> Carried | bool:

@@ -2,9 +2,9 @@
 
 A traced tensor has a shape and a dtype, and no value: ops on it are recorded into the graph of the
 body. Tensors from outside that a body uses become operands of the control flow, so that gradients
-reach them. Nothing else of a body is kept: it must not look at values, draw random numbers, or
-write to what was there before. What would need more than the graph holds raises: a write that a
-view or a detached twin should see, a derivative that a user has written, `backward()`.
+reach them; so do its random draws (`_draws.py`). Nothing else of a body is kept: it must not look
+at values, or write to what was there before. What would need more than the graph holds raises: a
+write that a view or a detached twin should see, a derivative that a user has written, `backward()`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,11 @@ class Outside:
 
     depth: how many levels of `vmap` and of bodies run when a body begins, its own included.
     tracks: whether the control flow is recorded for differentiation.
+    draws: what the present body draws (`_draws.Draw`); None where nobody hands draws in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, draws: bool = False) -> None:
+        self.draws: list[Any] | None = [] if draws else None
         self.depth = len(running()) + 1
         #: Of two control flows being recorded, the one begun later is inside of the other.
         self.number = next(_numbers)

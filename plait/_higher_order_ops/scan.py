@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from plait._higher_order_ops._bodies import record, require_tensors, text_of
+from plait._higher_order_ops._draws import rows
 from plait._higher_order_ops._traced import Outside, Slice
 from plait.core.functional.axes import normal_axis
 from plait.core.ir.errors import error
@@ -27,7 +28,8 @@ def scan(
 
     The slices y are stacked along axis 0 (in the places of their x). The loop is one operation,
     recorded once, with a gradient with respect to `init`, `xs` and all tensors that the function
-    uses. Raises RuntimeError where shapes and dtypes do not fit.
+    uses. Random numbers are drawn anew in each turn, as a loop would draw them. Raises RuntimeError
+    where shapes and dtypes do not fit.
     """
     if not callable(combine_fn):
         raise error(RuntimeError, f"Combine_fn must be a callable, but got {combine_fn}")
@@ -39,7 +41,7 @@ def scan(
         raise error(RuntimeError, "scan() operator requires init leaves.")
     moved, length = _leading(stacked, dim)
     slices = [Slice(x) for x in moved]
-    outside = Outside()
+    outside = Outside(draws=True)
     count = len(carried)
 
     def turn(carry: Any, x: Any) -> Any:
@@ -58,6 +60,7 @@ def scan(
         *outside.tensors,
         *carried,
         *moved,
+        *rows(body.draws, length, bool(reverse)),
         body=body.graph(before=outside.nodes),
         constants=len(outside.tensors),
         carries=count,

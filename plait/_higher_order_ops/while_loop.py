@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from plait._higher_order_ops._bodies import record, require_tensors, text_of
+from plait._higher_order_ops._draws import LoopDraws
 from plait._higher_order_ops._traced import Outside
-from plait.core.ir.dtypes import bool_
+from plait.core.ir.dtypes import bool_, int64
 from plait.core.ir.errors import error
 from plait.core.ir.graph import Graph, trace
+from plait.core.ir.node import Spec
 from plait.core.ops.control import WHILE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import reshape
@@ -25,7 +27,9 @@ def while_loop(
 
     cond_fn gives a bool tensor of one element; body_fn as many tensors as it is given, of the same
     shapes and dtypes. How often it runs is known only when it runs: a gradient through the loop
-    raises RuntimeError (`scan` has one). Raises RuntimeError where the types do not fit.
+    raises RuntimeError (`scan` has one), and draws of PyTorch's own generator (`rand`) raise
+    NotImplementedError; dropout draws anew in each turn. Raises RuntimeError where the types do
+    not fit.
     """
     if not callable(cond_fn) or not callable(body_fn):
         raise error(RuntimeError, "Expect cond_fn and body_fn to be callable.")
@@ -37,7 +41,7 @@ def while_loop(
         )
     leaves, tree = tree_flatten(tuple(carried_inputs))
     require_tensors("while_loop", "carried_inputs", leaves)
-    outside = Outside()
+    outside = Outside(draws=True)
     condition = record("while_loop", cond_fn, carried_inputs, outside)
     body = record("while_loop", body_fn, carried_inputs, outside)
     if len(condition.specs) != 1 or condition.specs[0].dtype is not bool_:
@@ -55,8 +59,17 @@ def while_loop(
     kept = len(leaves)
     # What is used from outside is carried too, as it is.
     state = (*leaves, *outside.tensors)
-    goes_on = _as_predicate(condition.graph(after=outside.nodes))
-    turn = _with_rest(body.graph(after=outside.nodes), kept)
+    goes_on = condition.graph(after=outside.nodes)
+    turn = body.graph(after=outside.nodes)
+    draws = LoopDraws()
+    of_condition, of_body = draws.add(condition.draws), draws.add(body.draws)
+    if draws:
+        specs = [*goes_on.inputs[: len(state)], Spec((2,), int64)]
+        state = (*state, draws.first())
+        goes_on = _drawing(goes_on, specs, of_condition)
+        turn = _drawing(turn, specs, of_body)
+    goes_on = _as_predicate(goes_on)
+    turn = _with_rest(turn, kept, draws)
     made = WHILE(*state, condition=goes_on, body=turn)
     return tree_unflatten(list(made[:kept]), tree)
 
@@ -65,6 +78,17 @@ def _as_predicate(graph: Graph) -> Graph:
     return trace(lambda *x: reshape(cast(graph.replay(*x)[0], bool_), ()), graph.inputs)
 
 
-def _with_rest(graph: Graph, kept: int) -> Graph:
-    """The graph, with its inputs after the first `kept` handed through."""
-    return trace(lambda *x: (*graph.replay(*x), *x[kept:]), graph.inputs)
+def _with_rest(graph: Graph, kept: int, draws: LoopDraws) -> Graph:
+    """The graph, with its inputs after the first `kept` handed through; the last is the next
+    turn's counter where the loop draws."""
+
+    def turn(*x: Any) -> tuple[Any, ...]:
+        results = (*graph.replay(*x), *x[kept:])
+        return (*results[:-1], draws.next(x[-1])) if draws else results
+
+    return trace(turn, graph.inputs)
+
+
+def _drawing(graph: Graph, specs: Sequence[Spec], counters: Callable[[Any], list[Any]]) -> Graph:
+    """The graph of the state, the last of which is the counter that the draws begin with."""
+    return trace(lambda *x: graph.replay(*x[:-1], *counters(x[-1])), specs)

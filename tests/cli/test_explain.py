@@ -40,6 +40,27 @@ def test_programs_and_the_time_of_their_kernels_are_listed(tmp_path):
     assert "peak of one thread" in report[-1]
 
 
+def test_who_runs_the_turns_of_a_loop(tmp_path):
+    script = """\
+import torch
+from torch._higher_order_ops import scan
+
+def native(h, x):
+    return torch.tanh(h + x), h
+
+def hosted(h, x):
+    return torch.linalg.solve(x, h), h
+
+torch.compile(lambda h, xs: scan(native, h, xs))(torch.ones(2), torch.ones(3, 2))[0].tolist()
+xs = torch.eye(2).expand(3, 2, 2).clone()
+torch.compile(lambda h, xs: scan(hosted, h, xs))(torch.ones(2), xs)[0].tolist()
+"""
+    done = explain(tmp_path, script)
+    assert (done.stderr, done.returncode) == ("", 0)
+    assert "[control] scan" in done.stdout
+    assert "[host] scan" in done.stdout
+
+
 def test_what_further_extents_are_to_a_launch(tmp_path):
     script = """\
 import numpy, torch

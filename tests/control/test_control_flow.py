@@ -238,9 +238,9 @@ FAULTS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: cond(ONE > 0, lambda x: x.add_(1), abs, (ONE,)), RuntimeError, "not write to its"
     ),
     "random": (
-        lambda: scan(lambda c, x: (c + torch.rand(()), x), ONE, drawn(3).float()),
+        lambda: while_loop(lambda x: x > 0, lambda x: (x - torch.rand(()),), (ONE,)),
         NotImplementedError,
-        "random draws in a body",
+        "turns is known only when it runs",
     ),
     "carry": (
         lambda: scan(lambda c, x: (c[None], x), ONE, drawn(3)), RuntimeError, "a carry as it is"

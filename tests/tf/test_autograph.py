@@ -42,6 +42,29 @@ def test_control_flow_is_one_program() -> None:
     assert f(tf.constant([1.0, -2.0, 30.0])) == 7.75
 
 
+def test_a_loop_over_rows_that_draws_is_one_program() -> None:
+    def turn(s: Any, x: Any) -> Any:
+        return tf.nn.dropout(s + x, 0.5) + tf.random.uniform((4,))
+
+    @tf.function
+    def f(xs: Any) -> Any:
+        s = tf.zeros((4,))
+        for x in xs:
+            s = turn(s, x)
+        return s
+
+    xs = tf.constant(np.arange(24, dtype=np.float32).reshape(6, 4))
+    tf.random.set_seed(1)
+    found = [f(xs).numpy() for _ in range(3)]
+    assert programs(f) == [(None, 1)]
+    tf.random.set_seed(1)
+    for result in found:
+        s = tf.zeros((4,))
+        for row in range(6):
+            s = turn(s, xs[row])
+        np.testing.assert_allclose(result, s.numpy(), rtol=1e-6)
+
+
 def test_a_loop_up_to_a_tensor_is_one_program_for_all_lengths() -> None:
     @tf.function
     def f(n: Any) -> Any:

@@ -140,13 +140,18 @@ def _accumulate_part(grads: dict[int, Any], item: Node, grad: Any) -> None:
     grads[id(source)] = tuple(parts)
 
 
-@lru_cache(maxsize=256)
 def graph_vjp(graph: Graph) -> Graph:
     """The graph of a graph's gradients, for the ops that hold graphs.
 
     Inputs: those of `graph`, then a cotangent for each differentiable output. Outputs: a gradient
     for each differentiable input, 0 where none arrives.
     """
+    return _graph_vjp(graph, tuple([made.source for made in graph.instructions]))
+
+
+@lru_cache(maxsize=256)
+def _graph_vjp(graph: Graph, lines: tuple[str | int | None, ...]) -> Graph:
+    """Equal graphs whose checks name other lines have gradients of their own."""
     outputs = [
         i for i, number in enumerate(graph.outputs) if graph.type_of(number).dtype.is_differentiable
     ]

@@ -5,7 +5,8 @@ A program is data (see `runtime/program.py`), all of it in 8-byte words:
 - a *chunk* is a range of units of one launch: function, arguments, begin, end, and the address of
   the word that takes the launch's fault code;
 - a *phase* is a run of chunks that may go in any order: address of the first, their number, and
-  whether they are worth more than one thread;
+  whether they are worth more than one thread; or a loop or a choice, whose bodies are programs
+  (`control_ir.py`);
 - a *frame* is all that one running program needs: its phases, scratch memory, arrays.
 
 Four functions (addresses as i64 or ptr; Python calls the first with the GIL, the others without):
@@ -34,6 +35,7 @@ from __future__ import annotations
 import enum
 import sys
 
+from plait.core.codegen import control_ir
 from plait.core.codegen import driver_ir as ir
 from plait.core.llvm.target import Target
 
@@ -50,7 +52,7 @@ class Chunk(enum.IntEnum):
 
 
 class Phase(enum.IntEnum):
-    """Words of a phase."""
+    """Words of a phase. PARALLEL: 0, 1, or IS_CONTROL where CHUNKS is a loop or a choice."""
 
     CHUNKS = 0
     COUNT = 1
@@ -132,10 +134,21 @@ def driver(
         "FUTEX": _FUTEX.get(machine, 0),
         "PAUSE": _PAUSE.get(machine, ""),
         "SHARE": SHARE_WORDS,
+        "IS_CONTROL": control_ir.IS_CONTROL,
     }
-    for kind in (Chunk, Phase, Frame, Pool):
+    records = (control_ir.Control, control_ir.Call, control_ir.Place, control_ir.Copy)
+    for kind in (Chunk, Phase, Frame, Pool, *records):
         names.update({f"{kind.__name__}.{word.name}": int(word) for word in kind})
-    parts = (ir.BIND, ir.CHUNK, ir.WORK, ir.PARALLEL, ir.DRIVE, ir.WORKER, ir.STOP)
+    parts = (
+        ir.BIND,
+        ir.CHUNK,
+        ir.WORK,
+        ir.PARALLEL,
+        control_ir.CONTROL,
+        ir.DRIVE,
+        ir.WORKER,
+        ir.STOP,
+    )
     text = "\n".join((sleep, *parts))
     for name in sorted(names, key=len, reverse=True):
         text = text.replace(f"${name}", str(names[name]))

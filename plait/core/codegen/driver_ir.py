@@ -279,7 +279,9 @@ done:
 """
 
 DRIVE = """
-define i64 @plait_drive(ptr %frame, i64 %begin, i64 %end) nounwind {
+; %state: bit 0 says whether this thread holds the pool. The result: likewise, and bit 1 says
+; whether a launch had a fault.
+define internal i64 @run_phases(ptr %frame, i64 %begin, i64 %end, i64 %state) nounwind {
 entry:
   %pool.at = getelementptr i64, ptr %frame, i64 $Frame.POOL
   %pool = load ptr, ptr %pool.at
@@ -289,10 +291,11 @@ entry:
   %scratch.at = getelementptr i64, ptr %frame, i64 $Frame.SCRATCH
   %scratch = load ptr, ptr %scratch.at
   %faulted.at = getelementptr i64, ptr %frame, i64 $Frame.FAULTED
+  %held.0 = trunc i64 %state to i1
   br label %next
 next:
-  %p = phi i64 [ %begin, %entry ], [ %p.next, %step ]
-  %held = phi i1 [ false, %entry ], [ %held.next, %step ]
+  %p = phi i64 [ %begin, %entry ], [ %p.next, %step ], [ %p.control, %control.done ]
+  %held = phi i1 [ %held.0, %entry ], [ %held.next, %step ], [ %held.c, %control.done ]
   %more = icmp slt i64 %p, %end
   br i1 %more, label %phase, label %finish
 phase:
@@ -300,6 +303,21 @@ phase:
   %this = getelementptr i64, ptr %phases, i64 %place
   %parallel.at = getelementptr i64, ptr %this, i64 $Phase.PARALLEL
   %parallel = load i64, ptr %parallel.at
+  %is.control = icmp eq i64 %parallel, $IS_CONTROL
+  br i1 %is.control, label %control, label %plain
+control:
+  %record = load ptr, ptr %this
+  %held.now = zext i1 %held to i64
+  %outcome = call i64 @run_control(ptr %record, i64 %held.now)
+  %control.fault = icmp uge i64 %outcome, 2
+  br i1 %control.fault, label %failed, label %control.done
+control.done:
+  %held.c = trunc i64 %outcome to i1
+  %p.control = add i64 %p, 1
+  br label %next
+failed:
+  ret i64 %outcome
+plain:
   %small = icmp eq i64 %parallel, 0
   %single = or i1 %small, %alone
   br i1 %single, label %serial, label %ask
@@ -314,7 +332,7 @@ together:
   call void @run_parallel(ptr %pool, ptr %this, ptr %frame)
   br label %step
 serial:
-  %held.s = phi i1 [ %held, %phase ], [ false, %acquire ]
+  %held.s = phi i1 [ %held, %plain ], [ false, %acquire ]
   %chunks = load ptr, ptr %this
   %total.at = getelementptr i64, ptr %this, i64 $Phase.COUNT
   %total = load i64, ptr %total.at
@@ -336,13 +354,25 @@ step:
   %ok = icmp eq i64 %fault, 0
   br i1 %ok, label %next, label %finish
 finish:
-  %result = phi i64 [ 0, %next ], [ 1, %step ]
+  %fault.bit = phi i64 [ 0, %next ], [ 2, %step ]
   %held.f = phi i1 [ %held, %next ], [ %held.next, %step ]
-  br i1 %held.f, label %release, label %done
+  %held.bit = zext i1 %held.f to i64
+  %result = or i64 %fault.bit, %held.bit
+  ret i64 %result
+}
+
+define i64 @plait_drive(ptr %frame, i64 %begin, i64 %end) nounwind {
+entry:
+  %pool.at = getelementptr i64, ptr %frame, i64 $Frame.POOL
+  %pool = load ptr, ptr %pool.at
+  %state = call i64 @run_phases(ptr %frame, i64 %begin, i64 %end, i64 0)
+  %held = trunc i64 %state to i1
+  br i1 %held, label %release, label %done
 release:
   store atomic i32 0, ptr %pool release, align 8
   br label %done
 done:
+  %result = lshr i64 %state, 1
   ret i64 %result
 }
 """

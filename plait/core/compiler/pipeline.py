@@ -10,6 +10,7 @@ from plait.core.compiler.layout import channels_last, sink_transposes
 from plait.core.compiler.lower.table import LOWERINGS
 from plait.core.compiler.recompute import recompute
 from plait.core.compiler.reductions import split_reductions
+from plait.core.compiler.scans import merge_scans
 from plait.core.compiler.simplify import simplify
 from plait.core.ir.graph import Graph
 
@@ -17,6 +18,7 @@ Pass = Callable[[Graph], Graph]
 
 #: Name and pass, first to last.
 PASSES: tuple[tuple[str, Pass], ...] = (
+    ("merge_scans", merge_scans),
     ("expand", lambda graph: expand(graph, lambda op: op.name in LOWERINGS)),
     ("simplify", simplify),
     ("channels_last", channels_last),

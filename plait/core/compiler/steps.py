@@ -39,6 +39,17 @@ class HostStep:
         return Graph(specs, (alone,), (len(specs),))
 
 
+@dataclass(frozen=True)
+class ControlStep(HostStep):
+    """Control flow whose bodies are native programs.
+
+    control: what the driver runs (`runtime/control.py`). Where each launch has to run by itself, to
+    be timed or guarded, it is a host step like any other.
+    """
+
+    control: Any
+
+
 Step = Launch | HostStep
 
 

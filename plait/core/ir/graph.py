@@ -86,7 +86,10 @@ class Graph:
         return Spec(made.shape, made.dtype)
 
     def replay(self, *inputs: Any) -> tuple[Any, ...]:
-        """Apply the instructions to given values (nodes, tensors): one result per output."""
+        """Apply the instructions to given values (nodes, tensors): one result per output.
+
+        Nodes name the lines that recorded the instructions.
+        """
         values: list[Any] = list(inputs)
         for made in self.instructions:
             args = [values[a] for a in made.args]
@@ -94,6 +97,8 @@ class Graph:
                 values.append(args[0][made.attrs["index"]])
             else:
                 values.append(made.op(*args, **made.attrs))
+                if made.source is not None and type(values[-1]) is Node:
+                    values[-1].source = made.source
         return tuple(values[number] for number in self.outputs)
 
     def __repr__(self) -> str:

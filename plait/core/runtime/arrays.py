@@ -202,9 +202,18 @@ class Arena:
     def __init__(self, nbytes: int) -> None:
         raw = empty((nbytes + _ALIGN,), _BYTE)
         start = -raw.ctypes.data % _ALIGN
-        self.array = raw[start : start + nbytes]
-        self.address = self.array.ctypes.data
-        self.nbytes = nbytes
+        self._is(raw[start : start + nbytes])
+
+    def _is(self, array: np.ndarray) -> None:
+        self.array = array
+        self.address = array.ctypes.data
+        self.nbytes = array.nbytes
+
+    def after(self, start: int) -> Arena:
+        """The part of it from a byte on; the memory is the same."""
+        part = Arena.__new__(Arena)
+        part._is(self.array[start:])
+        return part
 
 
 _BYTE = np.dtype(np.uint8)

@@ -20,6 +20,7 @@ from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
 from plait.core.llvm.target import Target, target
 from plait.core.reference import executor
+from plait.core.runtime import control
 from plait.core.runtime.config import flag
 from plait.core.runtime.program import Program
 
@@ -82,6 +83,7 @@ class CompiledGraph:
         self._lines = _lines_of(graph)
         single, self._groups = _single_results(_by_place(graph))
         lowered = _apart(_lowered(single, on, observe), single, on)
+        lowered = control.natively(lowered, on, lambda body: _lowered(body, on, None))
         self.steps = lowered.steps
         #: Whether it was planned by an earlier plan, without passes.
         self.reused = lowered.reused

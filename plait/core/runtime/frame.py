@@ -12,15 +12,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from plait.core.codegen.control_ir import IS_CONTROL
 from plait.core.codegen.driver import MOST_CHUNKS, Chunk
 from plait.core.codegen.driver import Frame as FrameWord
 from plait.core.codegen.driver import Phase as PhaseWord
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import Layout, rounded
 from plait.core.compiler.schedule import Phase, cost_ns
-from plait.core.compiler.steps import HostStep, memory
+from plait.core.compiler.steps import ControlStep, HostStep, explain, explaining, memory
 from plait.core.runtime import threads
 from plait.core.runtime.arrays import Arena
+from plait.core.runtime.control_frame import ControlFrame
 
 #: A phase of less work (ns, on one thread) is not worth the other threads: to publish it and to
 #: wait for its end costs 1 to 2 us, and several more where they have gone to sleep.
@@ -45,7 +47,7 @@ class Frame:
     """The tables of one running program.
 
     slots: buffer -> position in the list of arrays that is bound. constants: buffer -> array.
-    alone: each launch gets a phase of its own (for the profiler).
+    alone: each launch gets a phase of its own (for the profiler), and control flow is a host step.
     """
 
     def __init__(
@@ -61,17 +63,27 @@ class Frame:
     ) -> None:
         self.generation = threads.generation
         self.slots, self.constants, self.layout = slots, constants, layout
-        self.launches = [s for p in phases for s in p.steps if isinstance(s, Launch)]
+        steps = [step for phase in phases for step in phase.steps]
+        self.launches = [s for s in steps if isinstance(s, Launch)]
+        controls = [] if alone else [s for s in steps if isinstance(s, ControlStep)]
         self.segments: list[Segment] = []
-        self._words(arrays)
+        self._words(arrays, [*self.launches, *controls])
+        self._controls = {
+            id(step): ControlFrame(step.control, self.words.ctypes.data + 8 * start)
+            for step, start in zip(controls, self.starts[len(self.launches) :])
+        }
         count = threads.count()
         table, parallel = self._phases(phases, 1 if alone else count, functions, alone)
         self._phase_words = np.array(table, np.int64)
         self.stride = rounded(max((launch.scratch for launch in self.launches), default=0))
-        #: Bytes of arena that a run needs.
-        self.arena_bytes = rounded(layout.nbytes) + self.stride * count
+        self._own_bytes = rounded(layout.nbytes) + self.stride * count
+        inner = [control.arena_bytes for control in self._controls.values()]
+        #: Bytes of arena that a run needs; what control flow needs, one after another does.
+        self.arena_bytes = self._own_bytes + max(inner, default=0)
         self.arena: Arena | None = None
         self.record = np.zeros(FrameWord.SIZE, np.int64)
+        parallel = parallel or any(control.uses_pool for control in self._controls.values())
+        self.uses_pool = parallel
         self.record[FrameWord.POOL] = threads.pool() if parallel else 0
         self.record[FrameWord.PHASES] = self._phase_words.ctypes.data
         self.record[FrameWord.STRIDE] = self.stride
@@ -82,15 +94,15 @@ class Frame:
         self.record[FrameWord.NDARRAY] = id(np.ndarray)
         self.address = self.record.ctypes.data
 
-    def _words(self, arrays: int) -> None:
-        """The arguments of all launches, and where the words are that change."""
+    def _words(self, arrays: int, steps: Sequence[Any]) -> None:
+        """The arguments of launches and control flow, and where the words are that change."""
         words: list[int] = []
         patches: list[tuple[int, int]] = []
         moving: list[tuple[int, int]] = []
         self.starts: list[int] = []
-        for launch in self.launches:
+        for step in steps:
             self.starts.append(len(words))
-            for buffer in map(memory, (*launch.outputs, *launch.inputs)):
+            for buffer in map(memory, (*step.outputs, *step.inputs)):
                 slot = self.slots.get(buffer)
                 if slot is not None:
                     patches.append((slot, len(words)))
@@ -100,7 +112,8 @@ class Frame:
                 else:
                     moving.append((len(words), self.layout.offsets[buffer]))
                     words.append(0)
-            words.extend(launch.numbers)
+            if isinstance(step, Launch):
+                words.extend(step.numbers)
         # Numbers may use all 64 bits.
         self.words = np.array([w & 0xFFFF_FFFF_FFFF_FFFF for w in words], np.uint64).view(np.int64)
         self.patches = np.array(patches, np.int64).reshape(-1, 2)
@@ -117,6 +130,11 @@ class Frame:
         number = 0
         for phase in phases:
             first = phase.steps[0]
+            control = self._controls.get(id(first))
+            if control is not None:
+                table.append((control.address, 0, IS_CONTROL))
+                self._goes_on(len(table) - 1, len(table))
+                continue
             if isinstance(first, HostStep):
                 self.segments.append(Segment(0, 0, first))
                 continue
@@ -142,24 +160,35 @@ class Frame:
                 number += 1
             many = parallel and len(chunks) - start > 1
             table.append((start, len(chunks) - start, int(many)))
-            last = self.segments[-1] if self.segments else None
             if alone:
                 self.segments += [Segment(i, i + 1, None) for i in range(begin, len(table))]
-            elif last is not None and last.host is None:
-                self.segments[-1] = last._replace(end=len(table))
             else:
-                self.segments.append(Segment(begin, len(table), None))
+                self._goes_on(begin, len(table))
+        self.phases = len(table)
         self._chunk_words = np.array(chunks, np.int64).reshape(-1, Chunk.SIZE)
         base = self._chunk_words.ctypes.data
-        placed = [(base + 8 * Chunk.SIZE * at, many, wide) for at, many, wide in table]
+        placed = [
+            (at if wide == IS_CONTROL else base + 8 * Chunk.SIZE * at, many, wide)
+            for at, many, wide in table
+        ]
         assert not placed or len(placed[0]) == PhaseWord.SIZE
-        return placed, any(wide for _, _, wide in placed)
+        return placed, any(wide == 1 for _, _, wide in placed)
+
+    def _goes_on(self, begin: int, end: int) -> None:
+        """These phases follow without a host step between."""
+        last = self.segments[-1] if self.segments else None
+        if last is not None and last.host is None:
+            self.segments[-1] = last._replace(end=end)
+        else:
+            self.segments.append(Segment(begin, end, None))
 
     def move(self, arena: Arena) -> None:
         """Run in this arena from now on."""
         self.arena = arena
         self.words[self._moving[:, 0]] = self._moving[:, 1] + arena.address
         self.record[FrameWord.SCRATCH] = arena.address + rounded(self.layout.nbytes)
+        for control in self._controls.values():
+            control.move(arena, self._own_bytes)
 
     def bind(self, arrays: Sequence[np.ndarray]) -> int:
         """What `plait_bind` does, in Python."""
@@ -181,7 +210,15 @@ class Frame:
         offset = self.layout.offsets[home]
         return np.ndarray(buffer.shape, buffer.dtype.numpy, self.arena.array.data, offset)
 
-    def first_fault(self) -> tuple[Launch, int]:
+    def explain(self, arrays: Sequence[np.ndarray]) -> None:
+        """Raise what a fault stands for, here or in the bodies of control flow, if there is one."""
+        for control in self._controls.values():
+            control.explain()
+        if self.record[FrameWord.FAULTED]:
+            launch, code = self._first_fault()
+            explain(launch, code, [self.view(b, arrays) for b in explaining(launch)])
+
+    def _first_fault(self) -> tuple[Launch, int]:
         """The first launch with a fault code, and the code; forgets them all."""
         number = int(np.flatnonzero(self.faults)[0])
         code = int(self.faults[number])

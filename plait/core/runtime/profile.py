@@ -31,7 +31,7 @@ import numpy as np
 
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.peak import SUMS, peak_kernel
-from plait.core.compiler.steps import Step
+from plait.core.compiler.steps import ControlStep, Step
 from plait.core.llvm.target import target
 from plait.core.runtime import kernels
 from plait.core.runtime.config import flag
@@ -151,7 +151,8 @@ def profile() -> Iterator[Profile]:
 def label(step: Step) -> str:
     """The name under which runs are added up: kernels of the same code have the same."""
     if not isinstance(step, Launch):
-        return f"[host] {step.instruction.op.name}"
+        where = "control" if isinstance(step, ControlStep) else "host"
+        return f"[{where}] {step.instruction.op.name}"
     shapes = {tuple(b.shape) for b in step.outputs}
     extents = " ".join("x".join(map(str, shape)) or "1" for shape in sorted(shapes))
     return f"{step.kernel.kind} {extents}"

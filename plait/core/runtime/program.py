@@ -20,7 +20,7 @@ from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
+from plait.core.compiler.steps import HostStep, Step, memory, perform, reads
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
@@ -145,6 +145,21 @@ class Program:
         self._plain_results = not self._copied and not any(self._constant_results)
 
     @property
+    def slots(self) -> int:
+        """How many arrays a run has: inputs, then new outputs."""
+        return len(self.inputs) + len(self.fresh)
+
+    @property
+    def result_slots(self) -> list[int]:
+        """The places of the outputs among the arrays of a run."""
+        return list(self._result_slots)
+
+    @property
+    def array_types(self) -> list[tuple[tuple[int, ...], np.dtype]]:
+        """Shapes and dtypes of the arrays of a run."""
+        return [*[(b.shape, b.dtype.numpy) for b in self.inputs], *self.fresh]
+
+    @property
     def copied(self) -> list[Buffer]:
         """What a run copies into inputs after its steps: results that were to take over the memory
         of an input that was still read when they were made."""
@@ -156,7 +171,7 @@ class Program:
             frame = Frame(
                 self.phases,
                 self._slots,
-                len(self.inputs) + len(self.fresh),
+                self.slots,
                 self._constants,
                 self.layout,
                 self._functions,
@@ -253,8 +268,7 @@ class Program:
                 if self._guard
                 else driver.drive(frame.address, begin, end)
             ):
-                launch, code = frame.first_fault()
-                explain(launch, code, [frame.view(b, bound) for b in explaining(launch)])
+                frame.explain(bound)
             if ended is not None:
                 ended()
         if self._plain_results and bound is given:
@@ -267,12 +281,8 @@ class Program:
             np.copyto(frame.view(buffer, bound), result)
 
     def _nested(self, graph: Graph, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Run a graph that an op of control flow holds: natively, for the same target.
-
-        With 16-bit floats on the reference, turn after turn: what one turn rounds otherwise, the
-        next ones may make anything of.
-        """
-        if not graph.instructions or any(_is_half(made.dtype) for made in graph.instructions):
+        """Run a graph that an op of control flow holds: natively, for the same target."""
+        if not graph.instructions:
             return executor.run(graph, inputs, self._nested)
         from plait.core.runtime import compiled  # not at the top: it imports this module
 
@@ -308,11 +318,6 @@ class Program:
             given[slot] if constant is None else self._constants[constant].copy()
             for slot, constant in zip(self._result_slots, self._constant_results)
         ]
-
-
-def _is_half(dtype: Any) -> bool:
-    """Whether a result, or one of several, is of 16-bit floats."""
-    return any(map(_is_half, dtype)) if isinstance(dtype, tuple) else dtype.is_half
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:

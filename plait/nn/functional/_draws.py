@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from plait._functions.random import drawn
+from plait._functions.random import drawn, next_counters
 from plait.core.ir.dtypes import DType
 from plait.core.ops.random import BERNOULLI_MASK, UNIFORM
 from plait.core.runtime import host_random
 
 
-def _next_counter(generator: Any) -> np.ndarray:
-    return np.array(generator.next_counter(), np.uint64).view(np.int64)
-
-
 def _counter() -> Any:
-    return drawn(_next_counter, None)
+    return drawn(next_counters, None)
 
 
 def bernoulli(shape: tuple[int, ...], p: float) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import plait
+from plait._higher_order_ops._draws import rows
 from plait.compiler.compiled import Compiled
 from plait.core.ir.dtypes import bool_
 from plait.core.ir.errors import error
@@ -310,7 +311,7 @@ class Loop:
         carried = _Carried(self.names, self.get(), self.fresh)
         stacked = items.inner()
         for _ in range(_ROUNDS):
-            recorder = Recorder(active)
+            recorder = Recorder(active, draws=True)
             given = [_Type(stacked), *carried.tensors()]
             variables = list(carried.variables)
             after, writes, inputs = recorder.run(
@@ -326,17 +327,19 @@ class Loop:
         results = [recorder.node(t) for t in carried.results(after, writes)]
         made: list[Any] = []
         if results:
-            outside = recorder.outside
-            leaves = [*outside.nodes, *inputs[1:], inputs[0]]
+            outside, length = recorder.outside, items.shape[0]
+            draws = outside.draws or []
+            leaves = [*outside.nodes, *inputs[1:], inputs[0], *[draw.node for draw in draws]]
             made = list(
                 SCAN(
                     *outside.tensors,
                     *given[1:],
                     stacked,
+                    *rows(draws, length, False),
                     body=capture(results, leaves=leaves).graph,
                     constants=len(outside.tensors),
                     carries=len(results),
-                    length=items.shape[0],
+                    length=length,
                     reverse=False,
                 )
             )

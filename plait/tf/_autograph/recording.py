@@ -134,11 +134,14 @@ def inner_of(value: Any) -> Any:
 
 
 class Recorder:
-    """The bodies of one control flow, and the tensors from outside that they use."""
+    """The bodies of one control flow, and the tensors from outside that they use.
 
-    def __init__(self, active: Capture) -> None:
+    draws: whether what a body draws is handed in.
+    """
+
+    def __init__(self, active: Capture, draws: bool = False) -> None:
         self.active = active
-        self.outside = Outside()
+        self.outside = Outside(draws)
 
     def run(
         self, what: str, function: Callable[..., Any], given: Any = (), variables: Any = ()
