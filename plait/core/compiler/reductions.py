@@ -12,7 +12,6 @@ import math
 
 from plait.core.compiler.fuse import ROW_ELEMENTS, Axes, Shape, complement, proper
 from plait.core.compiler.rewrite import Builder, Value, rewrite
-from plait.core.ir.extents import varies
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ops.reduce import SUM
 
@@ -54,8 +53,6 @@ def _rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
 
 def _are_rows(shape: Shape, axes: Axes, run: list[int]) -> bool:
     """Whether all that is folded into one value is to be a row, though it lies apart."""
-    if varies(*shape):
-        return False
     width = math.prod([shape[axis] for axis in axes])
     beside = math.prod([shape[axis] for axis in run])
     return width <= ROW_ELEMENTS and beside >= _ENOUGH and math.prod(shape) >= _ENOUGH * width

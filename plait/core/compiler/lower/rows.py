@@ -176,8 +176,7 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         unroll = 0
         lanes *= _side_by_side(kernel, lanes)
     elif form in ("rows", "mixed"):
-        together = _together(kernel, form)
-        unroll = -(-unroll // together)
+        together = _together(kernel, form, unroll, target)
     return Style(
         graph,
         len(kernel.outer),
@@ -195,17 +194,17 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
     )
 
 
-def _together(kernel: RowKernel, form: str) -> int:
+def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
     """How many rows are walked together.
 
     The end of a fold is a chain of steps that wait for each other, as long as the walk along a
     short row; those of several rows go side by side. Sums over rows are read and written once for
     all of them. Of longer rows the ends count for little, and more walks at once are more than the
-    caches follow.
+    caches follow. How the sum of a row is added up does not depend on it.
     """
     graph = kernel.graph
     folds = any(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
-    if varies(*kernel.extents) or not kernel.outer or not kernel.inner or kernel.width == 1:
+    if not folds or varies(*kernel.inner) or not kernel.outer or kernel.width == 1:
         return 1
     first = len(kernel.outer)
     moving = sum(
@@ -213,11 +212,9 @@ def _together(kernel: RowKernel, form: str) -> int:
         for number, (spec, access) in enumerate(zip(graph.inputs, kernel.reads, strict=True))
         if kernel.is_full(number) and any(access.strides[:first])
     )
-    if not folds:
-        return 1
     short = _SUMMED if form == "mixed" else _SHORT
     for count in _TOGETHER:
-        enough = form == "mixed" or kernel.rows >= count * _FEW_UNITS
+        enough = kernel.rows >= count and count * max(unroll, 1) <= target.registers // 4
         few = count * kernel.inner[-1] * moving <= short and count * kernel.width * moving <= _NEAR
         if enough and few:
             return count
