@@ -199,9 +199,10 @@ graph(%0: float32[2, 3]) {
   %3 = sub(%0, %2): float32[2, 3]
   %4 = exp(%3): float32[2, 3]
   %5 = sum(%4) {axes=(1,)}: float32[2, 1]
-  %6 = broadcast(%5) {shape=(2, 3)}: float32[2, 3]
-  %7 = div(%4, %6): float32[2, 3]
-  return %7
+  %6 = reciprocal(%5): float32[2, 1]
+  %7 = broadcast(%6) {shape=(2, 3)}: float32[2, 3]
+  %8 = mul(%4, %7): float32[2, 3]
+  return %8
 }""",
     ),
 }
