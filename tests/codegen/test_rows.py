@@ -393,7 +393,7 @@ def check_together(
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("count", [4, 5, 41])
+@pytest.mark.parametrize("count", [2, 4, 5, 41])
 @pytest.mark.parametrize("width", [3, 10, 17, 31])
 def test_short_rows_are_walked_together(
     width: int, count: int, isa: str, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,11 @@ RUN = 512
 _BESIDE = 4
 
 
+def streams(target: Target, size: int) -> bool:
+    """Whether a result of so many bytes is to go past the caches."""
+    return size >= STREAM_BYTES and target.triple.startswith("x86_64")
+
+
 def copy_bytes(f: Function, target: Target, result: str, source: str, count: int) -> None:
     """Copy `count` neighbouring bytes, a number that is known now, between distinct places."""
     wide = target.vector_bytes
@@ -100,7 +105,7 @@ def _emit_stream(symbol: str, target: Target) -> Function:
     size = f.argument(2, "i64")
     result = f.at(f.argument(0), f.argument(3, "i64"), "i8")
     source = f.at(f.argument(1), f.argument(4, "i64"), "i8")
-    whole = _is_aligned(f, result)
+    whole = is_aligned(f, result)
     apart = f.let(f"icmp ne ptr {result}, {source}")
     past = f.let(f"and i1 {whole}, {apart}")
     with f.loop("%begin", "%end") as unit:
@@ -170,7 +175,7 @@ def _emit_box(
     extents, to_steps, of_steps = _strides(f, 5, rank)
     blocks = f.div(f.sub(f.add(extents[-2], lines), "1"), lines)
     copy = _line_copier(f, target, itemsize, extents[-1], to_steps[-1], of_steps[-1])
-    whole = _is_aligned(f, result) if past else ""
+    whole = is_aligned(f, result) if past else ""
     with f.loop("%begin", "%end") as unit:
         first = f.mul(f.rem(unit.index, blocks), lines)
         stop = f.least(f.add(first, lines), extents[-2])
@@ -184,7 +189,7 @@ def _emit_box(
 
         if past:
             with f.when(whole):
-                walk(lambda to, of: _stream_run(f, target, to, of, run))
+                walk(lambda to, of: stream_lines(f, target, to, of, run))
             with f.when(f.let(f"xor i1 {whole}, true")):
                 walk(lambda to, of: copy_bytes(f, target, to, of, run))
         elif run:
@@ -197,7 +202,7 @@ def _emit_box(
     return f
 
 
-def _is_aligned(f: Function, pointer: str) -> str:
+def is_aligned(f: Function, pointer: str) -> str:
     """Whether an address is that of a line."""
     low = f.let(f"and i64 {f.let(f'ptrtoint ptr {pointer} to i64')}, {LINE - 1}")
     return f.let(f"icmp eq i64 {low}, 0")
@@ -224,7 +229,7 @@ def _line_copier(
     return copy
 
 
-def _stream_run(f: Function, target: Target, to: str, of: str, count: int) -> None:
+def stream_lines(f: Function, target: Target, to: str, of: str, count: int) -> None:
     """Copy whole lines, a number that is known now, past the caches."""
     size = min(LINE, target.vector_bytes)
     kind = f"<{size} x i8>"
@@ -320,7 +325,7 @@ def _sides(itemsize: int, target: Target) -> tuple[int, int]:
     return edge, min(_BESIDE, max(1, LINE // (itemsize * edge)))
 
 
-def stream_lines(itemsize: int, target: Target) -> int:
+def strip_lines(itemsize: int, target: Target) -> int:
     """Lines of the source that a unit of `stream_tiles` walks along together."""
     edge, beside = _sides(itemsize, target)
     return edge * beside
@@ -329,7 +334,7 @@ def stream_lines(itemsize: int, target: Target) -> int:
 def stream_tiles(itemsize: int, rank: int) -> Kernel:
     """What `tile_copy` is, past the caches where the result's lines can be written whole (x86).
 
-    A unit is `stream_lines` lines of the source, columns j of one matrix: lines are read from end
+    A unit is `strip_lines` lines of the source, columns j of one matrix: lines are read from end
     to end, as memory is fetched best, and what is written stays in no cache on the way.
     """
     return Kernel(
@@ -349,7 +354,7 @@ def _emit_stream_tiles(symbol: str, target: Target, itemsize: int, rank: int) ->
     edge, beside = _sides(itemsize, target)
     lines = str(edge * beside)
     pieces = f.div(f.add(columns, str(edge * beside - 1)), lines)
-    whole = _is_aligned(f, result)
+    whole = is_aligned(f, result)
     with f.loop("%begin", "%end") as unit:
         to, of = _corner(f, f.div(unit.index, pieces), extents[:-2], to_steps, of_steps)
         to, of = f.at(result, to, kind), f.at(source, of, kind)

@@ -40,7 +40,7 @@ def plain_copy(
     whole = size == target.nbytes
     plan.launch(
         Launch(
-            copies.stream_copy() if _streams(plan, size) else copies.plain_copy(),
+            copies.stream_copy() if copies.streams(plan.target, size) else copies.plain_copy(),
             (target,),
             (source,),
             units=-(-size // copies.CHUNK),
@@ -72,11 +72,6 @@ def _whole_lines(loops: list[_Loop], to: int, width: int) -> bool:
     return not varies(*[loop.extent for loop in loops], *steps) and not any(
         step * width % copies.LINE for step in steps
     )
-
-
-def _streams(plan: Plan, size: int) -> bool:
-    """Whether a copy of so many bytes is to go past the caches."""
-    return size >= copies.STREAM_BYTES and plan.target.triple.startswith("x86_64")
 
 
 def fill_zero(plan: Plan, target: Buffer) -> None:
@@ -114,12 +109,12 @@ def lower_copy(
     if turned is not None:
         rows, columns = turned[-2].extent, turned[-1].extent
         first, units = (to, of), elements(tuple([loop.extent for loop in turned[:-2]]))
-        streams = _streams(plan, elements(extents) * width)
+        streams = copies.streams(plan.target, elements(extents) * width)
         if streams:
             turned = [*_by_source(turned[:-2]), *turned[-2:]]
         if streams and _whole_lines(turned, to, width):
             kernel, side = copies.stream_tiles(width, len(turned)), rows
-            lines = copies.stream_lines(width, plan.target)
+            lines = copies.strip_lines(width, plan.target)
             units *= -(-columns // lines)
         else:
             kernel, side, lines = copies.tile_copy(width, len(turned)), columns, copies.TILE
@@ -128,7 +123,8 @@ def lower_copy(
     else:
         loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
         line = loops[-1].extent * width
-        run, past = _run(loops, width), _streams(plan, elements(extents) * width)
+        run = _run(loops, width)
+        past = copies.streams(plan.target, elements(extents) * width)
         past = past and run > 0 and _whole_lines(loops, to, width) and not run % copies.LINE
         if past:
             loops = [*_by_source(loops[:-1]), loops[-1]]

@@ -214,9 +214,9 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
     )
     short = _SUMMED if form == "mixed" else _SHORT
     for count in _TOGETHER:
-        enough = kernel.rows >= count and count * max(unroll, 1) <= target.registers // 4
+        fits = count * max(unroll, 1) <= target.registers // 4
         few = count * kernel.inner[-1] * moving <= short and count * kernel.width * moving <= _NEAR
-        if enough and few:
+        if fits and few:
             return count
     return 1
 
