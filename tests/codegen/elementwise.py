@@ -31,6 +31,7 @@ def kernel_of(
 
     def emit(symbol: str, on: Target) -> Function:
         f = Function(symbol)
+        f.scales = on.isa == "avx512"
         pointers = [f.argument(i) for i in range(1 + len(dtypes))]
         with f.loop("%begin", "%end") as loop:
             at = f.mul(loop.index, str(lanes))

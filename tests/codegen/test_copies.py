@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from plait.core.codegen import copies
 from plait.core.codegen.access import Access, Guard
 from plait.core.compiler.lower.copies import LOWERINGS, lower_copy
+from plait.core.compiler.lower.gather import row_major
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import BY_NAME, dtype_of
@@ -85,3 +87,56 @@ def test_large_copies_go_past_the_caches(
     harness.stream_from(1 << 12, shift, monkeypatch)
     for count in (1024, 1 << 17, (1 << 17) + 77):
         check("bitcast", (np.arange(count).astype("f4"),), {"dtype": dtypes.int32}, isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("kind", ["i2", "f4", "f8", "c16"])
+@pytest.mark.parametrize("shift", [0, 16])
+def test_large_transposes_go_past_the_caches(
+    shift: int, kind: str, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.stream_from(1 << 10, shift, monkeypatch)
+    for shape in ((64, 64), (96, 67), (32, 5), (160, 33), (80, 96), (33, 64)):
+        x = np.arange(shape[0] * shape[1]).reshape(shape).astype(kind)
+        check("transpose", (x,), {"axes": (1, 0)}, isa)
+    x = np.arange(2 * 3 * 32 * 35).reshape(2, 32, 3, 35).astype(kind)
+    for axes in ((0, 2, 3, 1), (3, 2, 0, 1), (2, 3, 0, 1), (1, 3, 2, 0)):
+        check("transpose", (x,), {"axes": axes}, isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("shift", [0, 16])
+def test_large_boxes_go_past_the_caches(
+    shift: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.stream_from(1 << 10, shift, monkeypatch)
+    for last in (15, 16, 32, 48, 128, 144):
+        x = np.arange(5 * 4 * 3 * last).reshape(5, 4, 3, last).astype("f4")
+        for axes in ((0, 2, 1, 3), (2, 1, 0, 3), (1, 0, 2, 3)):
+            check("transpose", (x,), {"axes": axes}, isa)
+
+
+def steps_of(shape: tuple[int, ...], axes: tuple[int, ...]) -> list[Any]:
+    """The launches that copy a transpose of float32."""
+    plan = Plan(target("avx512"))
+    source = Buffer(shape, dtypes.float32, "input")
+    turned = tuple([shape[axis] for axis in axes])
+    result = Buffer(turned, dtypes.float32, "output")
+    strides = tuple([row_major(shape)[axis] for axis in axes])
+    lower_copy(plan, source, result, Access(strides), Access(row_major(turned)), turned)
+    return plan.steps
+
+
+def test_what_goes_past_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole lines of large results only."""
+    assert [step.kernel.kind for step in steps_of((64, 64), (1, 0))] == ["tile_copy"]
+    assert "nontemporal" not in _text(steps_of((8, 8, 16), (1, 0, 2)))
+    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 10)
+    assert [step.kernel.kind for step in steps_of((64, 64), (1, 0))] == ["stream_tiles"]
+    assert [step.kernel.kind for step in steps_of((60, 64), (1, 0))] == ["tile_copy"]
+    assert "nontemporal" in _text(steps_of((8, 8, 16), (1, 0, 2)))
+    assert "nontemporal" not in _text(steps_of((8, 8, 15), (1, 0, 2)))
+
+
+def _text(steps: list[Any]) -> str:
+    return "".join([step.kernel.emit("k", target("avx512")).text() for step in steps])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from plait.core.codegen.access import Access, Guard
 from plait.core.codegen.rows import RowKernel, Write
+from plait.core.codegen.rows_units import emit_rows
 from plait.core.compiler.lower import long_rows
+from plait.core.compiler.lower import rows as row_launches
 from plait.core.compiler.lower.rows import lower_rows, style_of
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
@@ -84,8 +87,8 @@ def check(
     isa: str,
     rtol: float = 2e-5,
     atol: float = 2e-5,
-) -> None:
-    """The kernel's outputs, of these shapes, are those of its twin."""
+) -> list[np.ndarray]:
+    """The kernel's outputs, of these shapes, which are those of its twin."""
     plan = Plan(target(isa))
     kinds = [kernel.graph.type_of(v).dtype for v in kernel.graph.outputs]
     outputs = [Buffer(s, d, "output") for s, d in zip(shapes, kinds, strict=True)]
@@ -100,6 +103,7 @@ def check(
             np.testing.assert_allclose(mine.astype(wide), theirs.astype(wide), rtol, atol)
         else:
             np.testing.assert_array_equal(mine, theirs)
+    return found
 
 
 def graph(inputs: Sequence[Spec], write: Callable[[Builder], list[int]]) -> Graph:
@@ -363,3 +367,81 @@ def test_small_integers_accumulate(isa: str) -> None:
     read, write = Access((17, 1)), Write(Access((0, 1)), "accumulate")
     kernel = RowKernel(g, (40,), (17,), (read,), (write,))
     check(kernel, [values((40, 17), dtypes.bool_)], [(17,)], isa)
+
+
+# -- several rows at once ---------------------------------------------------------------------
+
+
+def weighted_softmax(b: Builder, width: int) -> list[int]:
+    """Softmax times a row that is the same for all, and its sum."""
+    y = b.emit(MUL, softmax(b, 0, width), 1)
+    return [y, b.emit(SUM, y, axes=(0,))]
+
+
+def check_together(
+    kernel: RowKernel, shapes: Sequence[tuple[int, ...]], isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some rows are walked together, right, with the bits that each has alone."""
+    assert style_of(kernel, target(isa)).together > 1
+    width = kernel.width
+    arrays = [values((kernel.rows * width,), dtypes.float32), values((width,), dtypes.float32, 1)]
+    found = check(kernel, arrays, shapes, isa, 5e-5, 2e-4)
+    monkeypatch.setattr(row_launches, "_TOGETHER", ())
+    assert style_of(kernel, target(isa)).together == 1
+    for one, alone in zip(found, check(kernel, arrays, shapes, isa, 5e-5, 2e-4), strict=True):
+        assert one.tobytes() == alone.tobytes()
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("count", [2, 4, 5, 41])
+@pytest.mark.parametrize("width", [3, 10, 17, 31])
+def test_short_rows_are_walked_together(
+    width: int, count: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    g = graph([float_row(width)] * 2, lambda b: weighted_softmax(b, width))
+    whole, same, one = Access((width, 1)), Access((0, 1)), Access((1, 0))
+    writes = (Write(whole, "store"), Write(one, "store"))
+    kernel = RowKernel(g, (count,), (width,), (whole, same), writes)
+    check_together(kernel, [(count, width), (count,)], isa, monkeypatch)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("count", [4, 7, 300])
+def test_sums_over_rows_that_are_walked_together(
+    count: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    width = 19
+    g = graph([float_row(width)] * 2, lambda b: weighted_softmax(b, width))
+    whole, same = Access((width, 1)), Access((0, 1))
+    writes = (Write(same, "accumulate"), Write(Access((0, 0)), "accumulate"))
+    kernel = RowKernel(g, (count,), (width,), (whole, same), writes)
+    check_together(kernel, [(width,), (1,)], isa, monkeypatch)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_rows_in_pieces_that_are_walked_together(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows of a batch norm: what a channel has in all images."""
+    images, channels, places = 3, 9, 21
+    width = images * places
+    g = graph([float_row(width)] * 2, lambda b: weighted_softmax(b, width))
+    whole = Access((places, channels * places, 1))
+    writes = (Write(whole, "store"), Write(Access((1, 0, 0)), "store"))
+    reads = (whole, Access((0, places, 1)))
+    kernel = RowKernel(g, (channels,), (images, places), reads, writes)
+    check_together(kernel, [(images, channels, places), (channels,)], isa, monkeypatch)
+
+
+def test_folds_of_rows_in_pieces_do_not_wait_for_each_other() -> None:
+    """As many sums are under way in each piece as in a row that is one piece."""
+    counts = []
+    for inner, strides in (((4096,), (4096, 1)), ((4, 1024), (4096, 1024, 1))):
+        g = graph([float_row(4096)], lambda b: [b.emit(SUM, 0, axes=(0,))])
+        write = Write(Access((1, *[0] * len(inner))), "store")
+        kernel = RowKernel(g, (8,), inner, (Access(strides),), (write,))
+        style = style_of(kernel, target("avx512"))
+        text = emit_rows("k", target("avx512"), style).text()
+        # Each of a loop's sums is added to by itself, in whole vectors.
+        counts.append(len(re.findall(r"L\d+\.c\d+ = phi <16 x float>", text)))
+    single, nested = counts
+    assert single == 4 + 1  # the main loop's, and the tail's
+    assert nested == 4 + single  # and those that go from piece to piece

@@ -9,9 +9,11 @@ import pytest
 
 import plait.core.ops.catalog  # noqa: F401  # defines the records
 from plait.core.codegen import vecmath
+from plait.core.ir import dtypes
 from plait.core.ir.op import op_by_name
+from plait.core.llvm.target import target
 from plait.core.ops.numeric.special_erf import erf
-from tests.codegen.elementwise import apply
+from tests.codegen.elementwise import apply, kernel_of
 
 
 def logistic(x: np.ndarray) -> np.ndarray:
@@ -118,6 +120,13 @@ def test_all_widths_give_the_same_bits(name: str) -> None:
     ]
     for other in results[1:]:
         np.testing.assert_array_equal(other, results[0])
+
+
+def test_an_instruction_scales_where_there_is_one() -> None:
+    one = [dtypes.float32]
+    kernel = kernel_of(op_by_name("exp"), one, one[0], {}, 16)
+    assert "scalef" in kernel.emit("k", target("avx512")).text()
+    assert "scalef" not in kernel.emit("k", target("avx2")).text()
 
 
 def test_powers() -> None:

@@ -19,6 +19,33 @@ from plait.core.reference.executor import run
 from tests.compiler.random_graphs import random_graph
 
 CASES: dict[str, tuple[Any, str, str]] = {
+    "what a channel has in all images is a row": (
+        split_reductions,
+        """\
+graph(%0: float32[3, 16, 4, 4]) {
+  %1 = sum(%0) {axes=(0, 2, 3)}: float32[1, 16, 1, 1]
+  return %1
+}""",
+        """\
+graph(%0: float32[3, 16, 4, 4]) {
+  %1 = sum(%0) {axes=(0, 2, 3)}: float32[1, 16, 1, 1]
+  return %1
+}""",
+    ),
+    "a few channels are sums of images first": (
+        split_reductions,
+        """\
+graph(%0: float32[3, 8, 4, 4]) {
+  %1 = sum(%0) {axes=(0, 2, 3)}: float32[1, 8, 1, 1]
+  return %1
+}""",
+        """\
+graph(%0: float32[3, 8, 4, 4]) {
+  %1 = sum(%0) {axes=(2, 3)}: float32[3, 8, 1, 1]
+  %2 = sum(%1) {axes=(0,)}: float32[1, 8, 1, 1]
+  return %2
+}""",
+    ),
     "reshapes join": (
         simplify,
         """\
@@ -172,9 +199,10 @@ graph(%0: float32[2, 3]) {
   %3 = sub(%0, %2): float32[2, 3]
   %4 = exp(%3): float32[2, 3]
   %5 = sum(%4) {axes=(1,)}: float32[2, 1]
-  %6 = broadcast(%5) {shape=(2, 3)}: float32[2, 3]
-  %7 = div(%4, %6): float32[2, 3]
-  return %7
+  %6 = reciprocal(%5): float32[2, 1]
+  %7 = broadcast(%6) {shape=(2, 3)}: float32[2, 3]
+  %8 = mul(%4, %7): float32[2, 3]
+  return %8
 }""",
     ),
 }

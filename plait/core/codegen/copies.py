@@ -5,6 +5,7 @@ Elements are moved as bytes or integers of their size, so that every dtype has t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from plait.core.codegen.kernel import Kernel
@@ -19,9 +20,16 @@ STREAM_BYTES = 24 << 20
 #: of the cache, whose other ends the strip's next columns touch.
 TILE = 32
 #: Bytes of a line of the cache, which is written as a whole.
-_LINE = 64
+LINE = 64
+#: Bytes of the longest runs for whose length alone there is code.
+RUN = 512
 #: Blocks side by side in a transpose, at most.
 _BESIDE = 4
+
+
+def streams(target: Target, size: int) -> bool:
+    """Whether a result of so many bytes is to go past the caches."""
+    return size >= STREAM_BYTES and target.triple.startswith("x86_64")
 
 
 def copy_bytes(f: Function, target: Target, result: str, source: str, count: int) -> None:
@@ -97,8 +105,7 @@ def _emit_stream(symbol: str, target: Target) -> Function:
     size = f.argument(2, "i64")
     result = f.at(f.argument(0), f.argument(3, "i64"), "i8")
     source = f.at(f.argument(1), f.argument(4, "i64"), "i8")
-    low = f.let(f"and i64 {f.let(f'ptrtoint ptr {result} to i64')}, {_LINE - 1}")
-    whole = f.let(f"icmp eq i64 {low}, 0")
+    whole = is_aligned(f, result)
     apart = f.let(f"icmp ne ptr {result}, {source}")
     past = f.let(f"and i1 {whole}, {apart}")
     with f.loop("%begin", "%end") as unit:
@@ -106,8 +113,8 @@ def _emit_stream(symbol: str, target: Target) -> Function:
         count = f.least(str(CHUNK), f.sub(size, start))
         to, of = f.at(result, start, "i8"), f.at(source, start, "i8")
         with f.when(past):
-            even = f.sub(count, f.rem(count, str(4 * _LINE)))
-            with f.loop("0", even, str(4 * _LINE)) as loop:
+            even = f.sub(count, f.rem(count, str(4 * LINE)))
+            with f.loop("0", even, str(4 * LINE)) as loop:
                 _stream_lines(f, f.at(to, loop.index, "i8"), f.at(of, loop.index, "i8"), target)
             memory_copy(f, f.at(to, even, "i8"), f.at(of, even, "i8"), f.sub(count, even))
         with f.when(f.let(f"xor i1 {past}, true")):
@@ -119,8 +126,8 @@ def _emit_stream(symbol: str, target: Target) -> Function:
 
 def _stream_lines(f: Function, to: str, of: str, target: Target) -> None:
     """Copy four lines, all read before the first is written."""
-    size = min(_LINE, target.vector_bytes)
-    kind, places = f"<{size} x i8>", [str(at) for at in range(0, 4 * _LINE, size)]
+    size = min(LINE, target.vector_bytes)
+    kind, places = f"<{size} x i8>", [str(at) for at in range(0, 4 * LINE, size)]
     values = [f.load(kind, f.at(of, place, "i8"), 1) for place in places]
     for place, value in zip(places, values):
         f.store_past_caches(kind, value, f.at(to, place, "i8"), size)
@@ -141,46 +148,94 @@ def _emit_zeros(symbol: str, target: Target) -> Function:
     return f
 
 
-def box_copy(itemsize: int, rank: int) -> Kernel:
+def box_copy(itemsize: int, rank: int, run: int = 0, past: bool = False) -> Kernel:
     """result | source; a box of elements from strided places to strided places. rank: at least 2.
 
     numbers: offset of the result and of the source; lines of a unit; extents; strides of the
     result; strides of the source, all in elements. A unit is some lines along the last axis, next
-    to each other along the last but one.
+    to each other along the last but one. run: bytes of each line, which is packed on both sides; 0:
+    any. past: past the caches, where memory is aligned: runs and all steps are whole lines of the
+    cache (x86).
     """
     return Kernel(
         "box_copy",
-        (itemsize, rank),
-        lambda symbol, target: _emit_box(symbol, target, itemsize, rank),
+        (itemsize, rank, run, past),
+        lambda symbol, target: _emit_box(symbol, target, itemsize, rank, run, past),
     )
 
 
-def _emit_box(symbol: str, target: Target, itemsize: int, rank: int) -> Function:
+def _emit_box(
+    symbol: str, target: Target, itemsize: int, rank: int, run: int, past: bool
+) -> Function:
     f = Function(symbol)
-    kind, align = _element(itemsize)
+    kind, _ = _element(itemsize)
     result = f.at(f.argument(0), f.argument(2, "i64"), kind)
     source = f.at(f.argument(1), f.argument(3, "i64"), kind)
     lines = f.argument(4, "i64")
     extents, to_steps, of_steps = _strides(f, 5, rank)
-    packed = f.let(f"icmp eq i64 {to_steps[-1]}, 1")
-    packed = f.let(f"and i1 {packed}, {f.let(f'icmp eq i64 {of_steps[-1]}, 1')}")
-    apart = f.let(f"xor i1 {packed}, true")
     blocks = f.div(f.sub(f.add(extents[-2], lines), "1"), lines)
-    wide = max(1, target.vector_bytes // itemsize)
-    even = f.sub(extents[-1], f.rem(extents[-1], str(wide)))
+    copy = _line_copier(f, target, itemsize, extents[-1], to_steps[-1], of_steps[-1])
+    whole = is_aligned(f, result) if past else ""
     with f.loop("%begin", "%end") as unit:
         first = f.mul(f.rem(unit.index, blocks), lines)
+        stop = f.least(f.add(first, lines), extents[-2])
         to, of = _corner(f, f.div(unit.index, blocks), extents[:-2], to_steps, of_steps)
-        with f.loop(first, f.least(f.add(first, lines), extents[-2])) as line:
-            to_line = f.at(result, f.add(to, f.mul(line.index, to_steps[-2])), kind)
-            of_line = f.at(source, f.add(of, f.mul(line.index, of_steps[-2])), kind)
-            with f.when(packed):
-                _copy_line(f, kind, align, wide, to_line, of_line, even, extents[-1])
-            with f.when(apart), f.loop("0", extents[-1]) as loop:
-                value = f.load(kind, f.at(of_line, f.mul(loop.index, of_steps[-1]), kind), align)
-                f.store(kind, value, f.at(to_line, f.mul(loop.index, to_steps[-1]), kind), align)
+
+        def walk(copy: Callable[[str, str], None]) -> None:
+            with f.loop(first, stop) as line:
+                to_line = f.at(result, f.add(to, f.mul(line.index, to_steps[-2])), kind)
+                of_line = f.at(source, f.add(of, f.mul(line.index, of_steps[-2])), kind)
+                copy(to_line, of_line)
+
+        if past:
+            with f.when(whole):
+                walk(lambda to, of: stream_lines(f, target, to, of, run))
+            with f.when(f.let(f"xor i1 {whole}, true")):
+                walk(lambda to, of: copy_bytes(f, target, to, of, run))
+        elif run:
+            walk(lambda to, of: copy_bytes(f, target, to, of, run))
+        else:
+            walk(copy)
+    if past:
+        f.store_fence()
     f.ret()
     return f
+
+
+def is_aligned(f: Function, pointer: str) -> str:
+    """Whether an address is that of a line."""
+    low = f.let(f"and i64 {f.let(f'ptrtoint ptr {pointer} to i64')}, {LINE - 1}")
+    return f.let(f"icmp eq i64 {low}, 0")
+
+
+def _line_copier(
+    f: Function, target: Target, itemsize: int, count: str, to_step: str, of_step: str
+) -> Callable[[str, str], None]:
+    """What copies a line of `count` elements, packed or not."""
+    kind, align = _element(itemsize)
+    packed = f.let(f"icmp eq i64 {to_step}, 1")
+    packed = f.let(f"and i1 {packed}, {f.let(f'icmp eq i64 {of_step}, 1')}")
+    apart = f.let(f"xor i1 {packed}, true")
+    wide = max(1, target.vector_bytes // itemsize)
+    even = f.sub(count, f.rem(count, str(wide)))
+
+    def copy(to: str, of: str) -> None:
+        with f.when(packed):
+            _copy_line(f, kind, align, wide, to, of, even, count)
+        with f.when(apart), f.loop("0", count) as loop:
+            value = f.load(kind, f.at(of, f.mul(loop.index, of_step), kind), align)
+            f.store(kind, value, f.at(to, f.mul(loop.index, to_step), kind), align)
+
+    return copy
+
+
+def stream_lines(f: Function, target: Target, to: str, of: str, count: int) -> None:
+    """Copy whole lines, a number that is known now, past the caches."""
+    size = min(LINE, target.vector_bytes)
+    kind = f"<{size} x i8>"
+    for place in range(0, count, size):
+        value = f.load(kind, f.at(of, str(place), "i8"), 1)
+        f.store_past_caches(kind, value, f.at(to, str(place), "i8"), size)
 
 
 def _element(itemsize: int) -> tuple[str, int]:
@@ -245,8 +300,7 @@ def _emit_tiles(symbol: str, target: Target, itemsize: int, rank: int) -> Functi
     extents, to_steps, of_steps = _strides(f, 4, rank)
     rows, columns = extents[-2:]
     strips = f.div(f.add(rows, str(TILE - 1)), str(TILE))
-    edge = 4 if itemsize > 8 else 16 if itemsize <= 4 and target.vector_bytes >= _LINE else 8
-    beside = min(_BESIDE, max(1, _LINE // (itemsize * edge)))
+    edge, beside = _sides(itemsize, target)
     with f.loop("%begin", "%end") as unit:
         to, of = _corner(f, f.div(unit.index, strips), extents[:-2], to_steps, of_steps)
         to, of = f.at(result, to, kind), f.at(source, of, kind)
@@ -265,9 +319,65 @@ def _emit_tiles(symbol: str, target: Target, itemsize: int, rank: int) -> Functi
     return f
 
 
+def _sides(itemsize: int, target: Target) -> tuple[int, int]:
+    """(edge of a block, how many side by side fill a line of the result)."""
+    edge = 4 if itemsize > 8 else 16 if itemsize <= 4 and target.vector_bytes >= LINE else 8
+    return edge, min(_BESIDE, max(1, LINE // (itemsize * edge)))
+
+
+def strip_lines(itemsize: int, target: Target) -> int:
+    """Lines of the source that a unit of `stream_tiles` walks along together."""
+    edge, beside = _sides(itemsize, target)
+    return edge * beside
+
+
+def stream_tiles(itemsize: int, rank: int) -> Kernel:
+    """What `tile_copy` is, past the caches where the result's lines can be written whole (x86).
+
+    A unit is `strip_lines` lines of the source, columns j of one matrix: lines are read from end
+    to end, as memory is fetched best, and what is written stays in no cache on the way.
+    """
+    return Kernel(
+        "stream_tiles",
+        (itemsize, rank),
+        lambda symbol, target: _emit_stream_tiles(symbol, target, itemsize, rank),
+    )
+
+
+def _emit_stream_tiles(symbol: str, target: Target, itemsize: int, rank: int) -> Function:
+    f = Function(symbol)
+    kind, _ = _element(itemsize)
+    result = f.at(f.argument(0), f.argument(2, "i64"), kind)
+    source = f.at(f.argument(1), f.argument(3, "i64"), kind)
+    extents, to_steps, of_steps = _strides(f, 4, rank)
+    rows, columns = extents[-2:]
+    edge, beside = _sides(itemsize, target)
+    lines = str(edge * beside)
+    pieces = f.div(f.add(columns, str(edge * beside - 1)), lines)
+    whole = is_aligned(f, result)
+    with f.loop("%begin", "%end") as unit:
+        to, of = _corner(f, f.div(unit.index, pieces), extents[:-2], to_steps, of_steps)
+        to, of = f.at(result, to, kind), f.at(source, of, kind)
+        left = f.mul(f.rem(unit.index, pieces), lines)
+        right = f.least(f.add(left, lines), columns)
+        even = f.sub(rows, f.rem(rows, str(edge)))
+        full = f.let(f"icmp eq i64 {f.sub(right, left)}, {lines}")
+        past = f.let(f"and i1 {full}, {whole}")
+        for condition, streams in ((past, True), (f.let(f"xor i1 {past}, true"), False)):
+            strip = _Strip(f, itemsize, edge, to, of, to_steps[-2], of_steps[-1], streams)
+            with f.when(condition):
+                middle = right if streams else f.sub(right, f.rem(f.sub(right, left), str(edge)))
+                strip.blocks(("0", even), (left, middle), beside if streams else 1)
+                strip.singly(("0", even), (middle, right))
+        strip.singly((even, rows), (left, right))
+    f.store_fence()
+    f.ret()
+    return f
+
+
 class _Strip(NamedTuple):
     """result[i, j] = source[j, i]: a row of the result is `down` elements after the one before, a
-    row of the source `across`."""
+    row of the source `across`. past: blocks are written past the caches."""
 
     f: Function
     itemsize: int
@@ -276,6 +386,7 @@ class _Strip(NamedTuple):
     source: str
     down: str
     across: str
+    past: bool = False
 
     def _places(self, row: str, column: str) -> tuple[str, str]:
         f, (kind, _) = self.f, _element(self.itemsize)
@@ -289,7 +400,7 @@ class _Strip(NamedTuple):
             for number in range(beside):
                 here = f.add(column.index, str(number * edge))
                 to, of = self._places(row.index, here)
-                _transpose_block(f, self.itemsize, edge, to, of, self.down, self.across)
+                self._block(to, of)
 
     def singly(self, rows: tuple[str, str], columns: tuple[str, str]) -> None:
         """Element after element."""
@@ -298,30 +409,26 @@ class _Strip(NamedTuple):
             to, of = self._places(row.index, column.index)
             f.store(kind, f.load(kind, of, align), to, align)
 
-
-def _transpose_block(
-    f: Function,
-    itemsize: int,
-    edge: int,
-    result: str,
-    source: str,
-    down: str,
-    across: str,
-) -> None:
-    """An edge x edge block in registers: log2(edge) rounds that interleave pairs of vectors."""
-    kind, align = _element(itemsize)
-    vector = f"<{edge} x {kind}>"
-    lines = [f.load(vector, f.at(source, f.mul(across, str(i)), kind), align) for i in range(edge)]
-    half = edge // 2
-    orders = [
-        ", ".join(f"i32 {start + i // 2 + edge * (i % 2)}" for i in range(edge))
-        for start in (0, half)
-    ]
-    for _ in range(edge.bit_length() - 1):
-        lines = [
-            f.let(f"shufflevector {vector} {a}, {vector} {b}, <{edge} x i32> <{order}>")
-            for a, b in zip(lines[:half], lines[half:])
-            for order in orders
+    def _block(self, result: str, source: str) -> None:
+        """An edge x edge block in registers: log2(edge) rounds that interleave pairs of vectors."""
+        f, edge, (kind, align) = self.f, self.edge, _element(self.itemsize)
+        vector = f"<{edge} x {kind}>"
+        places = [f.at(source, f.mul(self.across, str(i)), kind) for i in range(edge)]
+        lines = [f.load(vector, place, align) for place in places]
+        half = edge // 2
+        orders = [
+            ", ".join(f"i32 {start + i // 2 + edge * (i % 2)}" for i in range(edge))
+            for start in (0, half)
         ]
-    for i, line in enumerate(lines):
-        f.store(vector, line, f.at(result, f.mul(down, str(i)), kind), align)
+        for _ in range(edge.bit_length() - 1):
+            lines = [
+                f.let(f"shufflevector {vector} {a}, {vector} {b}, <{edge} x i32> <{order}>")
+                for a, b in zip(lines[:half], lines[half:])
+                for order in orders
+            ]
+        for i, line in enumerate(lines):
+            place = f.at(result, f.mul(self.down, str(i)), kind)
+            if self.past:
+                f.store_past_caches(vector, line, place, edge * self.itemsize)
+            else:
+                f.store(vector, line, place, align)

@@ -6,6 +6,7 @@ from typing import Any
 
 from plait.core.codegen import pointwise, vectors
 from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.values import Values
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ops import elementwise
@@ -97,6 +98,38 @@ def _half(f: Function, kind: str, x: str, lanes: int, side: int) -> str:
     return f.let(f"shufflevector {kind} {x}, {kind} poison, <{half} x i32> <{numbers}>")
 
 
+class ExtremeFold(Fold):
+    """The greatest or least float: of what is no nan, and a nan that was met, if any.
+
+    Nan is asked for beside the chain of comparisons, each of which waits for the one before.
+    """
+
+    width = 2
+
+    def start(self, lanes: int) -> list[tuple[str, str]]:
+        kind = vectors.register_type(self.dtype, lanes)
+        return [(kind, spread_constant(kind, self.neutral)), (kind, spread_constant(kind, 0))]
+
+    def add(
+        self, f: Function, held: list[str], x: str, place: str, mask: str | None, lanes: int
+    ) -> list[str]:
+        if mask is not None:
+            kind = vectors.register_type(self.dtype, lanes)
+            neutral = spread_constant(kind, self.neutral)
+            x = f.let(f"select <{lanes} x i1> {mask}, {kind} {x}, {kind} {neutral}")
+        return self.combine(f, held, [x, x], lanes)
+
+    def combine(self, f: Function, a: list[str], b: list[str], lanes: int) -> list[str]:
+        v = Values(f, vectors.register_type(self.dtype, lanes))
+        # Not taken where b is nan: one instruction of x86.
+        ahead = v.fcmp("ogt" if self.op is elementwise.MAXIMUM else "olt", b[0], a[0])
+        return [v.select(ahead, b[0], a[0]), v.select(v.fcmp("uno", b[1], b[1]), b[1], a[1])]
+
+    def result(self, f: Function, held: list[str], lanes: int) -> str:
+        v = Values(f, vectors.register_type(self.dtype, lanes))
+        return v.select(v.fcmp("uno", held[1], held[1]), held[1], held[0])
+
+
 class ArgFold(Fold):
     """The place of the first extremum; nan counts as the extremum."""
 
@@ -174,4 +207,7 @@ class ArgFold(Fold):
 
 def fold_of(name: str, dtype: DType, across: bool) -> Fold:
     """The fold of a reduction's name over values of a dtype; across: lanes are rows."""
-    return ArgFold(name, dtype, across) if name.startswith("arg") else Fold(name, dtype)
+    if name.startswith("arg"):
+        return ArgFold(name, dtype, across)
+    extreme = name in ("max", "min") and dtype.kind == "f"
+    return ExtremeFold(name, dtype) if extreme else Fold(name, dtype)

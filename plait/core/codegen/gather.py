@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from plait.core.codegen.copies import copy_bytes
+from collections.abc import Callable
+
+from plait.core.codegen.copies import copy_bytes, is_aligned, stream_lines
 from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.text import Function
 from plait.core.llvm.target import Target
@@ -11,19 +13,19 @@ from plait.core.llvm.target import Target
 _AHEAD = 16
 
 
-def take_kernel(row_bytes: int, single: bool) -> Kernel:
+def take_kernel(row_bytes: int, single: bool, past: bool = False) -> Kernel:
     """result (O, J, row) | x (O, A, row), index (J); numbers: A, J. A unit is a row of the result.
 
-    single: O is 1.
+    single: O is 1. past: past the caches, where memory is aligned: rows are lines of them (x86).
     """
     return Kernel(
         "take",
-        (row_bytes, single, _AHEAD),
-        lambda symbol, target: _emit_take(symbol, target, row_bytes, single),
+        (row_bytes, single, past, _AHEAD),
+        lambda symbol, target: _emit_take(symbol, target, row_bytes, single, past),
     )
 
 
-def _emit_take(symbol: str, target: Target, row_bytes: int, single: bool) -> Function:
+def _emit_take(symbol: str, target: Target, row_bytes: int, single: bool, past: bool) -> Function:
     f = Function(symbol)
     result, x, index = f.argument(0), f.argument(1), f.argument(2)
     extent, count = f.argument(3, "i64"), f.argument(4, "i64")
@@ -36,12 +38,23 @@ def _emit_take(symbol: str, target: Target, row_bytes: int, single: bool) -> Fun
         base = "0" if single else f.mul(f.div(unit, count), extent)
         return f.at(x, f.add(base, chosen), row)
 
-    with f.loop("%begin", "%end") as unit:
-        if single and row_bytes >= 64:
-            ahead = source(f.least(f.add(unit.index, str(_AHEAD)), last))
-            for line in range(0, min(row_bytes, 512), 64):
-                f.prefetch(f.at(ahead, str(line), "i8"))
-        copy_bytes(f, target, f.at(result, unit.index, row), source(unit.index), row_bytes)
+    def walk(copy: Callable[[Function, Target, str, str, int], None]) -> None:
+        with f.loop("%begin", "%end") as unit:
+            if single and row_bytes >= 64:
+                ahead = source(f.least(f.add(unit.index, str(_AHEAD)), last))
+                for line in range(0, min(row_bytes, 512), 64):
+                    f.prefetch(f.at(ahead, str(line), "i8"))
+            copy(f, target, f.at(result, unit.index, row), source(unit.index), row_bytes)
+
+    if past:
+        whole = is_aligned(f, result)
+        with f.when(whole):
+            walk(stream_lines)
+            f.store_fence()
+        with f.when(f.let(f"xor i1 {whole}, true")):
+            walk(copy_bytes)
+    else:
+        walk(copy_bytes)
     f.ret()
     return f
 

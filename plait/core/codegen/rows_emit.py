@@ -9,14 +9,16 @@ time.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from plait.core.codegen import folds, pointwise, vectors
-from plait.core.codegen.rows_style import At, Lanes, Style
-from plait.core.codegen.text import Function, spread_constant
+from plait.core.codegen.rows_memory import RowMemory
+from plait.core.codegen.rows_style import At, Row, Style
 from plait.core.ir.graph import Instruction
 from plait.core.ir.op import Lowering
 
+#: What a walk does at a place of each row: (places, accumulators) to the accumulators after it.
+Body = Callable[[list[At], list[str]], list[str]]
 #: Ops that cost more than a trip to scratch.
 _CHEAP = frozenset(
     ("add", "sub", "mul", "neg", "abs", "maximum", "minimum", "relu", "where", "cast", "broadcast",
@@ -24,59 +26,23 @@ _CHEAP = frozenset(
 )  # fmt: skip
 
 
-#: Lines of memory that are asked for ahead of time, where that is done; bytes of a line.
-_AHEAD = 16
-_LINE = 64
-
-
-class RowEmitter:
-    """Writes one kernel. Arguments: outputs, inputs, then the numbers in the order of `numbers`."""
+class RowEmitter(RowMemory):
+    """Writes one kernel."""
 
     def __init__(self, symbol: str, style: Style) -> None:
-        self.f = Function(symbol)
-        self.style = style
-        #: Whether the code that is being written streams.
-        self.streaming = False
-        self.graph = style.graph
-        self.count = len(self.graph.inputs)
-        self.loops = style.outer + style.inner
-        self.out = [self.f.argument(i) for i in range(len(self.graph.outputs))]
-        first = len(self.graph.outputs)
-        self.inputs = [self.f.argument(first + i) for i in range(self.count)]
-        self._next = first + self.count
-        self.extents = [self._number() for _ in range(self.loops)]
-        #: Per turn of the unit loop: elements of a map's piece, or rows of a run.
-        self.per_unit = self._number()
-        self.room = self._number()
-        self.read_numbers = [self._access_numbers(a) for a in style.reads]
-        self.write_numbers = [self._access_numbers(a) for a in style.writes]
+        super().__init__(symbol, style)
         self.levels = self._levels()
         self.kept: dict[int, int] = {}
         self._plan_scratch()
-        self.scalars: dict[int, str] = {}
-        self.spread: dict[int, str] = {}
+        self.alike = self._alike()
         #: Values whose row is in scratch, and those that the present pass puts there.
         self.filled: set[int] = set()
         self.stored: set[int] = set()
-
-    # -- arguments --------------------------------------------------------------------------------
-
-    def _number(self) -> str:
-        self._next += 1
-        return self.f.argument(self._next - 1, "i64")
-
-    def _access_numbers(self, access: Lanes) -> tuple[str, list[str], list[tuple[str, str]]]:
-        offset = self._number()
-        strides = [self._number() if s == "n" else s for s in access.strides]
-        return offset, strides, [(self._number(), self._number()) for _ in access.guards]
 
     # -- what the graph needs ---------------------------------------------------------------------
 
     def made(self, value: int) -> Instruction:
         return self.graph.instructions[value - self.count]
-
-    def is_full(self, value: int) -> bool:
-        return self.graph.type_of(value).shape == (2,)
 
     def folds(self, value: int) -> bool:
         return value >= self.count and self.made(value).op.lowering is Lowering.REDUCE
@@ -120,119 +86,28 @@ class RowEmitter:
                 if value >= self.count:
                     stack.extend(self.made(value).args)
 
+    def _alike(self) -> set[int]:
+        """The full values that are the same for all rows: each is made once for several of them."""
+        found: set[int] = set()
+        if self.style.together == 1:
+            return found
+        for number, access in enumerate(self.style.reads):
+            still = not any(s != "0" for s in access.strides[: self.style.outer])
+            if self.is_full(number) and still and not access.guards:
+                found.add(number)
+        for value in range(self.count, self.count + len(self.graph.instructions)):
+            made = self.made(value)
+            if self.is_full(value) and made.args and found.issuperset(made.args):
+                found.add(value)
+        return found - self.kept.keys()
+
     # -- values -----------------------------------------------------------------------------------
 
-    @property
-    def row_lanes(self) -> int:
-        """Lanes of a value per row."""
-        return self.style.lanes if self.style.across else 1
-
-    @property
-    def lane_loop(self) -> int:
-        return self.style.outer - 1 if self.style.across else self.loops - 1
-
-    def address(self, numbers: Any, indices: list[str]) -> str:
-        """The element that an access reaches."""
-        offset, strides, _ = numbers
-        f = self.f
-        place = offset
-        for index, stride in zip(indices, strides):
-            place = f.add(place, f.mul(index, stride))
-        return place
-
-    def load(self, number: int, at: At, lanes: int) -> str:
-        """An input at a place."""
-        f, access, numbers = self.f, self.style.reads[number], self.read_numbers[number]
-        dtype = self.graph.inputs[number].dtype
-        kept = vectors.memory_type(dtype)
-        kind = vectors.register_type(dtype, lanes)
-        step = access.strides[self.lane_loop] if lanes > 1 else "0"
-        mask, inside = self._guarded(access, numbers[2], at, lanes)
-        if mask == "never":
-            return spread_constant(kind, access.fill)
-        place = self.address(numbers, at.indices)
-        if inside is not None:
-            place = f.let(f"select i1 {inside}, i64 {place}, i64 0")
-        pointer = f.at(self.inputs[number], place, kept)
-        if self.style.ahead and lanes > 1 and step == "1" and self.loops > self.style.outer:
-            self._ask_ahead(number, pointer, kept, lanes * dtype.itemsize)
-        if lanes > 1 and step == "0":
-            value = f.splat(kind, vectors.load(f, dtype, pointer, 1))
-        elif lanes > 1 and step == "n":
-            value = self._gather(dtype, pointer, numbers[1][self.lane_loop], lanes, mask or at.mask)
-        else:
-            value = vectors.load(f, dtype, pointer, lanes, mask or at.mask)
-        fill = spread_constant(kind, access.fill)
-        if mask is not None:
-            value = f.let(f"select <{lanes} x i1> {mask}, {kind} {value}, {kind} {fill}")
-        if inside is not None:
-            value = f.let(f"select i1 {inside}, {kind} {value}, {kind} {fill}")
-        return value
-
-    def _ask_ahead(self, number: int, pointer: str, kept: str, size: int) -> None:
-        """Ask for what the walk along the row reads some steps later."""
-        f = self.f
-        steps = max(_AHEAD * _LINE // size, 2)
-        later = f.at(pointer, f.mul(self.read_numbers[number][1][-1], str(steps)), kept)
-        for place in range(0, size, _LINE):
-            f.prefetch(f.at(later, str(place), "i8"))
-
-    def _guarded(
-        self, access: Lanes, bounds: list, at: At, lanes: int
-    ) -> tuple[str | None, str | None]:
-        """(mask of lanes, condition of all) under which an access may touch memory."""
-        f = self.f
-        mask: str | None = None
-        inside: str | None = None
-        for loop, (low, high) in zip(access.guards, bounds):
-            if loop < 0:
-                return "never", None
-            index = at.indices[loop]
-            if lanes > 1 and loop == self.lane_loop:
-                each = self._lane_indices(index, lanes)
-                kind = f"<{lanes} x i64>"
-                below = f.let(f"icmp sge {kind} {each}, {f.splat(kind, low)}")
-                above = f.let(f"icmp slt {kind} {each}, {f.splat(kind, high)}")
-                both = f.let(f"and <{lanes} x i1> {below}, {above}")
-                mask = both if mask is None else f.let(f"and <{lanes} x i1> {mask}, {both}")
-                if at.mask is not None:
-                    mask = f.let(f"and <{lanes} x i1> {mask}, {at.mask}")
-            else:
-                below = f.let(f"icmp sge i64 {index}, {low}")
-                above = f.let(f"icmp slt i64 {index}, {high}")
-                both = f.let(f"and i1 {below}, {above}")
-                inside = both if inside is None else f.let(f"and i1 {inside}, {both}")
-        if inside is not None and mask is not None and lanes > 1:
-            every = f.splat(f"<{lanes} x i1>", inside)
-            mask = f.let(f"and <{lanes} x i1> {mask}, {every}")
-        return mask, inside
-
-    def _lane_indices(self, index: str, lanes: int) -> str:
-        kind = f"<{lanes} x i64>"
-        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-        return self.f.let(f"add {kind} {self.f.splat(kind, index)}, <{numbers}>")
-
-    def _gather(self, dtype: Any, pointer: str, stride: str, lanes: int, mask: str | None) -> str:
-        """Elements a stride apart."""
-        f, kept = self.f, vectors.memory_type(dtype)
-        kind = f"<{lanes} x i64>"
-        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-        places = f.let(f"mul {kind} <{numbers}>, {f.splat(kind, stride)}")
-        pointers = f.let(f"getelementptr {kept}, ptr {pointer}, {kind} {places}")
-        wide = vectors.vector(kept, lanes)
-        mask = mask or spread_constant(f"<{lanes} x i1>", 1)
-        name = f"llvm.masked.gather.v{lanes}{_short(kept)}.v{lanes}p0"
-        f.declare(f"declare {wide} @{name}(<{lanes} x ptr>, <{lanes} x i1>, {wide})")
-        raw = f.let(
-            f"call {wide} @{name}(<{lanes} x ptr> align {dtype.itemsize} {pointers}, "
-            f"<{lanes} x i1> {mask}, {wide} zeroinitializer)"
-        )
-        return vectors.to_register(f, dtype, raw, lanes)
-
-    def value(self, value: int, at: At, memo: dict[int, str]) -> str:
+    def value(self, value: int, at: At) -> str:
         """A value at a place: full ones in vectors, those per row from what is there."""
         if not self.is_full(value):
-            return self.row_value(value)
+            return at.row.scalars[value]
+        memo = at.alike if value in self.alike else at.memo
         if value in memo:
             return memo[value]
         if value < self.count:
@@ -242,9 +117,9 @@ class RowEmitter:
         else:
             made = self.made(value)
             if made.op.name == "broadcast":
-                found = self.spread_of(made.args[0])
+                found = self._spread_of(made.args[0], at.row)
             else:
-                operands = [self.value(a, at, memo) for a in made.args]
+                operands = [self.value(a, at) for a in made.args]
                 found = self._op(made, operands, self.style.lanes)
             if value in self.kept:
                 self._to_scratch(value, found, at)
@@ -255,47 +130,43 @@ class RowEmitter:
         kinds = [self.graph.type_of(a).dtype for a in made.args]
         return pointwise.emit_op(self.f, made.op, made.attrs, kinds, made.dtype, operands, lanes)
 
-    def row_value(self, value: int) -> str:
-        return self.scalars[value]
-
-    def spread_of(self, value: int) -> str:
+    def _spread_of(self, value: int, row: Row) -> str:
         """A value per row in every lane."""
-        if self.style.across:
-            return self.scalars[value]
-        return self.spread[value]
+        return row.scalars[value] if self.style.across else row.spread[value]
 
     def compute_scalars(self, turn: int, at: At) -> None:
-        """Values per row that can be computed before pass `turn`, and their spread forms."""
+        """Values of a row that can be computed before pass `turn`, and their spread forms."""
+        scalars = at.row.scalars
         for value in range(self.count + len(self.graph.instructions)):
-            if self.is_full(value) or value in self.scalars or self.levels[value] > turn:
+            if self.is_full(value) or value in scalars or self.levels[value] > turn:
                 continue
             if self.folds(value):
                 continue
             if value < self.count:
-                self.scalars[value] = self.load(value, at, self.row_lanes)
+                scalars[value] = self.load(value, at, self.row_lanes)
             else:
                 made = self.made(value)
-                operands = [self.scalars[a] for a in made.args]
-                self.scalars[value] = self._op(made, operands, self.row_lanes)
+                operands = [scalars[a] for a in made.args]
+                scalars[value] = self._op(made, operands, self.row_lanes)
         if not self.style.across:
-            self._spread_scalars()
+            self._spread_scalars(at.row)
 
-    def _spread_scalars(self) -> None:
+    def _spread_scalars(self, row: Row) -> None:
         for made in self.graph.instructions:
             if made.op.name != "broadcast":
                 continue
             source = made.args[0]
-            if source in self.scalars and source not in self.spread:
+            if source in row.scalars and source not in row.spread:
                 kind = vectors.register_type(made.dtype, self.style.lanes)
-                self.spread[source] = self.f.splat(kind, self.scalars[source])
+                row.spread[source] = self.f.splat(kind, row.scalars[source])
 
     # -- scratch ----------------------------------------------------------------------------------
 
     def _scratch_place(self, value: int, at: At) -> str:
         f = self.f
         width = str(self.style.lanes) if self.style.across else "1"
-        start = f.mul(self.room, str(self.kept[value]))
-        base = f.at("%scratch", start, "i8")
+        number = self.kept[value] * self.style.together + at.row.number
+        base = f.at("%scratch", f.mul(self.room, str(number)), "i8")
         dtype = self.graph.type_of(value).dtype
         return f.at(base, f.mul(at.linear, width), _scratch_type(dtype))
 
@@ -316,140 +187,89 @@ class RowEmitter:
             vectors.to_register(self.f, dtype, raw, self.style.lanes) if dtype.kind == "b" else raw
         )
 
-    # -- walks along a row ------------------------------------------------------------------------
+    # -- walks along rows -------------------------------------------------------------------------
 
     def walk(
         self,
-        outer: list[str],
+        rows: list[Row],
         row_mask: str | None,
         carried: list[tuple[str, str]],
-        body: Callable[[At, list[str], int], list[str]],
+        body: Body,
         bounds: tuple[str, str] | None = None,
     ) -> list[list[str]]:
-        """Run `body(place, accumulators, number of the set)` over a row.
+        """Run `body(places, accumulators)` over rows, a place in each of them at a time.
 
         carried: (type, first value) of the accumulators. Gives the sets of accumulators, which are
         still to be combined. bounds: the part of the last loop to walk.
         """
-        return self._nest(list(outer), row_mask, carried, body, self.style.outer, "0", bounds)
-
-    def _nest(
-        self,
-        indices: list[str],
-        row_mask: str | None,
-        carried: list[tuple[str, str]],
-        body: Callable[[At, list[str], int], list[str]],
-        loop: int,
-        linear: str,
-        bounds: tuple[str, str] | None,
-    ) -> list[list[str]]:
-        f, last = self.f, loop == self.loops - 1
-        if loop == self.loops:
-            return [body(At(indices, row_mask, "0"), [first for _, first in carried], 0)]
-        if not last:
-            with f.loop("0", self.extents[loop], carried=carried) as turn:
-                inside = [(kind, now) for (kind, _), now in zip(carried, turn.carried)]
-                here = f.mul(f.add(linear, turn.index), self.extents[loop + 1])
-                sets = self._nest(
-                    [*indices, turn.index], row_mask, inside, body, loop + 1, here, bounds
-                )
-                assert len(sets) == 1, "nested rows have one set of accumulators"
-                turn.next = sets[0]
-            return [turn.results]
-        start, stop = bounds or ("0", self.extents[loop])
-        if self.style.across:
-            with f.loop(start, stop, carried=carried) as turn:
-                at = At([*indices, turn.index], row_mask, f.add(linear, turn.index))
-                turn.next = body(at, turn.carried, 0)
-            return [turn.results]
-        return self._vectors(indices, carried, body, linear, start, stop)
-
-    def _vectors(
-        self,
-        indices: list[str],
-        carried: list[tuple[str, str]],
-        body: Callable[[At, list[str], int], list[str]],
-        linear: str,
-        start: str,
-        stop: str,
-    ) -> list[list[str]]:
-        """The last loop in vectors: a main part of whole ones, several a turn, and a tail."""
-        f, lanes = self.f, self.style.lanes
-        unroll = self.style.unroll if self.style.inner == 1 else min(self.style.unroll, 1)
-        sets = [[first for _, first in carried]]
-        place = start
-        if unroll:
-            step = unroll * lanes
-            count = f.sub(stop, start)
-            rest = f.let(f"urem i64 {count}, {step}")
-            main = f.sub(stop, rest)
-            every = [pair for _ in range(unroll) for pair in carried]
-            with f.loop(start, main, str(step), carried=every) as turn:
-                following: list[str] = []
-                for number in range(unroll):
-                    held = turn.carried[number * len(carried) : (number + 1) * len(carried)]
-                    index = f.add(turn.index, str(number * lanes))
-                    at = At([*indices, index], None, f.add(linear, index))
-                    following += body(at, held, number)
-                turn.next = following
-            n = len(carried)
-            sets = [turn.results[i * n : (i + 1) * n] for i in range(unroll)]
-            place = main
         kinds = [kind for kind, _ in carried]
-        with f.loop(place, stop, str(lanes), carried=list(zip(kinds, sets[0]))) as turn:
-            mask = f.tail_mask(lanes, f.sub(stop, turn.index))
-            at = At([*indices, turn.index], mask, f.add(linear, turn.index))
-            turn.next = body(at, turn.carried, 0)
-        sets[0] = turn.results
-        return sets
+        several = self.style.unroll if self.style.inner and not self.style.across else 1
+        sets = [[first for _, first in carried] for _ in range(max(several, 1))]
+        return _Walk(self, rows, row_mask, kinds, body, bounds).nest([], "0", sets)
 
     # -- passes -----------------------------------------------------------------------------------
 
-    def row(self, outer: list[str], row_mask: str | None, bounds: Any = None) -> None:
-        """All passes over one row (or over neighbouring ones), and what they store."""
-        self.scalars, self.spread = {}, {}
+    def rows(
+        self, outers: list[list[str]], row_mask: str | None = None, bounds: Any = None
+    ) -> None:
+        """All passes over rows (or over one of neighbours), and what they store.
+
+        outers: the indices of the outer loops, of each of the rows that are walked together.
+        """
+        rows = [Row(outer, number) for number, outer in enumerate(outers)]
         self.filled, self.stored = set(), set()
-        start = At([*outer, *["0"] * self.style.inner], row_mask, "0")
+        starts = self.places(rows, ["0"] * self.style.inner, row_mask, "0")
         last = max(self.levels, default=0)
         for turn in range(last):
-            self.compute_scalars(turn, start)
-            self._fold_pass(turn, outer, row_mask)
+            for start in starts:
+                self.compute_scalars(turn, start)
+            self._fold_pass(turn, rows, row_mask)
             self.filled |= self.stored
-        self.compute_scalars(last, start)
-        self._store_pass(outer, row_mask, start, bounds)
+        for start in starts:
+            self.compute_scalars(last, start)
+        self._store_pass(rows, row_mask, starts, bounds)
 
-    def _fold_pass(self, turn: int, outer: list[str], row_mask: str | None) -> None:
+    def places(self, rows: list[Row], inner: list[str], mask: str | None, linear: str) -> list[At]:
+        """The same place in each of some rows."""
+        alike: dict[int, str] = {}
+        return [At(row, [*row.outer, *inner], mask, linear, {}, alike) for row in rows]
+
+    def _fold_pass(self, turn: int, rows: list[Row], row_mask: str | None) -> None:
         wanted = [
             self.count + place
             for place in range(len(self.graph.instructions))
             if self.folds(self.count + place) and self.levels[self.count + place] == turn + 1
         ]
         kinds = [self._fold_of(value) for value in wanted]
-        carried = [pair for fold in kinds for pair in fold.start(self.style.lanes)]
+        carried = [pair for _ in rows for fold in kinds for pair in fold.start(self.style.lanes)]
 
-        def body(at: At, held: list[str], number: int) -> list[str]:
-            memo: dict[int, str] = {}
+        def body(places: list[At], held: list[str]) -> list[str]:
             following: list[str] = []
-            for value, fold in zip(wanted, kinds):
-                x = self.value(self.made(value).args[0], at, memo)
-                mine = held[len(following) : len(following) + fold.width]
-                mask = None if self.style.across else at.mask
-                following += fold.add(self.f, mine, x, at.linear, mask, self.style.lanes)
+            for at in places:
+                for value, fold in zip(wanted, kinds):
+                    x = self.value(self.made(value).args[0], at)
+                    mine = held[len(following) : len(following) + fold.width]
+                    mask = None if self.style.across else at.mask
+                    following += fold.add(self.f, mine, x, at.linear, mask, self.style.lanes)
             return following
 
-        sets = self.walk(outer, row_mask, carried, body)
+        sets = self.walk(rows, row_mask, carried, body)
         place = 0
-        for value, fold in zip(wanted, kinds):
-            parts = [held[place : place + fold.width] for held in sets]
-            place += fold.width
-            whole = parts[0]
-            for part in parts[1:]:
-                whole = fold.combine(self.f, whole, part, self.style.lanes)
-            if not self.style.across:
-                whole = fold.across_lanes(self.f, whole, self.style.lanes)
-            found = fold.result(self.f, whole, self.row_lanes)
-            dtype = self.graph.type_of(value).dtype
-            self.scalars[value] = vectors.rounded(self.f, dtype, found, self.row_lanes)
+        for row in rows:
+            for value, fold in zip(wanted, kinds):
+                parts = [held[place : place + fold.width] for held in sets]
+                place += fold.width
+                row.scalars[value] = self._folded(value, fold, parts)
+
+    def _folded(self, value: int, fold: folds.Fold, parts: list[list[str]]) -> str:
+        """The result of a fold whose accumulators are these."""
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = fold.combine(self.f, whole, part, self.style.lanes)
+        if not self.style.across:
+            whole = fold.across_lanes(self.f, whole, self.style.lanes)
+        found = fold.result(self.f, whole, self.row_lanes)
+        return vectors.rounded(self.f, self.graph.type_of(value).dtype, found, self.row_lanes)
 
     def _fold_of(self, value: int) -> folds.Fold:
         made = self.made(value)
@@ -457,121 +277,107 @@ class RowEmitter:
             made.op.name, self.graph.type_of(made.args[0]).dtype, self.style.across
         )
 
-    def _store_pass(self, outer: list[str], row_mask: str | None, start: At, bounds: Any) -> None:
+    def _store_pass(
+        self, rows: list[Row], row_mask: str | None, starts: list[At], bounds: Any
+    ) -> None:
         for number, value in enumerate(self.graph.outputs):
             if not self.is_full(value):
-                self._put(number, self.scalars[value], start, self.row_lanes)
+                self._put(number, [r.scalars[value] for r in rows], starts, self.row_lanes)
         full = [n for n, v in enumerate(self.graph.outputs) if self.is_full(v)]
         if not full:
             return
 
-        def body(at: At, held: list[str], number: int) -> list[str]:
-            memo: dict[int, str] = {}
+        def body(places: list[At], held: list[str]) -> list[str]:
             # All values before the first store: an output may lie in the memory of an input that
             # only another one reads.
-            found = [self.value(self.graph.outputs[output], at, memo) for output in full]
-            for output, x in zip(full, found):
-                self._put(output, x, at, self.style.lanes)
+            found = [[self.value(self.graph.outputs[n], at) for n in full] for at in places]
+            for output, values in zip(full, zip(*found)):
+                self._put(output, list(values), places, self.style.lanes)
             return []
 
-        self.walk(outer, row_mask, [], body, bounds)
+        self.walk(rows, row_mask, [], body, bounds)
 
-    def _put(self, number: int, value: str, at: At, lanes: int) -> None:
-        """Store an output, or add it to the sums of this unit's run of rows."""
-        f = self.f
-        dtype = self.graph.type_of(self.graph.outputs[number]).dtype
+    def _put(self, number: int, values: list[str], places: list[At], lanes: int) -> None:
+        """Store an output of some rows, or add it to the sums of this unit's run of rows."""
         if self.style.modes[number] == "accumulate":
-            self._accumulate(number, value, at, lanes)
+            self.accumulate(number, values, places[0], lanes)
             return
-        access, numbers = self.style.writes[number], self.write_numbers[number]
-        kept = vectors.memory_type(dtype)
-        pointer = f.at(self.out[number], self.address(numbers, at.indices), kept)
-        step = access.strides[self.lane_loop] if lanes > 1 else "1"
-        if step == "1":
-            past = self.streaming and lanes > 1 and at.mask is None
-            mask = at.mask if lanes > 1 else None
-            vectors.store(f, dtype, value, pointer, lanes, mask, past_caches=past)
-        else:
-            stride = numbers[1][self.lane_loop]
-            self._scatter(dtype, value, pointer, stride, lanes, at.mask)
+        for value, at in zip(values, places):
+            self.store(number, value, at, lanes)
 
-    def _scatter(
-        self, dtype: Any, value: str, pointer: str, stride: str, lanes: int, mask: str | None
-    ) -> None:
-        f, kept = self.f, vectors.memory_type(dtype)
-        raw = vectors.to_memory(f, dtype, value, lanes)
-        kind = f"<{lanes} x i64>"
-        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-        places = f.let(f"mul {kind} <{numbers}>, {f.splat(kind, stride)}")
-        pointers = f.let(f"getelementptr {kept}, ptr {pointer}, {kind} {places}")
-        wide = vectors.vector(kept, lanes)
-        mask = mask or spread_constant(f"<{lanes} x i1>", 1)
-        name = f"llvm.masked.scatter.v{lanes}{_short(kept)}.v{lanes}p0"
-        f.declare(f"declare void @{name}({wide}, <{lanes} x ptr>, <{lanes} x i1>)")
-        f.line(
-            f"call void @{name}({wide} {raw}, <{lanes} x ptr> align {dtype.itemsize} {pointers}, "
-            f"<{lanes} x i1> {mask})"
-        )
 
-    # -- sums over rows ---------------------------------------------------------------------------
+class _Walk(NamedTuple):
+    """A walk along some rows, as `RowEmitter.walk` describes it."""
 
-    def partial(self, number: int, unit: str) -> str:
-        """The address of a unit's own sums of an output."""
-        f = self.f
-        wide = _sum_type(self.graph.type_of(self.graph.outputs[number]).dtype)
-        width = "1"
-        if self.is_full(self.graph.outputs[number]):
-            for extent in self.extents[self.style.outer :]:
-                width = f.mul(width, extent)
-        return f.at(self.out[number], f.mul(unit, width), wide)
+    emitter: RowEmitter
+    rows: list[Row]
+    row_mask: str | None
+    kinds: list[str]
+    body: Body
+    bounds: tuple[str, str] | None
 
-    def _accumulate(self, number: int, value: str, at: At, lanes: int) -> None:
-        f = self.f
-        wide = _sum_type(self.graph.type_of(self.graph.outputs[number]).dtype)
-        pointer = f.at(self.sums[number], at.linear if lanes > 1 else "0", wide)
-        kind = vectors.vector(wide, lanes)
-        size = 8 if wide in ("double", "i64") else 4
-        masked = lanes > 1 and at.mask is not None
-        if masked:
-            old = f.masked_load(wide, lanes, pointer, str(at.mask), size)
-        else:
-            old = f.load(kind, pointer, size)
-        word = "fadd" if wide in ("float", "double") else "add"
-        new = f.let(f"{word} {kind} {old}, {value}")
-        if masked:
-            f.masked_store(wide, lanes, new, pointer, str(at.mask), size)
-        else:
-            f.store(kind, new, pointer, size)
+    def nest(self, inner: list[str], linear: str, sets: list[list[str]]) -> list[list[str]]:
+        """The inner loops from number `len(inner)` on, from these sets of accumulators to those
+        after them."""
+        e, f = self.emitter, self.emitter.f
+        loop = e.style.outer + len(inner)
+        if loop == e.loops:
+            return [self.body(e.places(self.rows, inner, self.row_mask, "0"), sets[0])]
+        if loop == e.loops - 1:
+            start, stop = self.bounds or ("0", e.extents[loop])
+            return self._last(inner, linear, sets, start, stop)
+        with f.loop("0", e.extents[loop], carried=self._carried(sets)) as turn:
+            here = f.mul(f.add(linear, turn.index), e.extents[loop + 1])
+            after = self.nest([*inner, turn.index], here, self._sets(turn.carried))
+            turn.next = [value for one in after for value in one]
+        return self._sets(turn.results)
 
-    def clear_sums(self, unit: str) -> None:
-        """Start the sums of a unit at zero."""
-        f = self.f
-        self.sums = {}
-        for number, mode in enumerate(self.style.modes):
-            if mode != "accumulate":
-                continue
-            self.sums[number] = self.partial(number, unit)
-            wide = _sum_type(self.graph.type_of(self.graph.outputs[number]).dtype)
-            width = "1"
-            if self.is_full(self.graph.outputs[number]):
-                for extent in self.extents[self.style.outer :]:
-                    width = f.mul(width, extent)
-            with f.loop("0", width) as turn:
-                size = 8 if wide in ("double", "i64") else 4
-                f.store(
-                    wide, spread_constant(wide, 0), f.at(self.sums[number], turn.index, wide), size
-                )
+    def _carried(self, sets: list[list[str]]) -> list[tuple[str, str]]:
+        return [pair for one in sets for pair in zip(self.kinds, one)]
+
+    def _sets(self, values: list[str]) -> list[list[str]]:
+        n = len(self.kinds)
+        return [values[i : i + n] for i in range(0, len(values), n)] if n else [[]]
+
+    def _last(
+        self, inner: list[str], linear: str, sets: list[list[str]], start: str, stop: str
+    ) -> list[list[str]]:
+        """The last loop: over rows across the lanes, or in vectors."""
+        e, f = self.emitter, self.emitter.f
+        if not e.style.across:
+            return self._vectors(inner, linear, sets, start, stop)
+        with f.loop(start, stop, carried=self._carried(sets)) as turn:
+            linear = f.add(linear, turn.index)
+            places = e.places(self.rows, [*inner, turn.index], self.row_mask, linear)
+            turn.next = self.body(places, turn.carried)
+        return [turn.results]
+
+    def _vectors(
+        self, inner: list[str], linear: str, sets: list[list[str]], start: str, stop: str
+    ) -> list[list[str]]:
+        """A main part of whole vectors, several a turn, and a tail."""
+        e, f = self.emitter, self.emitter.f
+        lanes, unroll = e.style.lanes, e.style.unroll
+        if unroll:
+            step = str(unroll * lanes)
+            main = f.sub(stop, f.let(f"urem i64 {f.sub(stop, start)}, {step}"))
+            with f.loop(start, main, step, carried=self._carried(sets)) as turn:
+                held = self._sets(turn.carried) if self.kinds else [[]] * unroll
+                following: list[str] = []
+                for number in range(unroll):
+                    index = f.add(turn.index, str(number * lanes))
+                    places = e.places(self.rows, [*inner, index], None, f.add(linear, index))
+                    following += self.body(places, held[number])
+                turn.next = following
+            sets, start = self._sets(turn.results), main
+        with f.loop(start, stop, str(lanes), carried=self._carried(sets[:1])) as turn:
+            mask = f.tail_mask(lanes, f.sub(stop, turn.index))
+            linear = f.add(linear, turn.index)
+            places = e.places(self.rows, [*inner, turn.index], mask, linear)
+            turn.next = self.body(places, turn.carried)
+        return [turn.results, *sets[1:]]
 
 
 def _scratch_type(dtype: Any) -> str:
     """The type of a value in scratch: as in registers, but for bool."""
     return "i8" if dtype.kind == "b" else vectors.register_type(dtype, 1)
-
-
-def _sum_type(dtype: Any) -> str:
-    """The type in which values are added up."""
-    return vectors.register_type(dtype, 1)
-
-
-def _short(element: str) -> str:
-    return {"float": "f32", "double": "f64"}.get(element, element)

@@ -41,11 +41,30 @@ class Style:
     form: str
     stream: bool = False
     ahead: bool = False
+    together: int = 1
+
+
+class Row:
+    """One of the rows that are walked together.
+
+    outer: the indices of the outer loops. number: its place among them. scalars, spread: what it
+    has once, by value, and the same in every lane.
+    """
+
+    def __init__(self, outer: list[str], number: int = 0) -> None:
+        self.outer = outer
+        self.number = number
+        self.scalars: dict[int, str] = {}
+        self.spread: dict[int, str] = {}
 
 
 class At(NamedTuple):
-    """A place in the loops: an index per loop, the mask of its lanes, and the place in the row."""
+    """A place in the loops: the row, an index per loop, the mask of its lanes, and the place in the
+    row; the values that are known there, and those that all rows share."""
 
+    row: Row
     indices: list[str]
     mask: str | None
     linear: str
+    memo: dict[int, str]
+    alike: dict[int, str]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from plait.core.codegen import vectors
 from plait.core.codegen.rows_emit import RowEmitter
-from plait.core.codegen.rows_style import At, Style
+from plait.core.codegen.rows_style import Row, Style
 from plait.core.codegen.text import Function, spread_constant
+from plait.core.llvm.target import Target
 
 
-def emit_rows(symbol: str, style: Style) -> Function:
+def emit_rows(symbol: str, target: Target, style: Style) -> Function:
     """The function of a row kernel."""
     e = RowEmitter(symbol, style)
+    e.f.scales = target.isa == "avx512"
     if style.stream:
         # Whose memory it is is not known: others' may begin anywhere.
         aligned = _aligned(e)
@@ -58,44 +60,62 @@ def _blocks(e: RowEmitter, count: str, size: str) -> str:
 def _map(e: RowEmitter, unit: str) -> None:
     f = e.f
     if not e.loops:
-        e.row([], None)
+        e.rows([[]])
         return
     width = e.extents[-1]
     pieces = _blocks(e, width, e.per_unit)
     start = f.mul(f.let(f"urem i64 {unit}, {pieces}"), e.per_unit)
     stop = f.least(f.add(start, e.per_unit), width)
     row = f.let(f"udiv i64 {unit}, {pieces}")
-    e.row(_indices(e, row, e.style.outer), None, (start, stop))
+    e.rows([_indices(e, row, e.style.outer)], None, (start, stop))
 
 
 def _rows(e: RowEmitter, unit: str) -> None:
     f, style = e.f, e.style
     if not style.across:
-        e.row(_indices(e, unit, style.outer), None)
+        first = f.mul(unit, str(style.together))
+        numbers = [f.add(first, str(i)) for i in range(style.together)]
+        if style.together > 1:
+            # Some at the end are the last row once more, which gets the same values again.
+            last = f.sub(_row_count(e), "1")
+            numbers = [f.least(number, last) for number in numbers]
+        e.rows([_indices(e, number, style.outer) for number in numbers])
         return
     width = e.extents[style.outer - 1]
     blocks = _blocks(e, width, str(style.lanes))
     index = f.mul(f.let(f"urem i64 {unit}, {blocks}"), str(style.lanes))
     rest = f.let(f"udiv i64 {unit}, {blocks}")
     mask = f.tail_mask(style.lanes, f.sub(width, index))
-    e.row([*_indices(e, rest, style.outer - 1), index], mask)
+    e.rows([[*_indices(e, rest, style.outer - 1), index]], mask)
+
+
+def _row_count(e: RowEmitter) -> str:
+    """How many rows there are."""
+    rows = "1"
+    for extent in e.extents[: e.style.outer]:
+        rows = e.f.mul(rows, extent)
+    return rows
 
 
 def _run(e: RowEmitter, unit: str) -> tuple[str, str]:
     """The rows of a unit: [start, stop)."""
     f = e.f
-    rows = "1"
-    for extent in e.extents[: e.style.outer]:
-        rows = f.mul(rows, extent)
     start = f.mul(unit, e.per_unit)
-    return start, f.least(f.add(start, e.per_unit), rows)
+    return start, f.least(f.add(start, e.per_unit), _row_count(e))
 
 
 def _mixed(e: RowEmitter, unit: str) -> None:
     start, stop = _run(e, unit)
     e.clear_sums(unit)
-    with e.f.loop(start, stop) as row:
-        e.row(_indices(e, row.index, e.style.outer), None)
+    f, together = e.f, e.style.together
+    even = start
+    if together > 1:
+        even = f.sub(stop, f.rem(f.sub(stop, start), str(together)))
+        with f.loop(start, even, str(together)) as row:
+            numbers = [f.add(row.index, str(i)) for i in range(together)]
+            e.rows([_indices(e, number, e.style.outer) for number in numbers])
+    with f.loop(even, stop) as row:
+        e.rows([_indices(e, row.index, e.style.outer)])
 
 
 def _columns(e: RowEmitter, unit: str) -> None:
@@ -121,17 +141,16 @@ def _column_block(
     kinds = [vectors.register_type(e.graph.type_of(v).dtype, lanes) for v in outputs]
     zeros = [(kind, spread_constant(kind, 0)) for _ in range(together) for kind in kinds]
     with f.loop(start, stop, carried=zeros) as row:
-        e.scalars, e.spread = {}, {}
-        outer = _indices(e, row.index, e.style.outer)
-        e.compute_scalars(0, At([*outer, "0"], None, "0"))
+        rows = [Row(_indices(e, row.index, e.style.outer))]
+        e.compute_scalars(0, e.places(rows, ["0"], None, "0")[0])
         following: list[str] = []
         for number in range(together):
             index = f.add(column, str(number * lanes))
-            at, memo = At([*outer, index], mask, index), {}
+            (at,) = e.places(rows, [index], mask, index)
             for value, kind in zip(outputs, kinds):
                 word = "fadd" if "float" in kind or "double" in kind else "add"
                 held = row.carried[len(following)]
-                x = e.value(value, at, memo)
+                x = e.value(value, at)
                 following.append(f.let(f"{word} {kind} {held}, {x}"))
         row.next = following
     for place, total in enumerate(row.results):

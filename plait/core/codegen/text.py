@@ -53,6 +53,8 @@ class Function:
         #: Functions that this one calls, to stand in the same module.
         self.helpers: list[Function] = []
         self.block = "entry"
+        #: Whether one instruction multiplies 16 floats by powers of two (AVX-512).
+        self.scales = False
         self._count = 0
         listed = ", ".join(
             f"{kind} noalias %{what}" if kind == "ptr" else f"{kind} %{what}"

@@ -49,8 +49,8 @@ def _format(v: Values) -> Format:
     return FORMATS[v.element]
 
 
-def _reduced(v: Values, x: str, bias: int) -> tuple[str, str]:
-    """(bits whose lowest are n + bias, exp(r) - 1), where x = n ln 2 + r."""
+def _reduced(v: Values, x: str, bias: int) -> tuple[str, str, str]:
+    """(n, bits whose lowest are n + bias, exp(r) - 1), where x = n ln 2 + r."""
     form = _format(v)
     shift = v.const(form.shift + bias)
     shifted = v.fma(x, v.const(form.to_2.high), shift)
@@ -58,7 +58,7 @@ def _reduced(v: Values, x: str, bias: int) -> tuple[str, str]:
     # The first step is exact: its result has no bits below those of ln 2.
     r = v.fma(n, v.const(-form.ln2.high), x)
     r = v.fma(n, v.const(-form.ln2.low), r)
-    return v.bits(shifted), v.fma(v.mul(r, r), v.polynomial(r, form.exp), r)
+    return n, v.bits(shifted), v.fma(v.mul(r, r), v.polynomial(r, form.exp), r)
 
 
 def power_of_two(v: Values, biased: str) -> str:
@@ -75,10 +75,20 @@ def _scaled(v: Values, x: str, twice_biased: str) -> str:
     return v.mul(v.mul(x, power_of_two(v, half)), power_of_two(v, rest))
 
 
+def _scaled_at_once(v: Values, x: str, n: str) -> str:
+    """x 2^n, rounded once as by `_scaled`, by an instruction that is there (`Function.scales`)."""
+    name = "llvm.x86.avx512.mask.scalef.ps.512"
+    rest = (v.kind, v.const(0)), ("i16", "-1"), ("i32", "4")
+    return v.f.call(v.kind, name, (v.kind, x), (v.kind, n), *rest)
+
+
 def exp(v: Values, x: str) -> str:
     form = _format(v)
-    bits, less_one = _reduced(v, v.bounded(x, form.low, form.high), 2 * form.bias)
-    return _scaled(v, v.add(less_one, v.const(1)), bits)
+    at_once = v.f.scales and v.kind == "<16 x float>"
+    bias = 0 if at_once else 2 * form.bias
+    n, bits, less_one = _reduced(v, v.bounded(x, form.low, form.high), bias)
+    y = v.add(less_one, v.const(1))
+    return _scaled_at_once(v, y, n) if at_once else _scaled(v, y, bits)
 
 
 def exp2(v: Values, x: str) -> str:
@@ -95,7 +105,7 @@ def expm1(v: Values, x: str) -> str:
     form = _format(v)
     held = v.bounded(x, -2 * form.flat, form.high)
     # Half of 2^n, which the greatest n does not overflow.
-    bits, less_one = _reduced(v, held, form.bias - 1)
+    _, bits, less_one = _reduced(v, held, form.bias - 1)
     half = power_of_two(v, bits)
     y = v.fma(half, less_one, v.sub(half, v.const(0.5)))
     # Also keeps zeros and denormals, whose halves are not exact.
@@ -114,7 +124,7 @@ def tanh(v: Values, x: str) -> str:
     """-m / (2 + m) with m = expm1(-2 |x|) up to 0.55, beyond 1 - 2 (m + 1) / (m + 2); signed."""
     form = _format(v)
     size = v.bounded(v.call("fabs", x), None, form.flat)
-    bits, less_one = _reduced(v, v.mul(size, v.const(-2)), form.bias)
+    _, bits, less_one = _reduced(v, v.mul(size, v.const(-2)), form.bias)
     scale = power_of_two(v, bits)
     fall = v.fma(scale, less_one, v.sub(scale, v.const(1)))
     twice = v.mul(v.fma(scale, less_one, scale), v.const(2))
@@ -233,7 +243,7 @@ def erf(v: Values, x: str) -> str:
     # The leading 1 apart: the polynomial's rounding errors then count for little.
     near = v.fma(x, v.polynomial(v.mul(x, x), (_ERF[0] - 1, *_ERF[1:])), x)
     size = v.bounded(v.call("fabs", x), None, 4.1)
-    bits, less_one = _reduced(v, v.neg(v.mul(size, size)), SINGLE.bias)
+    _, bits, less_one = _reduced(v, v.neg(v.mul(size, size)), SINGLE.bias)
     gauss = v.mul(v.add(less_one, one), power_of_two(v, bits))
     tail = v.polynomial(v.div(one, v.add(size, one)), _ERFCX)
     far = v.call("copysign", v.fma(v.neg(gauss), tail, one), x)

@@ -23,7 +23,7 @@ from plait.core.ops.elementwise import ALIAS
 from plait.core.ops.source import FULL
 
 #: A row that takes part in more than one pass is kept in cache; beyond this it would not be.
-_ROW_ELEMENTS = 1 << 16
+ROW_ELEMENTS = 1 << 17
 #: Kernels with more ops than this take long to compile and run out of registers.
 _MOST_OPS = 160
 #: Values of the result's size that an epilogue reads. A residual or a mask is no burden; an update
@@ -216,7 +216,7 @@ class Fusion:
             return False
         space, inner, _ = joint
         rows = folded(space, inner) if inner is not None else None
-        if inner and math.prod([space[axis] for axis in inner]) > _ROW_ELEMENTS:
+        if inner and math.prod([space[axis] for axis in inner]) > ROW_ELEMENTS:
             return False
         both = {*ahead.places, *here.places}
         return all(self._belongs(place, space, rows, both, joint) for place in both)

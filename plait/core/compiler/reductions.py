@@ -2,15 +2,21 @@
 
 A row kernel folds the last axes of its space, or adds up its rows. A sum over (0, 2, 3) is a sum of
 rows over (2, 3), then one across rows over (0); a sum over everything is a sum of rows, then their
-sum, and so runs on all threads.
+sum, and so runs on all threads. What a channel has in all images is a row of its own where a cache
+holds it and there are enough of them: a norm then goes over it as often as it must, in one kernel.
 """
 
 from __future__ import annotations
 
-from plait.core.compiler.fuse import complement, proper
+import math
+
+from plait.core.compiler.fuse import ROW_ELEMENTS, Axes, Shape, complement, proper
 from plait.core.compiler.rewrite import Builder, Value, rewrite
 from plait.core.ir.graph import Graph, Instruction
 from plait.core.ops.reduce import SUM
+
+#: Rows that there must be, so that threads share them evenly, and neighbours in memory.
+_ENOUGH = 16
 
 
 def split_reductions(graph: Graph) -> Graph:
@@ -35,7 +41,7 @@ def _rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
         if axis not in axes or len(run) == len(tail) - 1:
             break
         run.append(axis)
-    if complement(shape, axes) and len(run) == len(tail):
+    if complement(shape, axes) and (len(run) == len(tail) or _are_rows(shape, axes, run)):
         return None
     if not complement(shape, axes):
         run = [every[-1]]
@@ -43,6 +49,13 @@ def _rule(build: Builder, made: Instruction, args: tuple[Value, ...]) -> Value:
         return None
     part = build.emit(SUM, args[0], axes=tuple(sorted(run)))
     return build.emit(SUM, part, axes=tuple([axis for axis in tail if axis not in run]))
+
+
+def _are_rows(shape: Shape, axes: Axes, run: list[int]) -> bool:
+    """Whether all that is folded into one value is to be a row, though it lies apart."""
+    width = math.prod([shape[axis] for axis in axes])
+    beside = math.prod([shape[axis] for axis in run])
+    return width <= ROW_ELEMENTS and beside >= _ENOUGH and math.prod(shape) >= _ENOUGH * width
 
 
 def _is_suffix(every: list[int], tail: list[int]) -> bool:

@@ -17,6 +17,7 @@ from plait.core.compiler import views
 from plait.core.compiler.lower.gather import grain_of, row_major
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.derived import as_one
+from plait.core.ir.extents import varies
 from plait.core.ir.op import elements
 
 #: Bytes of a unit of a strided copy, about.
@@ -39,7 +40,7 @@ def plain_copy(
     whole = size == target.nbytes
     plan.launch(
         Launch(
-            copies.stream_copy() if _streams(plan, size) else copies.plain_copy(),
+            copies.stream_copy() if copies.streams(plan.target, size) else copies.plain_copy(),
             (target,),
             (source,),
             units=-(-size // copies.CHUNK),
@@ -51,9 +52,26 @@ def plain_copy(
     )
 
 
-def _streams(plan: Plan, size: int) -> bool:
-    """Whether a copy of so many bytes is to go past the caches."""
-    return size >= copies.STREAM_BYTES and plan.target.triple.startswith("x86_64")
+def _by_source(loops: list[_Loop]) -> list[_Loop]:
+    """Loops in the order of the source's memory: results that are larger than the caches wait for
+    what is read."""
+    return sorted(loops, key=lambda loop: -abs(loop.of))
+
+
+def _run(loops: list[_Loop], width: int) -> int:
+    """Bytes of the runs that are copied; 0: long, of no fixed length, or single elements."""
+    last = loops[-1]
+    run = last.extent * width
+    fixed = last.to == last.of == 1 and not varies(last.extent) and width < run <= copies.RUN
+    return run if fixed else 0
+
+
+def _whole_lines(loops: list[_Loop], to: int, width: int) -> bool:
+    """Whether all steps in the result, but those to neighbours, are whole lines of the cache."""
+    steps = (to, *[loop.to for loop in loops[:-1]])
+    return not varies(*[loop.extent for loop in loops], *steps) and not any(
+        step * width % copies.LINE for step in steps
+    )
 
 
 def fill_zero(plan: Plan, target: Buffer) -> None:
@@ -89,17 +107,31 @@ def lower_copy(
         return
     turned = _turned(loops)
     if turned is not None:
-        rows = turned[-2].extent
-        units = elements(tuple([loop.extent for loop in turned[:-2]])) * -(-rows // copies.TILE)
-        kernel, first = copies.tile_copy(width, len(turned)), (to, of)
-        loops, unit_bytes = turned, turned[-1].extent * copies.TILE * width
+        rows, columns = turned[-2].extent, turned[-1].extent
+        first, units = (to, of), elements(tuple([loop.extent for loop in turned[:-2]]))
+        streams = copies.streams(plan.target, elements(extents) * width)
+        if streams:
+            turned = [*_by_source(turned[:-2]), *turned[-2:]]
+        if streams and _whole_lines(turned, to, width):
+            kernel, side = copies.stream_tiles(width, len(turned)), rows
+            lines = copies.strip_lines(width, plan.target)
+            units *= -(-columns // lines)
+        else:
+            kernel, side, lines = copies.tile_copy(width, len(turned)), columns, copies.TILE
+            units *= -(-rows // lines)
+        loops, unit_bytes = turned, side * lines * width
     else:
         loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
         line = loops[-1].extent * width
+        run = _run(loops, width)
+        past = copies.streams(plan.target, elements(extents) * width)
+        past = past and run > 0 and _whole_lines(loops, to, width) and not run % copies.LINE
+        if past:
+            loops = [*_by_source(loops[:-1]), loops[-1]]
         lines = as_one(_lines, loops[-2].extent, line)
         blocks = -(-loops[-2].extent // lines)
         units = elements(tuple([loop.extent for loop in loops[:-2]])) * blocks
-        kernel, first = copies.box_copy(width, len(loops)), (to, of, lines)
+        kernel, first = copies.box_copy(width, len(loops), run, past), (to, of, lines)
         unit_bytes = lines * line
     moved = elements(extents) * width
     plan.launch(

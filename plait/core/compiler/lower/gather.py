@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from plait.core.codegen import copies
 from plait.core.codegen.gather import gather_kernel, take_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.plan import Plan
 from plait.core.ir.derived import as_one
+from plait.core.ir.extents import varies
 from plait.core.ir.op import elements
 
 #: Bytes of result that are worth a thread of their own.
@@ -34,9 +36,16 @@ def _lower_take(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any 
     row_bytes = elements(x.shape[axis + 1 :]) * x.dtype.itemsize
     if not outer * count * row_bytes:
         return True
+    # A table's rows are asked for one by one, and are not to be driven out by results.
+    past = (
+        not varies(outer, count)
+        and row_bytes % copies.LINE == 0
+        and row_bytes <= copies.RUN
+        and copies.streams(plan.target, outer * count * row_bytes)
+    )
     plan.launch(
         Launch(
-            take_kernel(row_bytes, outer == 1),
+            take_kernel(row_bytes, outer == 1, past),
             tuple(outputs),
             (x, index),
             units=outer * count,

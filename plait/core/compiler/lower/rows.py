@@ -40,6 +40,10 @@ _QUICK = frozenset(("add", "sub", "mul", "div", "neg", "abs", "relu", "broadcast
 _FEW_OPS = 10
 _FEW_UNITS = 8
 _CACHED = 2 << 20
+#: Rows that are walked together, and bytes of what they read, at most: of the last loop, whose end
+#: is what is waited for, and where sums are kept in memory; of all.
+_TOGETHER = (4, 2)
+_SHORT, _SUMMED, _NEAR = 2 << 10, 8 << 10, 16 << 10
 #: Elements between two steps along a row of which the second is asked for ahead of time.
 _FAR = 1 << 10
 
@@ -146,7 +150,7 @@ def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
         pieces = -(-last // _PIECE)
         return kernel.rows * pieces, as_one(min, last, _PIECE)
     if not style.across:
-        return kernel.rows, 1
+        return -(-kernel.rows // style.together), 1
     last = kernel.outer[-1]
     return kernel.rows // last * -(-last // style.lanes), 1
 
@@ -167,9 +171,12 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
     last = kernel.inner[-1] if kernel.inner else 1
     if not varies(last) and last < unroll * lanes:
         unroll = 1 if last >= lanes else 0
+    together = 1
     if across:
         unroll = 0
         lanes *= _side_by_side(kernel, lanes)
+    elif form in ("rows", "mixed"):
+        together = _together(kernel, form, unroll, target)
     return Style(
         graph,
         len(kernel.outer),
@@ -183,7 +190,35 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         form,
         _streams(kernel, lanes, form, target),
         across and any(map(_jumps, kernel.reads)),
+        together,
     )
+
+
+def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
+    """How many rows are walked together.
+
+    The end of a fold is a chain of steps that wait for each other, as long as the walk along a
+    short row; those of several rows go side by side. Sums over rows are read and written once for
+    all of them. Of longer rows the ends count for little, and more walks at once are more than the
+    caches follow. How the sum of a row is added up does not depend on it.
+    """
+    graph = kernel.graph
+    folds = any(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
+    if not folds or varies(*kernel.inner) or not kernel.outer or kernel.width == 1:
+        return 1
+    first = len(kernel.outer)
+    moving = sum(
+        spec.dtype.itemsize
+        for number, (spec, access) in enumerate(zip(graph.inputs, kernel.reads, strict=True))
+        if kernel.is_full(number) and any(access.strides[:first])
+    )
+    short = _SUMMED if form == "mixed" else _SHORT
+    for count in _TOGETHER:
+        fits = count * max(unroll, 1) <= target.registers // 4
+        few = count * kernel.inner[-1] * moving <= short and count * kernel.width * moving <= _NEAR
+        if fits and few:
+            return count
+    return 1
 
 
 def _jumps(access: Access) -> bool:
@@ -291,12 +326,12 @@ def _launch(
     key = (to_text(style.graph), *[getattr(style, name) for name in _KEYED])
     plan.launch(
         Launch(
-            Kernel("rows", key, lambda symbol, target: emit_rows(symbol, style)),
+            Kernel("rows", key, lambda symbol, target: emit_rows(symbol, target, style)),
             tuple(outputs),
             tuple(inputs),
             units=units,
             numbers=tuple(numbers),
-            scratch=room * len(emitter.kept),
+            scratch=room * len(emitter.kept) * style.together,
             flops=kernel.rows * kernel.width * max(1, len(style.graph.instructions)),
             bytes=sum(b.nbytes for b in (*outputs, *inputs)),
             in_place=_in_place(kernel, style),
@@ -306,7 +341,7 @@ def _launch(
 
 _KEYED = (
     *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
-    *("stream", "ahead"),
+    *("stream", "ahead", "together"),
 )
 
 
