@@ -85,9 +85,12 @@ class CompiledGraph:
         self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
-        self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
-        same = all(b.shape == shape for b, shape in zip(lowered.outputs, lowered.shapes))
-        self._is_plain = same and self._groups is None
+        self.program = Program(
+            lowered.steps, lowered.inputs, lowered.outputs, on, fitting, lowered.shapes
+        )
+        same = self.program.result_shapes == list(lowered.shapes)
+        #: Whether `run` is what the program's is.
+        self.is_plain = same and self._groups is None
         if watcher is not None:
             watcher.end(self)
 
@@ -96,7 +99,7 @@ class CompiledGraph:
 
         What an op with several results gave is a tuple of arrays, as it is for the reference.
         """
-        if self._is_plain:
+        if self.is_plain:
             return self.program.run(arrays)
         if self._groups is not None:
             arrays = self._groups.flat(arrays)

@@ -184,10 +184,11 @@ def compile_graph(
         return on_reference
 
     def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        for observe in observers:
-            observe(graph)
+        if observers:
+            for observe in observers:
+                observe(graph)
         try:
-            return compiled.run(inputs)
+            return compiled.program.run(inputs) if compiled.is_plain else compiled.run(inputs)
         except executor.OpFailure as failure:
             fault = failure.fault
             raise error(type(fault), str(fault), failure.source or "") from None
