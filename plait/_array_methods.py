@@ -51,6 +51,15 @@ class ArrayMethods(AutogradMethods):
         """
         if self.arrays_are_copies:
             return np.array(self.compute(), dtype=dtype)
+        if (
+            dtype is None
+            and not copy
+            and self._base is None
+            and not self._requires_grad
+            and self._grad_fn is None
+            and self._dtype is not dtypes.bfloat16
+        ):
+            return self.export()  # what `numpy` comes to, for most
         if copy and not self.requires_grad and self._dtype is not dtypes.bfloat16:
             return np.array(self.compute(), dtype=dtype)
         array = self.numpy()

@@ -12,8 +12,7 @@ from plait.core.lazy import backward as differentiation
 from plait.core.lazy.capture import current, watch
 from plait.core.lazy.grad import add_hook
 from plait.core.lazy.tensor import LazyTensor
-from plait.core.ops.elementwise import ADD
-from plait.core.ops.look_up import ROWS_AT, rows_of
+from plait.core.ops.look_up import is_rows, rows_of
 
 
 class AutogradMethods(LazyTensor):
@@ -221,9 +220,7 @@ class AutogradMethods(LazyTensor):
         return handle
 
     def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
-        return "_post_accumulate_hooks" not in self.__dict__ and (
-            grad._cell.node.op not in (ROWS_AT, ADD)  # which may be kept as rows of a table
-        )
+        return "_post_accumulate_hooks" not in self.__dict__ and not is_rows(grad._cell.node)
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
         self._add_gradient(grad, create_graph)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 import numpy as np
 
 from plait._array_methods import ArrayMethods
+from plait._late import stand_in
 from plait._promotion import can_cast
 from plait._types import CPU, Size, device, is_meta, layout, memory_format, require_cpu, strided
-from plait._unbuilt import TENSOR_METHODS, NotBuilt
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
@@ -40,28 +40,9 @@ def scalar_type(dtype: DType) -> str:
     return _SCALAR_TYPES[dtype.name]
 
 
-def attached(name: str) -> None:
-    """Load the families of methods that are not loaded yet, unless the name is a private one."""
-    if not name.startswith("_"):
-        from plait._functions.families import load_late
-
-        load_late()
-
-
-#: What NumPy asks each object for, and does without: no message is made for it.
-_NOT_TENSORS = frozenset(("__array_struct__", "__array_interface__"))
-
-
 class _TensorMeta(type):
     """`isinstance(x, FloatTensor)`-like checks live with those classes; this one makes
     Tensor(...)."""
-
-    def __getattr__(cls, name: str) -> Any:
-        attached(name)
-        for base in cls.__mro__:
-            if name in vars(base):
-                return vars(base)[name]
-        raise AttributeError(f"type object 'Tensor' has no attribute {name!r}")
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if cls is Tensor:
@@ -75,19 +56,6 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
     """A multi-dimensional array whose operations are recorded, differentiated and compiled."""
 
     plain: ClassVar[type[Tensor]]
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """A method of a family that is not loaded yet."""
-            if name in _NOT_TENSORS:
-                raise AttributeError("a Tensor gives its array by __array__() alone")
-            if name[0] == "_":
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            attached(name)
-            if name in TENSOR_METHODS:
-                raise NotBuilt(f"Tensor.{name} is not built in Plait yet")
-            return object.__getattribute__(self, name)
 
     if TYPE_CHECKING:
         # What `plait._functions` attaches, for type checkers: methods by name, and the operators.
@@ -524,6 +492,9 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
         """The whole storage, flat; not to be written."""
         array = self.storage_cell.compute()
         return np.ascontiguousarray(array).reshape(-1)
+
+
+stand_in(Tensor)
 
 
 Tensor.plain = Tensor

@@ -11,6 +11,7 @@ from plait._tensor import Tensor
 from plait.core.functional.broadcasting import Number
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
+from plait.core.lazy.known_views import remembered
 from plait.core.lazy.replay.function import one_step
 from plait.core.lazy.views import EXPANDED
 
@@ -28,21 +29,27 @@ def public(
     inplace: bool = False,
     names: Iterable[str] = (),
     pure: bool = False,
+    view: bool = False,
 ) -> Any:
     """Register a function of the face.
 
     method: also a Tensor method (first parameter is self). inplace: also `name_`, which writes the
     result into the first argument. names: further names. pure: what it records depends on shapes
-    and dtypes alone (see `one_step`). `out=` and NumPy's keyword spellings are handled here.
+    and dtypes alone (see `one_step`). view: it gives a view that these and where the input lies
+    decide (see `remembered`). `out=` and NumPy's keyword spellings are handled here.
     """
     if function is None:
-        return lambda f: public(f, method=method, inplace=inplace, names=names, pure=pure)
+        return lambda f: public(
+            f, method=method, inplace=inplace, names=names, pure=pure, view=view
+        )
     plain = function
     wants_tensor = _takes_tensor(plain)
     most = positions(plain.__name__)
     own_names = frozenset(plain.__code__.co_varnames[: plain.__code__.co_argcount])
     if pure:
         plain = one_step(plain)
+    if view:
+        plain = functools.wraps(plain)(remembered(plain))
 
     @functools.wraps(plain)
     def call(*args: Any, **kwargs: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A family registers its functions and Tensor methods when it is imported. `import plait` brings the
 first kind; a name that is not found brings the second (see `plait.__getattr__` and
-`Tensor.__getattr__`).
+`plait._late`).
 """
 
 import importlib

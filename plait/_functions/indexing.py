@@ -19,6 +19,7 @@ from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError, error
 from plait.core.lazy.cell import leaf_of
+from plait.core.lazy.known_views import view_of
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, CHECK_INDEX, PUT_AT, TAKE
@@ -211,6 +212,32 @@ def _merge(value: Any, order: tuple[int, ...], place: int, count: int) -> Any:
 
 def get_item(tensor: Tensor, key: Any) -> Tensor:
     """tensor[key]: a view for simple keys, a copy where index arrays take part."""
+    simple = _simple(key)
+    if simple is not None:
+        return view_of(tensor, get_item, simple, lambda: _item(tensor, key))
+    return _item(tensor, key)
+
+
+_BOUNDS = {int, type(None)}
+
+
+def _simple(key: Any) -> tuple | None:
+    """A key of ints, slices of ints, Ellipsis and None, as one that has a hash; None for others."""
+    found: list[Any] = []
+    for item in key if type(key) is tuple else (key,):
+        if type(item) is slice:
+            bounds = (item.start, item.stop, item.step)
+            if not {*map(type, bounds)} <= _BOUNDS:
+                return None
+            found.append(bounds)
+        elif type(item) is int or item is None or item is Ellipsis:
+            found.append(item)
+        else:
+            return None
+    return tuple(found)
+
+
+def _item(tensor: Tensor, key: Any) -> Tensor:
     items = _expanded(key, tensor.ndim, tensor._shape)
     view, gather = _basic(tensor, items)
     if not gather.axes:

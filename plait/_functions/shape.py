@@ -54,7 +54,7 @@ def inferred_shape(name: str, shape: tuple[int, ...], old: tuple[int, ...]) -> t
     return shape
 
 
-@public
+@public(view=True)
 def view(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     """The same memory under another shape, or read as another dtype.
 
@@ -103,7 +103,7 @@ def _view_of_other_size(input: Tensor, dtype: DType) -> Tensor:
     return Tensor.of_array(array.view(dtype.numpy), dtype)
 
 
-@public
+@public(view=True)
 def reshape(input: Tensor, *shape: Any, **kwargs: Any) -> Tensor:
     """The same elements under another shape: a view where possible, else a copy."""
     sizes = shape_argument("reshape", shape or (kwargs.get("shape", ()),))
@@ -131,7 +131,7 @@ def ravel(input: Tensor) -> Tensor:
     return reshape(input, -1)
 
 
-@public
+@public(view=True)
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """Merge the axes start_dim .. end_dim."""
     if not input._shape:
@@ -163,7 +163,7 @@ def unflatten(input: Tensor, dim: int, sizes: Sequence[int]) -> Tensor:
     return view(input, (*input._shape[:axis], *split, *input._shape[axis + 1 :]))
 
 
-@public
+@public(view=True)
 def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     """Drop axes of extent 1: all, one, or those named."""
     if dim is None:
@@ -177,7 +177,7 @@ def squeeze(input: Tensor, dim: Any = None) -> Tensor:
     return input.view_through(RESHAPE, layout=layout, shape=shape)
 
 
-@public
+@public(view=True)
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """A new axis of extent 1 at `dim`."""
     axis = normal_axis(dim, input.ndim + 1, "unsqueeze")
@@ -203,7 +203,7 @@ def _in_place_shape(name: str) -> Any:
     return write
 
 
-@public(names=("swapaxes", "swapdims"))
+@public(names=("swapaxes", "swapdims"), view=True)
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """Swap two axes."""
     a = normal_axis(dim0, input.ndim, "transpose")
@@ -215,7 +215,7 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     return input.view_through(TRANSPOSE, axes=tuple(axes))
 
 
-@public
+@public(view=True)
 def t(input: Tensor) -> Tensor:
     """The transpose of a matrix; vectors are unchanged."""
     if input.ndim > 2:
@@ -227,7 +227,7 @@ def t(input: Tensor) -> Tensor:
     return transpose(input, 0, 1) if input.ndim == 2 else input
 
 
-@public
+@public(view=True)
 def permute(input: Tensor, *dims: Any, **kwargs: Any) -> Tensor:
     """Reorder the axes."""
     order = shape_argument("permute", dims or (kwargs.get("dims", ()),))
@@ -312,7 +312,7 @@ def broadcast_to(input: Tensor, size: Sequence[int]) -> Tensor:
     return expand(input, tuple(size))
 
 
-@public
+@public(view=True)
 def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
     """The part start .. start+length of one axis."""
     if not input.ndim:
@@ -350,7 +350,7 @@ def slice_along(input: Tensor, axis: int, start: int, stop: int, step: int) -> T
     )
 
 
-@public
+@public(view=True)
 def select(input: Tensor, dim: int, index: Any) -> Tensor:
     """One position of an axis, which goes."""
     if not input._shape:

@@ -16,6 +16,7 @@ from weakref import WeakSet
 from plait._autocast import state as autocast
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
+from plait.compiler.direct import MOST_MISSES, Direct, direct_of
 from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import KEPT, Uncapturable, step_of
@@ -62,9 +63,15 @@ class Compiled:
         self._whole = whole
         self._guards: Callable[[Any, Sequence[Any]], Guards] = Guards if guarded else Unguarded
         self._kinds: dict[Any, _Kind] = {}
+        self._direct: Direct | None = None
         _all.add(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        direct = self._direct
+        if direct is not None and not kwargs and direct.misses <= MOST_MISSES:
+            result = direct.call(args)
+            if result is not MISS:
+                return result
         if current() is not None or body_era():
             return self._function(*args, **kwargs)  # part of the program around it
         leaves: Sequence[Any] = args
@@ -98,6 +105,12 @@ class Compiled:
             if guards.hold():
                 result = step.replay(leaves)
                 if result is not MISS:
+                    if step.quick is not None and not kwargs:
+                        # The kind of call that came last is expected again.
+                        if step.settled_by is not step.quick:
+                            step.settled_by = step.quick
+                            step.direct = direct_of(guards, step, args)
+                        self._direct = step.direct
                     return result
         if kind.plain is not None:
             return self._function(*args, **kwargs)
@@ -111,6 +124,7 @@ class Compiled:
     def reset(self) -> None:
         """Forget all programs."""
         self._kinds.clear()
+        self._direct = None
 
     # -- capturing ------------------------------------------------------------------------------
 

@@ -109,7 +109,7 @@ class Guards:
             if now is not value and not same(now, value):
                 return False
         for held, values in self._lists:
-            if len(held) != len(values) or not all(map(same, _items(held), values)):
+            if not _are_same(_items(held), values):
                 return False
         for fields, count in self._objects:
             if len(fields) != count:
@@ -127,7 +127,7 @@ class Guards:
                 if not same(now.get(name, _MISSING), value):
                     return f"the call changes the attribute {name!r}"
         for held, values in self._lists:
-            if len(held) != len(values) or not all(map(same, _items(held), values)):
+            if not _are_same(_items(held), values):
                 return f"the call changes a {type(held).__name__}"
         for entries, name, value in self._entries:
             if not same(entries.get(name, _MISSING), value):
@@ -323,6 +323,10 @@ def _items(held: Any) -> tuple:
     if isinstance(held, dict):
         return (*held.keys(), *held.values())
     return tuple(held)
+
+
+def _are_same(now: tuple, before: tuple) -> bool:
+    return len(now) == len(before) and all(map(same, now, before))
 
 
 def _unchanged(now: dict[str, Any], before: dict[str, Any]) -> bool:

@@ -50,7 +50,7 @@ class Quick:
         if self.misses > _MOST_MISSES:
             return None
         found = self.prepare(arguments)
-        if found is NotImplemented and self._computed_now(arguments):
+        if found is NotImplemented and self.computed_now(arguments):
             found = self.prepare(arguments)
         if found is NotImplemented:
             self.misses += 1
@@ -59,7 +59,7 @@ class Quick:
             self.misses = 0
         return found
 
-    def _computed_now(self, arguments: tuple) -> bool:
+    def computed_now(self, arguments: tuple) -> bool:
         """Compute arguments that wait still; whether there was one."""
         waiting = False
         for number in self.numbers:
@@ -86,7 +86,7 @@ def quick_of(step: Step, arguments: tuple) -> Quick | None:
             return None
     if len({id(held.tensor._cell) for held in step.fixed}) < len(step.fixed):
         return None  # one is written through the other
-    prepare = _preparing(step, arguments)
+    prepare = preparing(step, arguments)
     store = _storing(step)
     if prepare is None or store is None:
         return None
@@ -96,9 +96,17 @@ def quick_of(step: Step, arguments: tuple) -> Quick | None:
 # -- before the program --------------------------------------------------------------------------
 
 
-def _preparing(step: Step, arguments: tuple) -> Callable[..., Any] | None:
-    steps = Assembly(1)
-    (given,) = steps.arguments
+def preparing(
+    step: Step, arguments: tuple, more: int = 0, compare: Callable[..., None] | None = None
+) -> Callable[..., Any] | None:
+    """The function `Quick.prepare`, which takes so many more arguments.
+
+    compare: what writes further comparisons, of the instructions and all arguments' registers.
+    """
+    steps = Assembly(1 + more)
+    given = steps.arguments[0]
+    if compare is not None:
+        compare(steps, *steps.arguments)
     written = {place for place, number, _ in step.writes if _in_node(step, place, number)}
     slots = [steps.constant(value) for value in step.template]
     cells: list[Register] = []

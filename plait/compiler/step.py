@@ -75,6 +75,9 @@ class Step:
         self.replays = 0
         self.settled = _SETTLED
         self.quick: Quick | None = None
+        #: The direct way (see `direct`), and the quick way that it was made by.
+        self.direct: Any = None
+        self.settled_by: Quick | None = None
         #: Whether a call changes nothing that is there, and reads no number that calls change.
         self.only_computes = False
 
@@ -90,7 +93,7 @@ class Step:
             return self._replayed(arguments)
 
     def _replayed(self, arguments: Sequence[Any]) -> Any:
-        if not self._holds():
+        if not self.holds():
             return MISS
         numbers = self.numbers()
         if numbers is None:
@@ -99,13 +102,11 @@ class Step:
         if self.quick is not None and type(arguments) is tuple and not crowded:
             found = self.quick.inputs(arguments)
             if found is not None:
-                results = self._results(found[0], numbers, crowded)
+                results = self.results_of(found[0], numbers, crowded)
                 objects = self.quick.store(results, found[1], watch.era)
-                if objects is NotImplemented:  # something was changed while the program ran
-                    cells = self._cells_now()
-                    found[1].clear()
-                    return self._store(results, cells, (), arguments)
-                return self._returned(objects, arguments)
+                if objects is NotImplemented:
+                    return self.store_changed(results, found[1], arguments)
+                return self.returned(objects, arguments)
         arrays = self.template.copy()
         cells: list[Any] = [None] * len(arrays)
         renewed: set[int] | None = None
@@ -157,7 +158,7 @@ class Step:
         for slot, owner in self.owned:
             cells[slot] = owner._grad._cell
             arrays[slot] = _contents(cells[slot])
-        results = self._results(arrays, numbers, crowded)
+        results = self.results_of(arrays, numbers, crowded)
         value = self._store(results, cells, renewed or (), arguments)
         self.replays += 1
         if self.replays == self.settled and type(arguments) is tuple:
@@ -165,7 +166,7 @@ class Step:
             self.settled *= 2
         return value
 
-    def _results(self, arrays: list[Any], numbers: tuple, crowded: bool) -> list[Any]:
+    def results_of(self, arrays: list[Any], numbers: tuple, crowded: bool) -> list[Any]:
         """Run the program on the arrays of its inputs, which are given up."""
         for held, value in zip(self.number_slots, numbers):
             held[()] = value
@@ -188,6 +189,15 @@ class Step:
         arrays.clear()
         return results
 
+    def store_changed(self, results: list[Any], held: list[Any], arguments: Sequence[Any]) -> Any:
+        """Do what `quick.store` does, where something was changed while the program ran.
+
+        held: what was going to be written to, which is let go.
+        """
+        cells = self._cells_now()
+        held.clear()
+        return self._store(results, cells, (), arguments)
+
     def _cells_now(self) -> list[Any]:
         """The cells of the fixed inputs, by slot."""
         cells: list[Any] = [None] * len(self.template)
@@ -200,7 +210,7 @@ class Step:
         spec = self.input_types[slot]
         return tensor._base is None and tensor._shape == spec.shape and tensor._dtype is spec.dtype
 
-    def _holds(self) -> bool:
+    def holds(self) -> bool:
         """Whether gradients and optimizer state are there as they were."""
         for tensor, absent in self.grad_guards:
             held = tensor._grad
@@ -264,9 +274,9 @@ class Step:
             if node is None:
                 node = _leaf(results[number], self.types[number])
             made.append(Cell(node))
-        return self._returned([_tensor(spec, made[spec.cell]) for spec in self.objects], arguments)
+        return self.returned([_tensor(spec, made[spec.cell]) for spec in self.objects], arguments)
 
-    def _returned(self, objects: list[Any], arguments: Sequence[Any]) -> Any:
+    def returned(self, objects: list[Any], arguments: Sequence[Any]) -> Any:
         """What the call returns, of the new tensors; sets the gradients that others refer to."""
         for tensor, value in self.grads:
             if type(tensor) is Argument:

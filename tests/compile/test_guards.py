@@ -494,3 +494,11 @@ def test_fullgraph_leaves_all_as_it_was_where_it_raises() -> None:
     # The call that raised has come as far as to count, and no further.
     assert 1 < seen[0] < 9
     assert total.tolist() == [seen[0] - 1, seen[0] - 1]
+
+
+def test_a_dict_that_is_read_and_not_changed_is_no_effect() -> None:
+    setting = {"scale": 2.0, "shift": 1.0}
+    captured = torch.compile(lambda x: x * setting["scale"] + setting["shift"], fullgraph=True)
+    assert [captured(torch.ones(1)).item() for _ in range(3)] == [3.0] * 3
+    setting["shift"] = 4.0
+    assert captured(torch.ones(1)).item() == 6.0

@@ -11,7 +11,9 @@ import pytest
 
 import plait as torch
 from plait import nn
+from plait.compiler import compiled as calls
 from plait.compiler import step as steps
+from plait.compiler.direct import Direct
 from plait.compiler.quick import Quick
 from plait.core.runtime.objects import machine
 from plait.nn import functional as F
@@ -117,23 +119,37 @@ def _train(name: str, seed: int, rounds: int) -> list[Any]:
 def hits(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """For each try of the machine, whether all was as expected."""
     found: list[bool] = []
-    plain = Quick.inputs
+    plain, plain_direct = Quick.inputs, Direct.call
 
     def watched(self: Quick, arguments: tuple) -> Any:
         result = plain(self, arguments)
         found.append(result is not None)
         return result
 
+    def watched_direct(self: Direct, arguments: tuple) -> Any:
+        result = plain_direct(self, arguments)
+        if result is not steps.MISS:  # else the usual way is tried
+            found.append(True)
+        return result
+
     monkeypatch.setattr(Quick, "inputs", watched)
+    monkeypatch.setattr(Direct, "call", watched_direct)
     return found
 
 
+def _no_direct_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_MISSES", -1)
+
+
+@pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("backend", ["reference", "compiled"])
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_between(
-    seed: int, backend: str, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
+    seed: int, backend: str, direct: bool, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
 ) -> None:
     monkeypatch.setenv("PLAIT_BACKEND", backend)
+    if not direct:
+        _no_direct_calls(monkeypatch)
     name = ("adam", "sgd", "momentum")[seed % 3]
     monkeypatch.setattr(steps, "_SETTLED", NEVER)
     expected = _train(name, seed, 100)
@@ -230,27 +246,31 @@ WHILE_RUNNING: dict[str, Callable[[Any], Any]] = {
 }
 
 
+@pytest.mark.parametrize("direct", [False, True])
 @pytest.mark.parametrize("name", WHILE_RUNNING)
 def test_what_is_done_while_the_program_runs(
-    name: str, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
+    name: str, direct: bool, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
 ) -> None:
     """As a signal handler may, or another thread: after the program, before all is stored."""
     monkeypatch.setattr(steps, "_SETTLED", 1)
+    if not direct:
+        _no_direct_calls(monkeypatch)
     weight = nn.Parameter(torch.ones(3))
     step = _trainer(weight)
     for _ in range(5):
         step(torch.ones(3))
     assert hits[-1]
     seen: list[Any] = []
-    plain = steps.Step._results
+    way = step._direct if direct else step._direct.quick
+    slot = "_store" if direct else "store"
+    plain = getattr(way, slot)
 
-    def watched(self: Any, *args: Any) -> Any:
-        results = plain(self, *args)
+    def watched(*args: Any) -> Any:
         seen.append(WHILE_RUNNING[name](weight))
-        return results
+        return plain(*args)
 
     with monkeypatch.context() as patched:
-        patched.setattr(steps.Step, "_results", watched)
+        patched.setattr(way, slot, watched)
         step(torch.ones(3))
     assert seen and hits[-1]
     if name != "the weight gets other memory":  # whether before or after the update is open

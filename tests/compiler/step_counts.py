@@ -19,7 +19,7 @@ from bench.worker import build_on_torch
 from bench.workloads import WORKLOADS, make_batches
 from plait.core.compiler.steps import HostStep
 from plait.core.runtime import kernels
-from plait.core.runtime.compiled import CompiledGraph
+from plait.core.runtime.program import Program
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -28,16 +28,16 @@ def measure(name: str) -> dict[str, Any]:
     step, batches, _ = build_on_torch(workload, make_batches(workload, 2), "step", "plait", 1)
     for batch in (batches * 2)[:3]:
         np.asarray(step(*batch))
-    ran: list[CompiledGraph] = []
-    plain = CompiledGraph.run
+    ran: list[Program] = []
+    plain = Program.run
 
-    def counting(self: CompiledGraph, *given: Any) -> list[Any]:
+    def counting(self: Program, arrays: Any) -> list[Any]:
         ran.append(self)
-        return plain(self, *given)
+        return plain(self, arrays)
 
-    CompiledGraph.run = counting  # type: ignore[method-assign]  # for the rest of this process
+    Program.run = counting  # type: ignore[method-assign]  # for the rest of this process
     np.asarray(step(*batches[0]))
-    steps = [s for graph in ran for phase in graph.program.phases for s in phase.steps]
+    steps = [s for program in ran for phase in program.phases for s in phase.steps]
     host = [s.instruction.op.name for s in steps if isinstance(s, HostStep)]
     launches = [s for s in steps if not isinstance(s, HostStep)]
     return {
@@ -46,7 +46,7 @@ def measure(name: str) -> dict[str, Any]:
         "kernels": len({launch.kernel for launch in launches}),
         "bytes": sum(launch.bytes for launch in launches),
         "host": host,
-        "copied": sum(len(graph.program.copied) for graph in ran),
+        "copied": sum(len(program.copied) for program in ran),
         "compiled": kernels.compiled,
     }
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -12,7 +16,7 @@ from plait.core.ir.graph import Instruction
 from plait.core.ir.op import op_by_name
 from plait.core.llvm.target import target
 from plait.core.reference.executor import OpFailure
-from plait.core.runtime import arrays
+from plait.core.runtime import arrays, native
 from plait.core.runtime.program import Program
 
 from .small import constant, guard, horner, horner_of, vector
@@ -247,3 +251,74 @@ def test_runs_one_after_another_share_a_large_arena(monkeypatch):
         made.run([given])
     # The arena of two temporaries, and the result, whose memory the next run has again.
     assert len(taken) == 2
+
+
+def _calls_of(run, given) -> int:
+    """Calls of ctypes functions and of builtins are events of their own: those of Python alone."""
+    made = 0
+
+    def count(frame, event, argument) -> None:
+        nonlocal made
+        made += event == "call"
+
+    sys.setprofile(count)
+    run(given)
+    sys.setprofile(None)
+    return made
+
+
+def test_a_run_is_one_call_of_a_builtin(monkeypatch: pytest.MonkeyPatch) -> None:
+    if native.load().run is None:
+        pytest.skip("this Python has no builtins of ours")
+    x, y = vector(64, "input"), vector(64, "output")
+    made = program([horner(y, x)], [x], [y])
+    given = values(64)
+    expected = horner_of(given)
+    np.testing.assert_array_equal(made.run([given])[0], expected)
+    assert _calls_of(made.run, [given]) <= 3  # itself, and those that take and give an arena
+    monkeypatch.setattr(made._frames[0], "run", None)
+    np.testing.assert_array_equal(made.run([given])[0], expected)
+    assert _calls_of(made.run, [given]) > 4
+
+
+def test_arrays_that_do_not_fit_a_builtin_run() -> None:
+    """Strided ones, and such as are no plain arrays, are copied; the results are the same."""
+    x, y = vector(64, "input"), vector(64, "output")
+    made = program([horner(y, x)], [x], [y])
+    wide = np.repeat(values(64), 2)
+    for given in (wide[::2], wide[1:65], np.ma.array(values(64))):
+        np.testing.assert_array_equal(made.run([given])[0], horner_of(np.array(given)))
+
+
+def test_other_threads_run_meanwhile() -> None:
+    """A program runs without the GIL: a thread that waits for it gets to know when it begins."""
+    x, y = vector(1 << 22, "input"), vector(1 << 22, "output")
+    made = program([horner(y, x) for _ in range(40)], [x], [y])
+    given, seen, over = values(1 << 22), [0], threading.Event()
+
+    def look() -> None:
+        while not over.is_set():
+            seen[0] += 1
+            time.sleep(0)
+
+    thread = threading.Thread(target=look)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1000)  # nobody has to let go of the GIL
+    thread.start()
+    try:
+        first = seen[0]
+        made.run([given])
+        assert seen[0] > first
+    finally:
+        over.set()
+        sys.setswitchinterval(before)
+        thread.join()
+
+
+def test_results_come_in_the_shapes_they_are_wanted_in() -> None:
+    x, y = vector(6, "input"), vector(6, "output")
+    made = program([horner(y, x)], [x], [y, y], shapes=[(2, 3), (6,)])
+    first, second = made.run([values(6)])
+    assert first is second
+    assert first.shape == (2, 3)
+    assert made.result_shapes == [(2, 3), (2, 3)]

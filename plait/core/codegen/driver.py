@@ -9,10 +9,13 @@ A program is data (see `runtime/program.py`), all of it in 8-byte words:
   (`control_ir.py`);
 - a *frame* is all that one running program needs: its phases, scratch memory, arrays.
 
-Four functions (addresses as i64 or ptr; Python calls the first with the GIL, the others without):
+Five functions (addresses as i64 or ptr; Python calls the first two with the GIL, the others
+without):
 
     i64 plait_bind(ptr list, ptr frame)       the arrays of a Python list become the kernels'
                                               arguments; gives how many do not fit (see there)
+    i64 plait_run(i64 self, i64 list)         both this and the next, as a builtin of Python (see
+                                              there)
     i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault
     i64 plait_worker(ptr worker)              what a thread of the pool runs
     void plait_stop(ptr pool)                 ends the pool's threads; later drives run alone
@@ -73,7 +76,16 @@ class Frame(enum.IntEnum):
     PATCH_COUNT = 7
     WORDS = 8
     NDARRAY = 9  # the address of NumPy's array type
-    SIZE = 10
+    API = 10  # the address of the table of CPython's functions
+    SIZE = 11
+
+
+class Api(enum.IntEnum):
+    """CPython's functions, in the order of the table."""
+
+    PyEval_SaveThread = 0
+    PyEval_RestoreThread = 1
+    PyLong_FromSsize_t = 2
 
 
 class Pool(enum.IntEnum):
@@ -99,7 +111,7 @@ class Pool(enum.IntEnum):
 MOST_CHUNKS = (1 << 16) - 1
 #: Words between the shares of two threads.
 SHARE_WORDS = 16
-FUNCTIONS = ("plait_bind", "plait_drive", "plait_worker", "plait_stop")
+FUNCTIONS = ("plait_bind", "plait_run", "plait_drive", "plait_worker", "plait_stop")
 
 #: Linux's number of the futex call, by machine.
 _FUTEX = {"x86_64": 202, "aarch64": 98}
@@ -116,13 +128,18 @@ def can_sleep(target: Target) -> bool:
 
 
 def driver(
-    target: Target, type_offset: int, data_offset: int, flags_offset: int, items_offset: int
+    target: Target,
+    type_offset: int,
+    data_offset: int,
+    flags_offset: int,
+    items_offset: int,
+    bytes_offset: int,
 ) -> str:
     """The module's text.
 
     type_offset, data_offset, flags_offset: where an ndarray holds its type, its address and its
-    flags; items_offset: where a list holds the address of its items (in bytes, as
-    `runtime/arrays.py` finds them).
+    flags; items_offset: where a list holds the address of its items; bytes_offset: where the
+    content of bytes begins (in bytes, as `runtime/arrays.py` finds them).
     """
     machine = target.triple.split("-")[0]
     sleep = ir.SLEEP if can_sleep(target) else ir.NO_SLEEP
@@ -131,13 +148,14 @@ def driver(
         "DATA": data_offset,
         "FLAGS": flags_offset,
         "ITEMS": items_offset,
+        "BYTES": bytes_offset,
         "FUTEX": _FUTEX.get(machine, 0),
         "PAUSE": _PAUSE.get(machine, ""),
         "SHARE": SHARE_WORDS,
         "IS_CONTROL": control_ir.IS_CONTROL,
     }
     records = (control_ir.Control, control_ir.Call, control_ir.Place, control_ir.Copy)
-    for kind in (Chunk, Phase, Frame, Pool, *records):
+    for kind in (Chunk, Phase, Frame, Pool, Api, *records):
         names.update({f"{kind.__name__}.{word.name}": int(word) for word in kind})
     parts = (
         ir.BIND,
@@ -146,6 +164,7 @@ def driver(
         ir.PARALLEL,
         control_ir.CONTROL,
         ir.DRIVE,
+        ir.RUN,
         ir.WORKER,
         ir.STOP,
     )

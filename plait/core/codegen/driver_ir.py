@@ -377,6 +377,44 @@ done:
 }
 """
 
+RUN = """
+; As a builtin function with METH_O is called: with the bytes (frame, begin, end) and a Python list.
+; Binds the list's arrays and runs the phases, without the GIL; gives an int: -1 where nothing was
+; run because an array does not fit, else what `plait_drive` gives.
+define i64 @plait_run(i64 %self, i64 %given) nounwind {
+entry:
+  %me = inttoptr i64 %self to ptr
+  %list = inttoptr i64 %given to ptr
+  %words = getelementptr i8, ptr %me, i64 $BYTES
+  %frame = load ptr, ptr %words, align 8
+  %begin.at = getelementptr i64, ptr %words, i64 1
+  %begin = load i64, ptr %begin.at, align 8
+  %end.at = getelementptr i64, ptr %words, i64 2
+  %end = load i64, ptr %end.at, align 8
+  %api.at = getelementptr i64, ptr %frame, i64 $Frame.API
+  %api = load ptr, ptr %api.at
+  %int.at = getelementptr ptr, ptr %api, i64 $Api.PyLong_FromSsize_t
+  %int = load ptr, ptr %int.at
+  %unfit = call i64 @plait_bind(ptr %list, ptr %frame)
+  %fits = icmp eq i64 %unfit, 0
+  br i1 %fits, label %run, label %done
+run:
+  %leave.at = getelementptr ptr, ptr %api, i64 $Api.PyEval_SaveThread
+  %leave = load ptr, ptr %leave.at
+  %back.at = getelementptr ptr, ptr %api, i64 $Api.PyEval_RestoreThread
+  %back = load ptr, ptr %back.at
+  %thread = call ptr %leave()
+  %fault = call i64 @plait_drive(ptr %frame, i64 %begin, i64 %end)
+  call void %back(ptr %thread)
+  br label %done
+done:
+  %number = phi i64 [ -1, %entry ], [ %fault, %run ]
+  %result = call ptr %int(i64 %number)
+  %address = ptrtoint ptr %result to i64
+  ret i64 %address
+}
+"""
+
 WORKER = """
 ; `worker`: two words, the pool's address and this thread's number.
 define i64 @plait_worker(ptr %worker) nounwind {

@@ -311,7 +311,10 @@ class Cell:
         to it."""
         if watch.active is not None:
             forced("a tensor is handed to NumPy")
-        self.compute()
+        node = self._node
+        if node is None or node.value is None or self.shared is not None:
+            self.compute()
+        del node  # who holds it decides whether its memory can be given away
         with crowd.lock:
             if self.is_shared():
                 assert self.shared is not None

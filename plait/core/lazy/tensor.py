@@ -325,10 +325,6 @@ class LazyTensor:
 
     def view_through(self, op: Op, *extra: Node, layout: Layout | None = None, **attrs: Any) -> Any:
         """A view of this tensor by one more step."""
-        base = self._family()
-        steps = () if base is self else self._steps
-        if base.requires_grad and not modes.grad_enabled:
-            base = base.detached()
         is_plain = self._layout is not None or self._cell.shared is None
         step, shape, dtype, layout = step_from(
             Spec(self._shape, self._dtype),
@@ -336,11 +332,21 @@ class LazyTensor:
             Step(op, attrs, extra),
             layout,
         )
+        return self.view_by((step,), shape, dtype, layout)
+
+    def view_by(
+        self, steps: tuple[Step, ...], shape: tuple[int, ...], dtype: DType, layout: Layout | None
+    ) -> Any:
+        """A view of this tensor by more steps, whose result is known."""
+        base = self._family()
+        own = () if base is self else self._steps
+        if base.requires_grad and not modes.grad_enabled:
+            base = base.detached()
         if base._base is not None and not base._requires_grad:
-            base, steps = base._base, (*base._steps, *steps)
+            base, own = base._base, (*base._steps, *own)
         view = self.plain.of_cell(base._cell, shape, dtype)
         view._base = base
-        view._steps = (*steps, step)
+        view._steps = (*own, *steps)
         view._layout = layout
         return view
 

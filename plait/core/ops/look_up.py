@@ -66,6 +66,18 @@ ROWS_AT = Op(
 )
 
 
+def is_rows(node: Node) -> bool:
+    """Whether `rows_of` gives rows."""
+    waiting = [node]
+    while waiting:
+        term = waiting.pop()
+        if not term.inputs or term.op not in (ROWS_AT, ADD):
+            return False
+        if term.op is ADD:
+            waiting.extend(term.inputs)
+    return True
+
+
 def rows_of(node: Node) -> tuple[Node, Node] | None:
     """(index (n,), values (n, *row)) of a value that is nothing but such rows, or a sum of some.
 

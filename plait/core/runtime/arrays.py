@@ -235,8 +235,10 @@ def take_arena(nbytes: int) -> Arena:
 def give_arena(arena: Arena) -> bool:
     """Let other programs run in this arena. Large ones go the way of large arrays, so that no
     more of them is kept than of those: False, and whoever ran in it must let it go."""
-    waiting = sum([other.nbytes for other in _arenas]) if _arenas else 0
-    if len(_arenas) >= _MOST_ARENAS or waiting + arena.nbytes > _ARENA_BYTES:
+    waiting = arena.nbytes
+    if _arenas:
+        waiting += sum([other.nbytes for other in _arenas])
+    if waiting > _ARENA_BYTES or len(_arenas) >= _MOST_ARENAS:
         return False
     _arenas.append(arena)
     return True
@@ -250,6 +252,7 @@ class Offsets(NamedTuple):
     flags: int  # ndarray: its flags, 32 bits
     items: int  # list: the address of its items
     base: int  # ndarray: whose memory it has, or null
+    content: int  # bytes: where their content begins
 
 
 @functools.cache
@@ -259,7 +262,11 @@ def offsets() -> Offsets | None:
     NumPy's is that of `PyArrayObject_fields` in ndarraytypes.h, part of its binary interface.
     """
     head = object.__basicsize__
-    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16, head + 32)
+    content = bytes.__basicsize__ - 1
+    found = Offsets(head - 8, head, head + 48, list.__basicsize__ - 16, head + 32, content)
+    text = b"plait"
+    if ctypes.string_at(id(text) + content, len(text)) != text:
+        return None
     probes = [np.zeros((2, 3)), np.zeros((2, 3))[:, ::2], np.zeros(3, np.int8)[1:]]
     items = ctypes.c_int64.from_address(id(probes) + found.items).value
     for number, array in enumerate(probes):

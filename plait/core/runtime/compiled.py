@@ -89,9 +89,12 @@ class CompiledGraph:
         self.reused = lowered.reused
         self._shapes = lowered.shapes
         fitting = _fitting(lowered, donations or {})
-        self.program = Program(lowered.steps, lowered.inputs, lowered.outputs, on, fitting)
-        same = all(b.shape == shape for b, shape in zip(lowered.outputs, lowered.shapes))
-        self._is_plain = same and self._groups is None
+        self.program = Program(
+            lowered.steps, lowered.inputs, lowered.outputs, on, fitting, lowered.shapes
+        )
+        same = self.program.result_shapes == list(lowered.shapes)
+        #: Whether `run` is what the program's is.
+        self.is_plain = same and self._groups is None
         if watcher is not None:
             watcher.end(self)
 
@@ -105,14 +108,19 @@ class CompiledGraph:
         try:
             return self._run(arrays)
         except executor.OpFailure as failure:
-            place = failure.source
-            if not isinstance(place, int):
-                raise
-            lines = self._lines if asked is None else _lines_of(asked)
-            raise executor.OpFailure(failure.fault, lines[place]) from None
+            raise self.named(failure, asked) from None
+
+    def named(self, failure: executor.OpFailure, asked: Graph | None) -> executor.OpFailure:
+        """What `program` raised, with the line of the graph of this structure that was asked for;
+        None: of the graph that was compiled."""
+        place = failure.source
+        if not isinstance(place, int):
+            return failure
+        lines = self._lines if asked is None else _lines_of(asked)
+        return executor.OpFailure(failure.fault, lines[place])
 
     def _run(self, arrays: Sequence[Any]) -> list[Any]:
-        if self._is_plain:
+        if self.is_plain:
             return self.program.run(arrays)
         if self._groups is not None:
             arrays = self._groups.flat(arrays)

@@ -7,7 +7,7 @@ that come and go by `plait_bind` at each call, from a list of patches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import Layout, rounded
 from plait.core.compiler.schedule import Phase, cost_ns
 from plait.core.compiler.steps import ControlStep, HostStep, explain, explaining, memory
-from plait.core.runtime import threads
+from plait.core.runtime import native, threads
 from plait.core.runtime.arrays import Arena
 from plait.core.runtime.control_frame import ControlFrame
 
@@ -91,8 +91,14 @@ class Frame:
         self.record[FrameWord.PATCHES] = self.patches.ctypes.data
         self.record[FrameWord.PATCH_COUNT] = len(self.patches)
         self.record[FrameWord.WORDS] = self.words.ctypes.data
+        driver = native.load()
         self.record[FrameWord.NDARRAY] = id(np.ndarray)
+        self.record[FrameWord.API] = driver.api
         self.address = self.record.ctypes.data
+        #: Binds a list of arrays and runs all, where it is one call of the driver.
+        self.run: Callable[[list[Any]], int] | None = None
+        if len(self.segments) == 1 and self.segments[0].host is None and driver.run is not None:
+            self.run = driver.run(self.address, self.segments[0].begin, self.segments[0].end)
 
     def _words(self, arrays: int, steps: Sequence[Any]) -> None:
         """The arguments of launches and control flow, and where the words are that change."""

@@ -20,7 +20,6 @@ import hashlib
 import itertools
 import struct
 import sys
-import sysconfig
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -30,22 +29,11 @@ from plait.core.codegen.objects import FUNCTIONS, MOST_REGISTERS, Api, Do, Layou
 from plait.core.ir.node import Node
 from plait.core.llvm.target import target
 from plait.core.runtime import arrays, kernels
+from plait.core.runtime.builtins import METH_FASTCALL, Builtins, api_table, can_be_made
 from plait.core.runtime.config import flag
 from plait.core.runtime.loaded import loaded
 
-_METH_FASTCALL = 0x80
 _POINTER = ctypes.sizeof(ctypes.c_void_p)
-
-
-class _Method(ctypes.Structure):
-    """CPython's PyMethodDef."""
-
-    _fields_ = (
-        ("name", ctypes.c_char_p),
-        ("function", ctypes.c_void_p),
-        ("flags", ctypes.c_int),
-        ("doc", ctypes.c_char_p),
-    )
 
 
 class _Member(ctypes.Structure):
@@ -68,29 +56,15 @@ class Machine:
         text = text_of(layout)
         name = "objects_" + hashlib.sha256(text.encode()).hexdigest()[:20]
         library = kernels.module_of(name, text, FUNCTIONS, on)
-        addresses = [
-            ctypes.cast(getattr(ctypes.pythonapi, api.name), ctypes.c_void_p).value or 0
-            for api in Api
-        ]
-        self.table = struct.pack(f"<{len(addresses)}q", *addresses)
-        self._methods = [
-            _Method(name.encode(), library.addresses[name], _METH_FASTCALL, None)
-            for name in FUNCTIONS
-        ]
-        # Functions of it may be called, and collected, until the very end of the process.
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object((library, self._methods)))
-        create: Any = ctypes.pythonapi.PyCFunction_NewEx
-        create.restype = ctypes.py_object
-        create.argtypes = (ctypes.c_void_p, ctypes.py_object, ctypes.py_object)
-        self._create = create
-        self.counts: Callable[[list], bytes] = self._builtin(1, (self.table, None))
-
-    def _builtin(self, number: int, me: tuple) -> Any:
-        return self._create(ctypes.addressof(self._methods[number]), me, "plait")
+        self.table = api_table(Api)
+        self._made = Builtins(library, FUNCTIONS, METH_FASTCALL)
+        self.counts: Callable[[list], bytes] = self._made.function(
+            "plait_counts", (self.table, None)
+        )
 
     def function(self, code: bytes, constants: Sequence[Any]) -> Callable[..., Any]:
         """A builtin function that runs instructions."""
-        return self._builtin(0, (self.table, code, *constants))
+        return self._made.function("plait_objects", (self.table, code, *constants))
 
 
 @functools.cache
@@ -116,8 +90,7 @@ def _works(made: Machine) -> bool:
 def _layout() -> tuple[int, ...] | None:
     """The numbers of `Layout`; None where a probe does not find them."""
     found = arrays.offsets()
-    plain = sys.implementation.name == "cpython" and sys.byteorder == "little" and _POINTER == 8
-    if found is None or not plain or sysconfig.get_config_var("Py_GIL_DISABLED"):
+    if found is None or not can_be_made():
         return None
     head = object.__basicsize__
     layout = {
@@ -125,18 +98,17 @@ def _layout() -> tuple[int, ...] | None:
         Layout.SIZE: head,
         Layout.LIST_ITEMS: found.items,
         Layout.TUPLE_ITEMS: tuple.__basicsize__,
-        Layout.BYTES: bytes.__basicsize__ - 1,
+        Layout.BYTES: found.content,
         Layout.NODE_VALUE: offset_of(Node, "value"),
     }
-    row, text = (layout, head), b"plait"
-    listed = [head, row, text]
+    row = (layout, head)
+    listed = [head, row]
     seen = (
         _word(id(row) + layout[Layout.TUPLE_ITEMS]),
         _word(id(row) + layout[Layout.SIZE]),
         _word(id(listed) + layout[Layout.SIZE]),
-        ctypes.string_at(id(text) + layout[Layout.BYTES], 5),
     )
-    if seen != (id(layout), 2, 3, text) or min(layout.values()) < 0:
+    if seen != (id(layout), 2, 2) or min(layout.values()) < 0:
         return None
     return tuple([layout[part] for part in Layout])
 

@@ -46,6 +46,9 @@ class Program:
     gives that very array with the result in it. Both have the same shape and dtype, that input is
     no output too, and the array given shares no memory with another one given.
 
+    shapes: those that the outputs are wanted in, where they are others than their buffers'; they
+    are got by the outputs that have new arrays (`result_shapes`).
+
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
     Arrays of another shape or dtype than their buffer's are found only with `PLAIT_VERIFY=1`.
@@ -58,6 +61,7 @@ class Program:
         outputs: Sequence[Buffer],
         target: Target,
         donations: Mapping[int, int] | None = None,
+        shapes: Sequence[tuple[int, ...]] | None = None,
     ) -> None:
         self.inputs, self.outputs = tuple(inputs), tuple(map(memory, outputs))
         self.donations = dict(donations or {})
@@ -74,7 +78,8 @@ class Program:
             if number in self.donations or buffer in slots or buffer.value is not None:
                 continue
             slots[buffer] = len(self.inputs) + len(self.fresh)
-            self.fresh.append((buffer.shape, buffer.dtype.numpy))
+            shape = buffer.shape if shapes is None else shapes[number]
+            self.fresh.append((shape, buffer.dtype.numpy))
         self._makers = [(maker(*fresh), *fresh) for fresh in self.fresh]
         self._slots = slots
         self._constants = self._settled_constants()
@@ -143,6 +148,14 @@ class Program:
             self._constant_results.append(None if given else buffer)
             self._result_slots.append(slot)
         self._plain_results = not self._copied and not any(self._constant_results)
+        first = len(self.inputs)
+        #: The shapes that the outputs come in.
+        self.result_shapes = [
+            self.fresh[slot - first][0] if constant is None and slot >= first else buffer.shape
+            for slot, buffer, constant in zip(
+                self._result_slots, self.outputs, self._constant_results
+            )
+        ]
 
     @property
     def slots(self) -> int:
@@ -227,6 +240,20 @@ class Program:
             return self._run_alone(frame, arrays, profile.active)
         arena = take_arena(frame.arena_bytes)
         try:
+            if frame.run is None or not self._plain_results:
+                return self._run_in(frame, arena, arrays)
+            # In the usual case, the same in fewer steps: small programs are run often.
+            if frame.arena is not arena:
+                frame.move(arena)
+            given = [*arrays]
+            for make, shape, dtype in self._makers:
+                given.append(make(shape, dtype))
+            fault = frame.run(given)
+            if not fault:
+                slots = self._result_slots
+                return [given[slots[0]]] if len(slots) == 1 else [given[slot] for slot in slots]
+            if fault > 0:
+                frame.explain(given)
             return self._run_in(frame, arena, arrays)
         finally:
             if not give_arena(arena):

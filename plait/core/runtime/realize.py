@@ -184,11 +184,13 @@ def compile_graph(
         return on_reference
 
     def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
-        for observe in observers:
-            observe(graph)
+        if observers:
+            for observe in observers:
+                observe(graph)
         try:
-            return compiled.run(inputs, graph)
-        except executor.OpFailure as failure:
+            return compiled.program.run(inputs) if compiled.is_plain else compiled.run(inputs)
+        except executor.OpFailure as raised:
+            failure = compiled.named(raised, graph)
             fault = failure.fault
             raise error(type(fault), str(fault), failure.line) from None
 

@@ -21,8 +21,9 @@ from plait.core.runtime.config import flag
 from plait.core.runtime.processors import processors
 
 #: How often a thread looks for work before it sleeps. A look costs 15 to 40 ns, and to sleep and
-#: wake costs some 10 to 50 us: waiting as long as that at most doubles the cost of any wait.
-SPINS = 1000
+#: wake costs some 10 to 50 us: waiting about as long at most doubles the cost of any wait. It is
+#: also longer than what Python does between two programs of a small model's loop.
+SPINS = 3000
 
 #: Grows with each change after which programs must ask anew for `count` and `pool`.
 generation = 0

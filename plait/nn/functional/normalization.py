@@ -50,9 +50,15 @@ def _require_vectors(name: str, channels: int, **vectors: Tensor | None) -> None
 # -- batch ------------------------------------------------------------------------------------
 
 
-def _update_running(held: Tensor, new: Any, momentum: float) -> None:
+def _blended(held: Tensor, new: Any, momentum: float) -> Tensor:
+    """What a running statistic is to become."""
     with grad_mode(False):
-        held.assign(norms.running(held.detach(), new.detach(), momentum))
+        return norms.running(held.detach(), new.detach(), momentum)
+
+
+def _update(held: Tensor, blended: Tensor) -> None:
+    with grad_mode(False):
+        held.assign(blended)
 
 
 def batch_norm(
@@ -72,6 +78,27 @@ def batch_norm(
     ValueError for one value per channel or an `eps` of 0 in training, or a negative one;
     RuntimeError for other shapes and dtypes.
     """
+    y, *running = _normalised(
+        input, running_mean, running_var, weight, bias, training, momentum, eps
+    )
+    for held, new in zip((running_mean, running_var), running):
+        assert held is not None, "there are new statistics where there were some"
+        _update(held, new)
+    return y
+
+
+@one_step
+def _normalised(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+) -> tuple[Tensor, ...]:
+    """What `batch_norm` gives, and what the running statistics are to become in training."""
     require_tensor("batch_norm", "input", input, 1)
     channels = input.shape[1] if input.ndim > 1 else 0
     if training:
@@ -105,20 +132,19 @@ def batch_norm(
         "all inputs must share same datatype.",
     )
     if not input.numel():
-        return _without_values(cast(x, input.dtype), weight, bias)
+        return (_without_values(cast(x, input.dtype), weight, bias),)
     if not training:
         scale, shift, mean, variance = [_wide(part) for part in parts]
 
         def formula(x: Any) -> Any:
             return norms.batch_norm_with(x, mean, variance, scale, shift, eps)
 
-        return cast(rounded_once(formula, x), input.dtype)
+        return (cast(rounded_once(formula, x), input.dtype),)
     y, mean, variance = norms.batch_norm_training(x, parts[0], parts[1], float(eps))
-    # A batch of none has no statistics.
-    if running_mean is not None and running_var is not None and input.numel():
-        _update_running(running_mean, mean, momentum)
-        _update_running(running_var, variance, momentum)
-    return cast(y, input.dtype)
+    y = cast(y, input.dtype)
+    if running_mean is None or running_var is None:
+        return (y,)
+    return y, _blended(running_mean, mean, momentum), _blended(running_var, variance, momentum)
 
 
 def _without_values(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
@@ -192,7 +218,7 @@ def instance_norm(
             _, mean, variance = norms.batch_norm_training(apart, None, None, float(eps))
         for held, new in ((running_mean, mean), (running_var, variance)):
             over_samples = MEAN(reshape(new, (samples, channels)), axes=(0,))
-            _update_running(held, reshape(over_samples, (channels,)), momentum)
+            _update(held, _blended(held, reshape(over_samples, (channels,)), momentum))
     affine = norms.affine_operands(scale, shift, (channels,), x.dtype)
     return cast(GROUP_NORM(x, *affine, groups=channels, eps=float(eps)), input.dtype)
 

@@ -208,6 +208,9 @@ class _Conv(_ConvNd):
         return convolve(input, weight, bias, self.stride, padding, self.dilation, self.groups)
 
     def forward(self, input: Tensor) -> Tensor:
+        held = self.__dict__["_parameters"]
+        if "weight" in held and "bias" in held:  # at once: see `Linear`
+            return self._conv_forward(input, held["weight"], held["bias"])
         return self._conv_forward(input, self.weight, self.bias)
 
 

@@ -1,7 +1,6 @@
 """Recurrent layers: Elman RNN, LSTM, GRU, over padded or packed sequences, and their cells.
 
-The input's share of all gates is computed for all steps at once. What depends on the state is one
-op over a padded sequence; over a packed one, and with projections, it is a loop in Python.
+What they compute is in `_layers`.
 """
 
 from __future__ import annotations
@@ -9,18 +8,14 @@ from __future__ import annotations
 import math
 import numbers
 import warnings
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import plait
 from plait import Tensor
-from plait._autocast import lower
-from plait._autocast import state as autocast
 from plait.core.ir.errors import error
-from plait.core.ops.elman import ELMAN_SEQUENCE
-from plait.core.ops.recurrent import GRU_SEQUENCE, LSTM_SEQUENCE
 from plait.nn import functional as F
 from plait.nn import init
+from plait.nn.modules._layers import STEPS, State, layers, padded
 from plait.nn.modules.module import Module
 from plait.nn.parameter import Parameter
 from plait.nn.utils.rnn import PackedSequence
@@ -29,118 +24,6 @@ __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "R
 
 #: How many blocks of `hidden_size` rows the weights of a mode have.
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
-
-#: The state between steps: (h,), and for the LSTM (h, c); each (N, size).
-State = tuple[Tensor, ...]
-
-
-def _elman_step(activation: Callable[[Tensor], Tensor]) -> Callable[..., State]:
-    def step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
-        return (activation(x + F.linear(state[0], w_hh, b_hh)),)
-
-    return step
-
-
-def _lstm_step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
-    h, c = state
-    i, f, g, o = (x + F.linear(h, w_hh, b_hh)).chunk(4, 1)
-    c = plait.sigmoid(f) * c + plait.sigmoid(i) * plait.tanh(g)
-    h = plait.sigmoid(o) * plait.tanh(c)
-    return (h if w_hr is None else F.linear(h, w_hr), c)
-
-
-def _gru_step(x: Tensor, state: State, w_hh: Tensor, b_hh: Any, w_hr: Any) -> State:
-    (h,) = state
-    x_r, x_z, x_n = x.chunk(3, 1)
-    h_r, h_z, h_n = F.linear(h, w_hh, b_hh).chunk(3, 1)
-    r = plait.sigmoid(x_r + h_r)
-    z = plait.sigmoid(x_z + h_z)
-    n = plait.tanh(x_n + r * h_n)
-    return (n + z * (h - n),)
-
-
-#: One time step by mode: (the input's share of the gates (N, gates), state, weights) -> state.
-_STEPS: dict[str, Callable[..., State]] = {
-    "LSTM": _lstm_step,
-    "GRU": _gru_step,
-    "RNN_TANH": _elman_step(plait.tanh),
-    "RNN_RELU": _elman_step(plait.relu),
-}
-
-
-def _scan(
-    step: Callable[[Tensor, State], State], xs: Sequence[Tensor], initial: State, reverse: bool
-) -> tuple[list[Tensor], State]:
-    """Run `step` along `xs`, whose batch (axis 0) may shrink with time as in a packed sequence.
-
-    Returns the outputs h in the order of `xs`, and the last state of every sequence.
-    """
-    outputs: list[Tensor] = []
-    finished: list[State] = []
-    order = reversed(xs) if reverse else xs
-    first = xs[-1] if reverse else xs[0]
-    state = tuple(s[: first.size(0)] for s in initial)
-    for x in order:
-        alive, held = x.size(0), state[0].size(0)
-        if alive < held:  # forwards: the shortest sequences, which come last, have ended
-            finished.append(tuple(s[alive:] for s in state))
-            state = tuple(s[:alive] for s in state)
-        elif alive > held:  # backwards: longer sequences end here, and begin
-            state = tuple(plait.cat([s, s0[held:alive]]) for s, s0 in zip(state, initial))
-        state = step(x, state)
-        outputs.append(state[0])
-    if finished:
-        parts = [state, *reversed(finished)]
-        state = tuple(plait.cat([part[i] for part in parts]) for i in range(len(state)))
-    return (outputs[::-1] if reverse else outputs), state
-
-
-def _stacked(ends: Sequence[Tensor]) -> Tensor:
-    """The last states of all layers and directions as one tensor of its own memory."""
-    return ends[0].unsqueeze(0).clone() if len(ends) == 1 else plait.stack(ends)
-
-
-def _lstm_sequence(
-    data: Tensor, state: State, weights: Sequence[Any], reverse: bool
-) -> tuple[Tensor, State]:
-    """An LSTM over data (L, N, size) from state (h, c): outputs (L, N, hidden), last state."""
-    w_ih, w_hh, b_ih, b_hh, _ = weights
-    gates = F.linear(data, w_ih, None if b_ih is None else b_ih + b_hh)
-    hidden, cells, _ = LSTM_SEQUENCE(gates, *state, w_hh, reverse=reverse)
-    last = 0 if reverse else -1
-    return hidden, (hidden[last], cells[last])
-
-
-def _gru_sequence(
-    data: Tensor, state: State, weights: Sequence[Any], reverse: bool
-) -> tuple[Tensor, State]:
-    """A GRU over data (L, N, size) from state (h,): outputs (L, N, hidden), last state."""
-    w_ih, w_hh, b_ih, b_hh, _ = weights
-    bias = () if b_hh is None else (b_hh,)
-    hidden, _ = GRU_SEQUENCE(F.linear(data, w_ih, b_ih), *state, w_hh, *bias, reverse=reverse)
-    return hidden, (hidden[0 if reverse else -1],)
-
-
-def _elman_sequence(relu: bool) -> Callable[..., tuple[Tensor, State]]:
-    def sequence(
-        data: Tensor, state: State, weights: Sequence[Any], reverse: bool
-    ) -> tuple[Tensor, State]:
-        """As `_gru_sequence`."""
-        w_ih, w_hh, b_ih, b_hh, _ = weights
-        x = F.linear(data, w_ih, None if b_ih is None else b_ih + b_hh)
-        hidden = ELMAN_SEQUENCE(x, *state, w_hh, relu=relu, reverse=reverse)
-        return hidden, (hidden[0 if reverse else -1],)
-
-    return sequence
-
-
-#: The whole sequence of a mode as one op.
-_SEQUENCES: dict[str, Callable[..., tuple[Tensor, State]]] = {
-    "LSTM": _lstm_sequence,
-    "GRU": _gru_sequence,
-    "RNN_TANH": _elman_sequence(relu=False),
-    "RNN_RELU": _elman_sequence(relu=True),
-}
 
 
 def _int_above_zero(name: str, value: Any) -> None:
@@ -299,82 +182,84 @@ class RNNBase(Module):
         self._check_batched_state(hx, batched)
         if not batched:
             input = input.unsqueeze(0 if self.batch_first else 1)
+        length, batch = input.shape[0], input.shape[1]
         if self.batch_first:
-            input = input.transpose(0, 1)
-        length, batch = input.size(0), input.size(1)
-        state = self._initial_state(hx, input, batch, batched)
+            length, batch = batch, length
+        state = self._given_state(hx, batch, batched)
         if not length:
             raise error(RuntimeError, "Expected sequence length to be larger than 0 in RNN")
-        outputs, state = self._run(input, [batch] * length, state)
+        outputs, *ends = self._run_padded(input, batch, state)
         if self.batch_first:
             outputs = outputs.transpose(0, 1)
         if not batched:
             outputs = outputs.squeeze(0 if self.batch_first else 1)
-            state = tuple(s.squeeze(1) for s in state)
-        return outputs, self._outer_state(state)
+            ends = [end.squeeze(1) for end in ends]
+        return outputs, self._outer_state(tuple(ends))
+
+    def _run_padded(self, input: Tensor, batch: int, state: State | None) -> tuple[Tensor, ...]:
+        """The outputs (L, N, size), and the last state."""
+        dropout = self._present_dropout()
+        if not dropout:
+            sizes = self._state_sizes()
+            given = (None,) * len(sizes) if state is None else state
+            return padded(
+                self.mode, self._directions, self.batch_first, sizes, input, *given, *self._given()
+            )
+        if self.batch_first:
+            input = input.transpose(0, 1)
+        state = self._zeros(input, batch) if state is None else state
+        rows = [batch] * input.shape[0]
+        return layers(self.mode, self._directions, dropout, input, rows, state, self._given())
 
     def _forward_packed(self, packed: PackedSequence, hx: Any) -> tuple[PackedSequence, Any]:
         data, batch_sizes, sorted_indices, unsorted_indices = packed
         sizes = [int(size) for size in batch_sizes.tolist()]
         self._check_input(data, dims=2)
-        state = self._initial_state(hx, data, sizes[0], batched=True)
-        if hx is not None and sorted_indices is not None:
+        state = self._given_state(hx, sizes[0], batched=True)
+        if state is None:
+            state = self._zeros(data, sizes[0])
+        elif sorted_indices is not None:
             state = tuple(s.index_select(1, sorted_indices) for s in state)
-        outputs, state = self._run(data, sizes, state)
+        dropout, weights = self._present_dropout(), self._given()
+        made = layers(self.mode, self._directions, dropout, data, sizes, state, weights)
+        outputs, state = made[0], made[1:]
         if unsorted_indices is not None:
             state = tuple(s.index_select(1, unsorted_indices) for s in state)
         again = PackedSequence(outputs, batch_sizes, sorted_indices, unsorted_indices)
         return again, self._outer_state(state)
 
-    def _run(self, data: Tensor, sizes: list[int], state: State) -> tuple[Tensor, State]:
-        """All layers over `data`: (L, N, size), or (sum of sizes, size) for packed sequences."""
-        last: list[State] = []
-        for layer in range(self.num_layers):
-            directions = []
-            for direction in range(self._directions):
-                index = layer * self._directions + direction
-                initial = tuple(s if s.dim() == 2 else s[index] for s in state)
-                outputs, end = self._run_one(data, sizes, initial, index, direction == 1)
-                directions.append(outputs)
-                last.append(end)
-            data = directions[0] if len(directions) == 1 else plait.cat(directions, dim=-1)
-            if self.dropout > 0 and layer < self.num_layers - 1:
-                data = F.dropout(data, self.dropout, self.training)
-        return data, tuple(_stacked([end[i] for end in last]) for i in range(len(state)))
+    def _present_dropout(self) -> float:
+        """How much is dropped between layers now."""
+        return float(self.dropout) if self.training and self.num_layers > 1 else 0.0
 
-    def _run_one(
-        self, data: Tensor, sizes: list[int], initial: State, index: int, reverse: bool
-    ) -> tuple[Tensor, State]:
-        """One layer in one direction over `data`, shaped as for `_run`: outputs, last state."""
-        weights = self._weights_of(index)
-        if self.mode != "GRU":
-            (data,) = lower(data)
-            initial, weights = lower(*initial), list(lower(*weights))
-        w_ih, w_hh, b_ih, b_hh, w_hr = weights
-        packed = data.dim() == 2
-        same = all(x is None or x.dtype is data.dtype for x in (*initial, *weights))
-        # In a region of autocast a GRU's state stays in full precision, as in PyTorch.
-        mixed = autocast.enabled and self.mode == "GRU"
-        if not packed and w_hr is None and same and not mixed and data.is_floating_point():
-            return _SEQUENCES[self.mode](data, initial, weights, reverse)
-        gates = F.linear(data, w_ih, b_ih)
-        xs = gates.split(sizes) if packed else gates.unbind(0)
+    def _given(self) -> list[Any]:
+        """The weights of all layers and directions as `layers` takes them."""
+        held = self.__dict__["_parameters"]
+        found: list[Any] = []
+        for names in self._all_weights:
+            # By the dict: to look an attribute up costs more where a class has `__getattr__`.
+            own = [held[n] if n in held else getattr(self, n) for n in names]
+            biases = own[2:4] if len(own) >= 4 else [None, None]
+            projection = own[-1] if len(own) in (3, 5) else None
+            found += [own[0], own[1], *biases, projection]
+        return found
 
-        def advance(x: Tensor, s: State) -> State:
-            return _STEPS[self.mode](x, s, w_hh, b_hh, w_hr)
+    def _state_sizes(self) -> tuple[int, ...]:
+        """The sizes of h, and of c."""
+        if self.mode == "LSTM":
+            return (self._output_size, self.hidden_size)
+        return (self._output_size,)
 
-        outputs, end = _scan(advance, xs, initial, reverse)
-        return (plait.cat(outputs) if packed else plait.stack(outputs)), end
-
-    def _weights_of(self, index: int) -> list[Any]:
-        """`w_ih, w_hh, b_ih, b_hh, w_hr` of one layer and direction; None for what it lacks."""
-        names = self._all_weights[index]
-        kinds = {name.split("_l")[0]: getattr(self, name) for name in names}
-        wanted = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-        return [kinds.get(kind) for kind in wanted]
+    def _zeros(self, like: Tensor, batch: int) -> State:
+        """Zeros (N, size) that all layers begin with, one tensor for all sizes alike."""
+        sizes = self._state_sizes()
+        made = {n: plait.zeros((batch, n), dtype=like.dtype, device=like.device) for n in sizes}
+        return tuple(made[n] for n in sizes)
 
     def _check_input(self, input: Tensor, dims: int | None = None) -> None:
-        weight = getattr(self, self._all_weights[0][0])
+        name = self._all_weights[0][0]
+        held = self.__dict__["_parameters"]
+        weight = held[name] if name in held else getattr(self, name)
         if input.dtype != weight.dtype:
             raise error(
                 ValueError,
@@ -405,23 +290,15 @@ class RNNBase(Module):
                     f"tensor",
                 )
 
-    def _initial_state(self, hx: Any, like: Tensor, batch: int, batched: bool) -> State:
-        """The state as a tuple of (layers * directions, N, size), checked.
-
-        Where none is given, zeros (N, size) that all layers begin with, one tensor for all sizes
-        alike.
-        """
-        rows = self.num_layers * self._directions
-        sizes = [self._output_size]
-        if self.mode == "LSTM":
-            sizes.append(self.hidden_size)
-        shapes = [(rows, batch, size) for size in sizes]
+    def _given_state(self, hx: Any, batch: int, batched: bool) -> State | None:
+        """The state as a tuple of (layers * directions, N, size), checked; None for none."""
         if hx is None:
-            made = {n: plait.zeros((batch, n), dtype=like.dtype, device=like.device) for n in sizes}
-            return tuple(made[n] for n in sizes)
+            return None
         states = tuple(hx) if self.mode == "LSTM" else (hx,)
         if not batched:
             states = tuple(s.unsqueeze(1) for s in states)
+        rows = self.num_layers * self._directions
+        shapes = [(rows, batch, size) for size in self._state_sizes()]
         for position, (state, shape) in enumerate(zip(states, shapes)):
             if tuple(state.shape) != shape:
                 which = f"hidden[{position}]" if self.mode == "LSTM" else "hidden"
@@ -531,7 +408,7 @@ class RNNCellBase(Module):
         elif not batched:
             states = tuple(state.unsqueeze(0) for state in states)
         gates = F.linear(x, self.weight_ih, self.bias_ih)
-        states = _STEPS[mode](gates, states, self.weight_hh, self.bias_hh, None)
+        states = STEPS[mode](gates, states, self.weight_hh, self.bias_hh, None)
         return states if batched else tuple(state.squeeze(0) for state in states)
 
 

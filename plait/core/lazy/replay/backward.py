@@ -92,7 +92,7 @@ def replay(root: GradNode, number: int) -> bool:
             made = visited[holder]
             nodes[place] = made.output if operand is None else made.inputs[operand]
     known.uses += 1
-    is_expected = known.uses in _EXPECTED and not known.saved
+    is_expected = known.uses in _EXPECTED
     seen = Seen(len(nodes), visited, known.visited, known.leaves) if is_expected else None
     known.recipes.make(nodes, run.token, len(nodes))
     run.point = known.following
@@ -109,7 +109,7 @@ def replay(root: GradNode, number: int) -> bool:
     if seen is not None and are_kept:
         from plait.core.lazy.replay.quick_pass import quick_pass  # only once one repeats
 
-        known.quick = quick_pass(run, seen, list(known.recipes), known.following)
+        known.quick = quick_pass(run, seen, list(known.recipes), known.saved, known.following)
     for made in visited:
         made.release()
     return True

@@ -86,7 +86,10 @@ def reading(places: list[int]) -> Callable[..., Any] | None:
     """The function (nodes) -> the values of those in these places."""
     steps = Assembly(1)
     (nodes,) = steps.arguments
-    values = [steps.load(steps.item(nodes, place), Node, "value") for place in places]
+    held = [steps.item(nodes, place) for place in places]
+    for node in held:
+        steps.type(node, Node)
+    values = [steps.load(node, Node, "value") for node in held]
     for value in values:
         steps.isnt(value, None)
     steps.hold()
@@ -104,6 +107,7 @@ def giving(places: list[int]) -> Callable[..., Any] | None:
     waiting = [steps.item(nodes, place) for place in places]
     found = [steps.item(results, number) for number in range(len(places))]
     for node in waiting:
+        steps.type(node, Node)
         steps.is_now(node, Node, "value", None)
     steps.hold()
     for node, value in zip(waiting, found):

@@ -7,7 +7,7 @@ after the other, in the order in which they were recorded.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from operator import gt
 from typing import Any
 
@@ -17,55 +17,12 @@ from plait.core.lazy.replay.block import Block
 from plait.core.lazy.replay.counted import UNHELD, count_references, references
 from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.thread import threads
+from plait.core.lazy.replay.values import Values
 from plait.core.runtime.crowd import let_others_in
 from plait.core.runtime.realize import Runner, settings
 
-#: Uses of a program after which instructions for what it reads and gives pay.
-_WORTH = 8
 #: Launches and reference counts that are kept of blocks that end at one point.
 _MOST_FINALS = 256
-
-
-class _Program:
-    """What computes a block: places of its inputs and outputs, and its graph.
-
-    donated: as `Donating` has it.
-    """
-
-    __slots__ = ("_read", "_uses", "_write", "donated", "inputs", "outputs", "runner")
-
-    runner: Runner
-    inputs: list[int]
-    outputs: list[int]
-    donated: list[tuple[int, int]]
-
-    def __init__(self) -> None:
-        self._uses = 0
-        self._read: Callable[..., Any] | None = None
-        self._write: Callable[..., Any] | None = None
-
-    def arrays(self, nodes: list[Node]) -> list[Any]:
-        """The values of the inputs."""
-        self._uses += 1
-        if self._uses == _WORTH:
-            # Not at the top, like all that writes instructions: only what repeats needs them.
-            from plait.core.lazy.replay.block_assembly import giving, reading
-
-            self._read, self._write = reading(self.inputs), giving(self.outputs)
-        if self._read is not None:
-            found = self._read(nodes)
-            if found is not NotImplemented:
-                return found
-        return [nodes[place].value for place in self.inputs]
-
-    def give(self, nodes: list[Node], results: list[Any]) -> None:
-        """Give the outputs their values."""
-        if self._write is not None and self._write(nodes, results) is True:
-            return
-        for place, result in zip(self.outputs, results):
-            node = nodes[place]
-            if node.value is None:  # else another thread was sooner
-                node.set_value(result)
 
 
 def compute_blocks(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
@@ -156,7 +113,7 @@ def _held(block: Block, gives: bool) -> tuple[bool, ...] | None:
     return (*map(gt, counts, point.thresholds), gives)
 
 
-def _program(block: Block, mask: tuple[bool, ...], donors: dict[int, Node]) -> _Program | None:
+def _program(block: Block, mask: tuple[bool, ...], donors: dict[int, Node]) -> Values | None:
     """What computes the nodes of a block that are held (see `_held`); None where it reads what the
     block does not know."""
     waiting = [node for node in block.nodes if node.value is None and node.run is block]
@@ -166,7 +123,7 @@ def _program(block: Block, mask: tuple[bool, ...], donors: dict[int, Node]) -> _
     if any(node.run is not block for node in captured.nodes):
         return None
     places = {id(node): place for place, node in enumerate(block.nodes)}
-    program = _Program()
+    program = Values()
     try:
         program.inputs = [places[id(node)] for node in captured.leaves]
     except KeyError:

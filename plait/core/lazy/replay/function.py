@@ -92,7 +92,8 @@ def one_step(
                     return call(*args, **kwargs)
                 result = guess.call(run, watch.era, *given)
                 if result is not NotImplemented:
-                    threads.bytes += guess.nbytes
+                    if guess.nbytes:
+                        threads.bytes += guess.nbytes
                     for place in guess.checks:
                         check(run.nodes[place])
                     return result

@@ -18,6 +18,7 @@ from plait.core.lazy.replay.donation import donations, shared_inputs
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
+from plait.core.lazy.replay.values import Values, give_values
 from plait.core.runtime import realize as runtime
 from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.realize import Runner
@@ -30,32 +31,17 @@ _MOST_LAUNCHES = 16
 _MOST_KINDS = 64
 
 
-class _Launch:
-    """A launch as it goes from one point: places of its inputs and outputs, and its program.
+class _Launch(Values):
+    """A launch as it goes from one point.
 
-    donated: (number of an input whose memory an output takes over, the references to its node that
-    are known). dead: places of waiting nodes that nobody holds any more. dropped: places that
+    dead: places of waiting nodes that nobody holds any more. dropped: places that
     nothing waiting refers to afterwards. following: the point after it. is_step: whether it
     computes an optimizer's step. returned: whether a backward pass has come back over it; False
     where none had by the next step, None where that is not known.
     """
 
-    __slots__ = (
-        "dead",
-        "donated",
-        "dropped",
-        "following",
-        "inputs",
-        "is_step",
-        "outputs",
-        "returned",
-        "runner",
-    )
+    __slots__ = ("dead", "dropped", "following", "is_step", "returned")
 
-    runner: Runner
-    inputs: list[int]
-    outputs: list[int]
-    donated: list[tuple[int, int]]
     dead: list[int]
     dropped: list[int]
     following: Point
@@ -119,7 +105,7 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
     copies: list[int] = []
     if launch.donated:
         copies = shared_inputs(launch, nodes)
-    inputs = [nodes[place].value for place in launch.inputs]
+    inputs = launch.arrays(nodes)
     for number in copies:
         inputs[number] = inputs[number].copy()
     try:
@@ -127,19 +113,12 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         results = let_others_in(run_now, inputs) if several() else run_now(inputs)
     except Exception:
         return False
-    _give_values([nodes[place] for place in launch.outputs], results)
+    launch.give(nodes, results)
     if token.disturbed:
         threads.end()
     else:
         _follow(run, launch)
     return True
-
-
-def _give_values(nodes: list[Node], results: list[Any]) -> None:
-    """Values for nodes, but for those that another thread has computed meanwhile."""
-    for node, result in zip(nodes, results):
-        if node.value is None:
-            node.set_value(result)
 
 
 def _scalars(waiting: list[Node], pending: list[Node]) -> list[Node]:
@@ -182,7 +161,7 @@ def _first_time(
         results = let_others_in(runner.run, inputs)
     except Exception:
         return False  # the ordinary way goes without what was not asked for
-    _give_values(kept, results)
+    give_values(kept, results)
     launch.following = Point()
     launch.outputs = [node.place for node in kept]
     computed = {node.place for node in captured.nodes}
@@ -219,7 +198,11 @@ def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]
 def _follow(run: Run, launch: _Launch) -> None:
     """Go on after a launch: in the same run while a backward pass may come, else from the root."""
     nodes: list[Any] = run.nodes
-    if len(launch.dropped) == len(nodes):
+    is_all = len(launch.dropped) == len(nodes)
+    if is_all and not run.has_open_grads():
+        threads.leave(run)
+        return
+    if is_all:
         nodes[:] = [None] * len(nodes)
     else:
         for place in launch.dropped:

@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.codegen.objects import Do
+from plait.core.ir.node import Node
+from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.assembly import Steps, release, target, watched
 from plait.core.lazy.replay.expected import Seen
 from plait.core.lazy.replay.run import Run
@@ -20,9 +23,12 @@ from plait.core.runtime.objects import Register
 
 
 def quick_pass(
-    run: Run, seen: Seen, recipes: list[Recipe], following: Point
+    run: Run, seen: Seen, recipes: list[Recipe], saved: list[tuple], following: Point
 ) -> Callable[..., Any] | None:
-    """(run, era, root) -> True where the pass was made. None where there is no such function."""
+    """(run, era, root) -> True where the pass was made. None where there is no such function.
+
+    saved: as `backward` has it.
+    """
     steps = Steps(1)
     steps.length(steps.nodes, seen.start)
     grads = _visited(steps, seen)
@@ -34,10 +40,14 @@ def quick_pass(
     read = {place for recipe in recipes for place in recipe.operands if place < seen.start}
     read.update(place for _, _, place in seen.leaves if place < seen.start)
     nodes: dict[int, Register] = {}
-    for place in sorted(read):
+    for place, holder, operand in saved:
+        nodes[place] = _saved(steps, grads[holder], operand)
+    for place in sorted(read - nodes.keys()):
         nodes[place] = steps.item(steps.nodes, place)
         steps.isnt(nodes[place], None)
     steps.hold()
+    for place, _, _ in saved:
+        steps.do(Do.PUT, steps.nodes, place, nodes[place])
     for number, recipe in enumerate(recipes):
         row = [nodes[i] for i in recipe.operands]
         nodes[seen.start + number] = steps.node(recipe, row, seen.start + number)
@@ -50,6 +60,16 @@ def quick_pass(
     steps.store(steps.run, Run, "point", steps.constant(following))
     steps.give(steps.constant(True))
     return steps.function()
+
+
+def _saved(steps: Steps, grad: Register, operand: int | None) -> Register:
+    """A value that a grad node keeps: its output, or an operand."""
+    if operand is None:
+        value = steps.load(grad, GradNode, "output")
+    else:
+        value = steps.part(steps.load(grad, GradNode, "inputs"), operand)
+    steps.type(value, Node)
+    return value
 
 
 def _visited(steps: Steps, seen: Seen) -> list[Register]:

@@ -70,11 +70,12 @@ class Run(Owner):
     def __init__(self, root: Point, home: Threads) -> None:
         token = self.token = _new(Owner)
         # Of the thread that the tree is of: to ask for it costs as much as all of this.
-        self.thread = token.thread = home.owner.thread
+        own = home.__dict__
+        self.thread = token.thread = own["owner"].thread
         self.disturbed = token.disturbed = False
         self.left = token.left = None
         self.home = home
-        self.since = len(home.waiting)
+        self.since = len(own["waiting"])
         self.point = root
         self.nodes: list[Any] = []
         self.targets: dict[int, int] = {}

@@ -84,6 +84,15 @@ class Threads(threading.local):
 
     def begin(self) -> Run:
         """A new run from the root."""
+        # By the dict: what a thread has of its own costs as much to look up as several entries.
+        own = self.__dict__
+        usual = own["run"] is None and not own["blocks"] and not own["in_blocks"]
+        if usual and not own["turns"] and own["points"] <= _MOST_POINTS:
+            if not own["waiting"]:
+                own["bytes"] = 0
+            run = own["run"] = Run(own["root"], self)
+            run.lost = own["adrift"] or not own["matches"]
+            return run
         if self.in_blocks and not self.turns:
             self.cut()
         else:
@@ -173,14 +182,26 @@ class Threads(threading.local):
         if not self.waiting:
             self.bytes = 0
 
+    def leave(self, run: Run) -> None:
+        """Leave a run of which nothing waits any more."""
+        own = self.__dict__
+        if own["blocks"]:
+            self.end()
+            return
+        run.nodes.clear()  # as `end` does
+        own["run"] = None
+        if not own["waiting"]:
+            own["bytes"] = 0
+
     def note(self, arrangement: int) -> None:
         """Note how a launch went: a program that comes in many arrangements is put together from
         blocks, one that comes in few is known as a whole."""
-        if not self.matches or self.forced:
+        own = self.__dict__
+        if not own["matches"] or own["forced"]:
             return
-        self.arrangements.add(arrangement)
-        self.seen += 1
-        if self.seen == _LAUNCHES_SEEN:
+        own["arrangements"].add(arrangement)
+        own["seen"] += 1
+        if own["seen"] == _LAUNCHES_SEEN:
             bound = _FEW_ARRANGEMENTS if self.in_blocks else _MANY_ARRANGEMENTS
             self.turns = (len(self.arrangements) > bound) != self.in_blocks
             self.seen = 0
