@@ -97,7 +97,7 @@ class Graph:
                 values.append(args[0][made.attrs["index"]])
             else:
                 values.append(made.op(*args, **made.attrs))
-                if made.source is not None and type(values[-1]) is Node:
+                if isinstance(made.source, str) and type(values[-1]) is Node:
                     values[-1].source = made.source
         return tuple(values[number] for number in self.outputs)
 
