@@ -224,7 +224,8 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
 def _jumps(access: Access) -> bool:
     """Whether steps along a row go further than the hardware fetches ahead, which is within a
     page only (`033`)."""
-    return access.strides[-1] >= _FAR
+    step = access.strides[-1]
+    return not varies(step) and step >= _FAR
 
 
 def _side_by_side(kernel: RowKernel, lanes: int) -> int:
