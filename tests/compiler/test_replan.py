@@ -9,12 +9,17 @@ import numpy as np
 import pytest
 
 import plait as torch
+from plait.core.codegen import copies
+from plait.core.codegen.kernel import Launch
 from plait.core.compiler import replan, structure
 from plait.core.compiler.structure import Structures
+from plait.core.ir import dtypes
 from plait.core.ir.derived import Derivation, Derived, as_one, is_derived, plain
 from plait.core.ir.extents import varies
-from plait.core.ir.graph import Graph
+from plait.core.ir.graph import Graph, trace
+from plait.core.ir.node import Spec
 from plait.core.llvm.target import target
+from plait.core.ops.view import TRANSPOSE
 from plait.core.runtime.compiled import CompiledGraph
 from tests.compiler.extent_cases import (
     MODELS,
@@ -258,3 +263,21 @@ def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     step(*batch_of("lstm", 6, 84)).item()
     step(*batch_of("lstm", 7, 84)).item()
     assert seen.reused >= 1
+
+
+def test_large_transposes_of_many_sizes_go_past_the_caches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where their lines are whole: decided anew for each size, by plans that are used again."""
+    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 12)
+    kinds, before = [], replan.reused
+    sizes = ((64, 64), (128, 96), (96, 160), (99, 160), (32, 31), (160, 101), (64, 80))
+    for down, across in sizes:
+        spec = Spec((down, across), dtypes.float32)
+        native = CompiledGraph(trace(lambda x: (TRANSPOSE(x, axes=(1, 0)),), [spec]))
+        kinds += [step.kernel.kind for step in native.steps if isinstance(step, Launch)]
+        x = np.arange(down * across, dtype=np.float32).reshape(down, across)
+        np.testing.assert_array_equal(native.run([x])[0], x.T)
+    small = ["tile_copy"]
+    assert kinds == [*["stream_tiles"] * 3, *small * 2, "stream_tiles", "stream_tiles"]
+    assert replan.reused > before

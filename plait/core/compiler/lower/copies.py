@@ -69,9 +69,7 @@ def _run(loops: list[_Loop], width: int) -> int:
 def _whole_lines(loops: list[_Loop], to: int, width: int) -> bool:
     """Whether all steps in the result, but those to neighbours, are whole lines of the cache."""
     steps = (to, *[loop.to for loop in loops[:-1]])
-    return not varies(*[loop.extent for loop in loops], *steps) and not any(
-        step * width % copies.LINE for step in steps
-    )
+    return not any(step * width % copies.LINE for step in steps)
 
 
 def fill_zero(plan: Plan, target: Buffer) -> None:

@@ -9,7 +9,6 @@ from plait.core.codegen.gather import gather_kernel, take_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.compiler.plan import Plan
 from plait.core.ir.derived import as_one
-from plait.core.ir.extents import varies
 from plait.core.ir.op import elements
 
 #: Bytes of result that are worth a thread of their own.
@@ -38,8 +37,7 @@ def _lower_take(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any 
         return True
     # A table's rows are asked for one by one, and are not to be driven out by results.
     past = (
-        not varies(outer, count)
-        and row_bytes % copies.LINE == 0
+        row_bytes % copies.LINE == 0
         and row_bytes <= copies.RUN
         and copies.streams(plan.target, outer * count * row_bytes)
     )
