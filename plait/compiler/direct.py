@@ -41,15 +41,15 @@ class Direct:
         "_only",
         "_prepare",
         "_program",
-        "_step",
         "_store",
         "misses",
         "quick",
+        "step",
     )
 
     def __init__(self, guards: Guards, step: Step, quick: Quick, prepare: Any, count: int) -> None:
         self._guards = guards
-        self._step = step
+        self.step = step
         more = step.number_slots or step.drawn or step.generators or step.passed
         #: What `Step.results_of` comes to, where it does nothing else.
         self._program = None if more else step.program
@@ -67,7 +67,7 @@ class Direct:
 
         Raises as `Step.replay` does.
         """
-        step = self._step
+        step = self.step
         with crowd.lock:
             if len(crowd.present) > 1 or not self._guards.hold() or not step.holds():
                 return MISS

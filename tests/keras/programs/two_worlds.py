@@ -11,6 +11,7 @@ import plait as torch
 import plait.tf as tf
 from keras_plait.crossing import LayerModule, ModuleLayer, apply_gradients
 from plait import nn
+from plait.compiler.direct import Direct
 from plait.compiler.step import MISS, Step
 from plait.tf.crossing import as_variable
 from plait.utils.data import DataLoader, IterableDataset, TensorDataset
@@ -29,7 +30,7 @@ def lines(rows: int = 256) -> tuple[np.ndarray, np.ndarray]:
 def replayed(run) -> list[Step]:
     """The compiled steps that were replayed while a function ran, each time that one was."""
     found: list[Step] = []
-    replay = Step.replay
+    replay, call = Step.replay, Direct.call
 
     def noted(self, arguments):
         made = replay(self, arguments)
@@ -37,11 +38,17 @@ def replayed(run) -> list[Step]:
             found.append(self)
         return made
 
-    Step.replay = noted
+    def noted_direct(self, arguments):
+        made = call(self, arguments)
+        if made is not MISS:  # else it goes by `Step.replay`
+            found.append(self.step)
+        return made
+
+    Step.replay, Direct.call = noted, noted_direct
     try:
         run()
     finally:
-        Step.replay = replay
+        Step.replay, Direct.call = replay, call
     return found
 
 
