@@ -69,7 +69,7 @@ class _Idle:
         try:
             self.askings += 1
             if self.askings % _LOOK == 0:
-                self._forget()
+                self.forget()
             blocks = self.blocks.pop(size, None)
             left = 0 if blocks is None else len(blocks) - 1
             self.left[size] = min(left, self.left.get(size, left))
@@ -83,7 +83,7 @@ class _Idle:
         finally:
             self.lock.release()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Drop the blocks that were idle all the time since the last look."""
         before = self.nbytes
         for size, blocks in list(self.blocks.items()):
@@ -135,6 +135,24 @@ def release() -> None:
     with _idle.lock:
         freed, _idle.blocks, _idle.nbytes = _idle.blocks, {}, 0
     freed.clear()
+
+
+def watch_idle() -> None:
+    """Look from now on which blocks are asked for."""
+    if _idle.lock.acquire(blocking=False):
+        try:
+            _idle.left.clear()
+        finally:
+            _idle.lock.release()
+
+
+def forget_idle() -> None:
+    """Give back the blocks that were not asked for since the last look at them."""
+    if _idle.lock.acquire(blocking=False):
+        try:
+            _idle.forget()
+        finally:
+            _idle.lock.release()
 
 
 def trim() -> None:
@@ -223,14 +241,12 @@ def take_arena(nbytes: int) -> Arena:
     return arena if arena.nbytes >= nbytes else Arena(nbytes)
 
 
-def give_arena(arena: Arena) -> bool:
-    """Let other programs run in this arena. Large ones go the way of large arrays, so that no
-    more of them is kept than of those: False, and whoever ran in it must let it go."""
+def give_arena(arena: Arena) -> None:
+    """Let other programs run in this arena; whoever ran in it lets it go. Large ones go the way of
+    large arrays, so that no more of them is kept than of those."""
     waiting = sum([other.nbytes for other in _arenas]) if _arenas else 0
-    if len(_arenas) >= _MOST_ARENAS or waiting + arena.nbytes > _ARENA_BYTES:
-        return False
-    _arenas.append(arena)
-    return True
+    if len(_arenas) < _MOST_ARENAS and waiting + arena.nbytes <= _ARENA_BYTES:
+        _arenas.append(arena)
 
 
 class Offsets(NamedTuple):

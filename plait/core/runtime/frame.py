@@ -70,7 +70,10 @@ class Frame:
         self.stride = rounded(max((launch.scratch for launch in self.launches), default=0))
         #: Bytes of arena that a run needs.
         self.arena_bytes = rounded(layout.nbytes) + self.stride * count
+        #: The arena of the run that is on; a program at rest holds none.
         self.arena: Arena | None = None
+        #: The address of the arena that the words are for.
+        self.home = 0
         self.record = np.zeros(FrameWord.SIZE, np.int64)
         self.record[FrameWord.POOL] = threads.pool() if parallel else 0
         self.record[FrameWord.PHASES] = self._phase_words.ctypes.data
@@ -156,8 +159,8 @@ class Frame:
         return placed, any(wide for _, _, wide in placed)
 
     def move(self, arena: Arena) -> None:
-        """Run in this arena from now on."""
-        self.arena = arena
+        """Put the addresses in an arena into the words."""
+        self.home = arena.address
         self.words[self._moving[:, 0]] = self._moving[:, 1] + arena.address
         self.record[FrameWord.SCRATCH] = arena.address + rounded(self.layout.nbytes)
 

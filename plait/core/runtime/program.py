@@ -24,7 +24,7 @@ from plait.core.compiler.steps import HostStep, Step, explain, explaining, memor
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
-from plait.core.runtime import guard, kernels, native, profile, threads
+from plait.core.runtime import guard, kernels, native, profile, settling, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, maker, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
@@ -96,6 +96,7 @@ class Program:
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
         if self.peak_bytes >= _MUCH_BYTES:
             trim()  # of what the reference and LLVM took, before as much is asked for again
+        settling.begin()
 
     # -- what is fixed before any run ------------------------------------------------------------
 
@@ -214,9 +215,11 @@ class Program:
         try:
             return self._run_in(frame, arena, arrays)
         finally:
-            if not give_arena(arena):
-                frame.arena = None  # else the next run would take a second one
+            frame.arena = None
+            give_arena(arena)
             self._frames.append(frame)
+            if settling.runs:
+                settling.count()
 
     def _run_alone(
         self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile | None
@@ -237,8 +240,9 @@ class Program:
         arrays: Sequence[np.ndarray],
         ended: Callable[[], None] | None = None,
     ) -> list[np.ndarray]:
-        if frame.arena is not arena:
+        if frame.home != arena.address:
             frame.move(arena)
+        frame.arena = arena
         driver = native.load()
         given = [*arrays, *[make(shape, dtype) for make, shape, dtype in self._makers]]
         bound, bind = given, driver.bind
