@@ -100,6 +100,21 @@ def test_donation_when_the_input_is_read_later():
     np.testing.assert_array_equal(results[1], second)
 
 
+def test_only_late_results_are_written_over_old_ones():
+    """Not what a step writes that may fail later on, nor what is given twice or is no new array."""
+    x, a, y = vector(9, "input"), vector(9, "output"), vector(9, "output")
+    b, twice = vector(9, "output"), vector(9, "output")
+    steps = [horner(a, x), host("neg", [b], [a]), horner(y, b), horner(twice, b)]
+    made = program(steps, [x], [y, a, b, twice, twice, x])
+    assert made.rewritable == {0: 0}
+    given, old = values(9), np.zeros(9, np.float32)
+    expected = made.run([given])
+    results = made.run([given], {0: old})
+    assert results[0] is old
+    for result, value in zip(results, expected):
+        np.testing.assert_array_equal(result, value)
+
+
 def test_donation_of_a_strided_input():
     x, y = vector(4, "input"), vector(4, "output")
     whole = values(8)

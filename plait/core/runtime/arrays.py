@@ -198,6 +198,17 @@ def maker(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[tuple[int, ...],
     return np.empty if math.prod(shape) * dtype.itemsize < LARGE else empty
 
 
+def block_type(shape: tuple[int, ...], dtype: np.dtype) -> type | None:
+    """The type of the base of arrays that `empty` makes; None where NumPy itself makes them."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    return None if nbytes < LARGE else _held_type(size_class(nbytes))
+
+
+def has_block(array: np.ndarray) -> bool:
+    """Whether an array is one that `empty` has made; its views refer to it, not to its block."""
+    return isinstance(array.base, _Held)
+
+
 def _new_block(size: int) -> _Block:
     raw = np.empty(size, np.uint8)
     address = raw.ctypes.data

@@ -91,16 +91,30 @@ class CompiledGraph:
         if watcher is not None:
             watcher.end(self)
 
-    def run(self, arrays: Sequence[Any]) -> list[Any]:
+    def rewritable(self) -> dict[int, int]:
+        """Output -> the number under which `run` takes memory for it, of those that allow it."""
+        if self._groups is not None:
+            return {}
+        made = self.program.outputs
+        return {
+            number: place
+            for number, place in self.program.rewritable.items()
+            if made[number].shape == self._shapes[number]
+        }
+
+    def run(
+        self, arrays: Sequence[Any], again: Mapping[int, np.ndarray] | None = None
+    ) -> list[Any]:
         """The outputs from the inputs' arrays; raises OpFailure where a check fails.
 
-        What an op with several results gave is a tuple of arrays, as it is for the reference.
+        again: memory for outputs, as `Program.run` has it. What an op with several results gave is
+        a tuple of arrays, as it is for the reference.
         """
         if self._is_plain:
-            return self.program.run(arrays)
+            return self.program.run(arrays, again)
         if self._groups is not None:
             arrays = self._groups.flat(arrays)
-        results = self.program.run(arrays)
+        results = self.program.run(arrays, again)
         shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)

@@ -20,7 +20,17 @@ from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, explain, explaining, memory, perform, reads
+from plait.core.compiler.steps import (
+    HostStep,
+    Step,
+    explain,
+    explaining,
+    may_fail,
+    memory,
+    perform,
+    reads,
+    writes,
+)
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
@@ -45,6 +55,9 @@ class Program:
     donations: output number -> input number: the output takes over that input's memory, and `run`
     gives that very array with the result in it. Both have the same shape and dtype, that input is
     no output too, and the array given shares no memory with another one given.
+
+    rewritable: output number -> its number among the new arrays that a run makes, of those outputs
+    for which it may be given memory: nothing is written there while a step may still fail.
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
@@ -76,6 +89,7 @@ class Program:
             slots[buffer] = len(self.inputs) + len(self.fresh)
             self.fresh.append((buffer.shape, buffer.dtype.numpy))
         self._makers = [(maker(*fresh), *fresh) for fresh in self.fresh]
+        self.rewritable = self._find_rewritable(slots)
         self._slots = slots
         self._constants = self._settled_constants()
         self.layout = plan_memory(
@@ -115,6 +129,18 @@ class Program:
         given = {*self.inputs, *self.outputs}
         donated = {self.outputs[o]: self.inputs[i] for o, i in self.donations.items()}
         return frugal(steps, lambda b: b not in given and b.value is None, donated)
+
+    def _find_rewritable(self, slots: Mapping[Any, int]) -> dict[int, int]:
+        numbers = range(len(self.phases))
+        failing = max((n for n in numbers if any(map(may_fail, self.phases[n].steps))), default=-1)
+        early = {b for p in self.phases[: failing + 1] for step in p.steps for b in writes(step)}
+        return {
+            number: slots[buffer] - len(self.inputs)
+            for number, buffer in enumerate(self.outputs)
+            if slots.get(buffer, -1) >= len(self.inputs)
+            and buffer not in early
+            and self.outputs.count(buffer) == 1
+        }
 
     def _settled_constants(self) -> dict[Any, np.ndarray]:
         """The arrays of constants as kernels need them."""
@@ -194,8 +220,13 @@ class Program:
 
     # -- a run -----------------------------------------------------------------------------------
 
-    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(
+        self, arrays: Sequence[np.ndarray], again: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         """The outputs' arrays, for arrays of the inputs' shapes and dtypes.
+
+        again: arrays made by `arrays.empty` that are written instead of new ones, by the numbers
+        that `rewritable` gives.
 
         Raises what a failing check or host step raises; then no array given has changed.
         """
@@ -210,10 +241,10 @@ class Program:
         if frame.generation != threads.generation:
             frame = self.new_frame()
         if profile.active is not None or self._guard:
-            return self._run_alone(frame, arrays, profile.active)
+            return self._run_alone(frame, arrays, again, profile.active)
         arena = take_arena(frame.arena_bytes)
         try:
-            return self._run_in(frame, arena, arrays)
+            return self._run_in(frame, arena, arrays, again)
         finally:
             frame.arena = None
             give_arena(arena)
@@ -222,29 +253,39 @@ class Program:
                 settling.count()
 
     def _run_alone(
-        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile | None
+        self,
+        kept: Frame,
+        arrays: Sequence[np.ndarray],
+        again: Mapping[int, np.ndarray] | None,
+        measured: profile.Profile | None,
     ) -> list[np.ndarray]:
         """A run step by step, in tables made for it: timed, or between guard pages."""
         self._frames.append(kept)
         frame = self.new_frame(alone=True)
         arena = Arena(frame.arena_bytes)
         if measured is None:
-            return self._run_in(frame, arena, arrays)
+            return self._run_in(frame, arena, arrays, again)
         steps = [step for phase in self.phases for step in phase.steps]
-        return self._run_in(frame, arena, arrays, measured.clock(steps))
+        return self._run_in(frame, arena, arrays, again, measured.clock(steps))
 
     def _run_in(
         self,
         frame: Frame,
         arena: Arena,
         arrays: Sequence[np.ndarray],
+        again: Mapping[int, np.ndarray] | None,
         ended: Callable[[], None] | None = None,
     ) -> list[np.ndarray]:
         if frame.home != arena.address:
             frame.move(arena)
         frame.arena = arena
         driver = native.load()
-        given = [*arrays, *[make(shape, dtype) for make, shape, dtype in self._makers]]
+        if not again:
+            given = [*arrays, *[make(shape, dtype) for make, shape, dtype in self._makers]]
+        else:
+            given = [*arrays]
+            for number, (make, shape, dtype) in enumerate(self._makers):
+                given.append(again[number] if number in again else make(shape, dtype))
         bound, bind = given, driver.bind
         if bind(given, frame.address) if bind is not None else frame.bind(given):
             bound = [a if fits(a) else _fitting(a) for a in given]
