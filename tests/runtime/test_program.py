@@ -100,6 +100,18 @@ def test_donation_when_the_input_is_read_later():
     np.testing.assert_array_equal(results[1], second)
 
 
+def test_a_program_keeps_what_runs_need():
+    """One kernel for all launches of the same code, and nothing that only planning asks for."""
+    x, a, y = vector(9, "input"), vector(9), vector(9, "output")
+    steps = [horner(a, x), host("neg", [a2 := vector(9)], [a]), horner(y, a2)]
+    assert steps[0].kernel == steps[2].kernel
+    assert steps[0].kernel is not steps[2].kernel
+    made = program(steps, [x], [y])
+    kept = [step for phase in made.phases for step in phase.steps]
+    assert [kept[i].kernel is kept[0].kernel for i in (0, 2)] == [True, True]
+    assert not any({"_reads", "_writes"} & set(vars(step)) for step in kept)
+
+
 def test_only_late_results_are_written_over_old_ones():
     """Not what a step writes that may fail later on, nor what is given twice or is no new array."""
     x, a, y = vector(9, "input"), vector(9, "output"), vector(9, "output")

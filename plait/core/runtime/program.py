@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.codegen.kernel import Launch
+from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
@@ -25,6 +25,7 @@ from plait.core.compiler.steps import (
     Step,
     explain,
     explaining,
+    forget_buffers,
     may_fail,
     memory,
     perform,
@@ -100,6 +101,9 @@ class Program:
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
         self._isa = target.isa
         self._functions = kernels.addresses((s.kernel for s in launches), target)
+        _share_kernels(launches, self._functions)
+        for step in ordered:
+            forget_buffers(step)
         self._plan_results()
         self._frames = [self.new_frame()]
         self._verify = bool(flag("PLAIT_VERIFY"))
@@ -353,6 +357,13 @@ class Program:
             given[slot] if constant is None else self._constants[constant].copy()
             for slot, constant in zip(self._result_slots, self._constant_results)
         ]
+
+
+def _share_kernels(launches: Sequence[Launch], known: Mapping[Kernel, int]) -> None:
+    """Let launches of the same code have one kernel: each keeps what it was to be emitted from."""
+    one = {kernel: kernel for kernel in known}
+    for launch in launches:
+        object.__setattr__(launch, "kernel", one[launch.kernel])
 
 
 def _is_half(dtype: Any) -> bool:
