@@ -20,6 +20,7 @@ from .small import horner, vector
 from .test_program import program
 
 BYTE = np.dtype(np.uint8)
+pytestmark = pytest.mark.once  # what a first run leaves is counted
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self")
 
 
