@@ -80,11 +80,14 @@ class Direct:
                 self.misses += 1
                 return MISS
             self.misses = 0
+            again = dict(zip(step.places, found[2])) if found[2] else {}
             if self._program is not None:
-                results = self._program(found[0])
+                results = self._program(found[0], again)
                 found[0].clear()
             else:
-                results = step.results_of(found[0], numbers, False)
+                results = step.results_of(found[0], again, numbers, False)
+            found[2].clear()
+            again.clear()
             objects = self._store(results, found[1], watch.era)
             if objects is NotImplemented:
                 return step.store_changed(results, found[1], args)

@@ -21,6 +21,7 @@ from plait.core.lazy.capture import Capture, GradSlot, Input
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.launch import realize
+from plait.core.runtime.arrays import block_type
 from plait.core.runtime.realize import compile_graph, held_outside
 from plait.utils._pytree import tree_flatten
 
@@ -203,7 +204,11 @@ class _Builder:
         step.passed = [(k, number, number in mutable) for number, k in handed.items()]
         self._rest(graph)
         step.only_computes = not (step.writes or step.own_grads or step.grads or step.number_slots)
-        step.program = compile_graph(graph, donations)
+        step.program, rewritable = compile_graph(graph, donations)
+        for owner, place, spec in step.own_grads:
+            if place in rewritable and block_type(spec.shape, spec.dtype.numpy) is not None:
+                step.rewritten.append((owner, spec))
+                step.places.append(rewritable[place])
         return step, lambda: self._finish(found, roots, places)
 
     def _refuse_escapes(self, found: GraphCapture, roots: list[Any], made: list[Cell]) -> None:

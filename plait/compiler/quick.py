@@ -30,8 +30,9 @@ _MOST_MISSES = 64
 
 class Quick:
     """prepare: the arguments, a tuple -> (the list of the inputs' arrays, what is going to be
-    written to), or NotImplemented. store: (results, what is written to, era of new cells) -> the
-    new objects, as a list, or NotImplemented. numbers: the arguments that the program reads.
+    written to, the arrays of the step's `rewritten`), or NotImplemented. store: (results, what is
+    written to, era of new cells) -> the new objects, as a list, or NotImplemented. numbers: the
+    arguments that the program reads.
     """
 
     __slots__ = ("misses", "numbers", "prepare", "store")
@@ -44,9 +45,9 @@ class Quick:
         self.numbers = numbers
         self.misses = 0
 
-    def inputs(self, arguments: tuple) -> tuple[list[Any], list[Any]] | None:
-        """The arrays for the program, and what is written to; None where the ordinary way has to be
-        gone."""
+    def inputs(self, arguments: tuple) -> tuple[list[Any], list[Any], list[Any]] | None:
+        """The arrays for the program, what is written to, and memory for results; None where the
+        ordinary way has to be gone."""
         if self.misses > _MOST_MISSES:
             return None
         found = self.prepare(arguments)
@@ -135,10 +136,17 @@ def preparing(
             return None
         slots[slot] = array
     held = [nodes[place] for place, number, _ in step.writes if _in_node(step, place, number)]
+    memory: dict[int, Register] = {}
+    rewritten = {id(owner) for owner, _ in step.rewritten}
     for owner, _, spec in step.own_grads:
-        held += _own_gradient(steps, owner, spec)
+        *parts, array = _own_gradient(steps, owner, spec)
+        held += parts
+        if id(owner) in rewritten:
+            steps.owns_block(array, spec.shape, spec.dtype.numpy)
+            memory[id(owner)] = array
+    again = [memory[id(owner)] for owner, _ in step.rewritten]
     steps.hold()
-    steps.give(steps.tuple([steps.list(slots), steps.list(held)]))
+    steps.give(steps.tuple([steps.list(slots), steps.list(held), steps.list(again)]))
     return steps.function()
 
 
@@ -177,7 +185,7 @@ def _argument(
 
 def _own_gradient(steps: Assembly, owner: Any, spec: Object) -> list[Register]:
     """Require that the `.grad` of the last call is there still, and nobody else's: (tensor, cell,
-    node)."""
+    node, array)."""
     held = steps.load(steps.constant(owner), LazyTensor, "_grad")
     steps.type(held, spec.cls)
     steps.alone(held)
@@ -186,9 +194,9 @@ def _own_gradient(steps: Assembly, owner: Any, spec: Object) -> list[Register]:
     steps.is_now(held, LazyTensor, "_dtype", spec.dtype)
     cell = steps.load(held, LazyTensor, "_cell")
     steps.alone(cell)
-    node, _ = _computed(steps, cell)
+    node, array = _computed(steps, cell)
     steps.alone(node)
-    return [held, cell, node]
+    return [held, cell, node, array]
 
 
 # -- after the program ---------------------------------------------------------------------------

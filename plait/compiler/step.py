@@ -21,6 +21,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import ALONE, Cell
+from plait.core.runtime.arrays import has_block
 from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.generator import Generator
 from plait.utils._pytree import LeafSpec, TreeSpec, tree_unflatten
@@ -54,11 +55,15 @@ class Step:
         self.grads: list[tuple[Any, Any]] = []
         #: (tensor, result, kind) of gradients that nothing else of the call refers to.
         self.own_grads: list[tuple[Any, int, Object]] = []
+        #: (tensor, kind) of such whose memory the next call may write again, and their numbers for
+        #: the program.
+        self.rewritten: list[tuple[Any, Object]] = []
+        self.places: list[int] = []
         #: For each result, shape and dtype.
         self.types: list[dict[str, Any]] = []
         self.tree: TreeSpec = LeafSpec()
         self.numbers: Callable[[], tuple | None] = tuple
-        self.program: Callable[[list[Any]], list[Any]] = list
+        self.program: Callable[..., list[Any]] = list
         self.grad_guards: list[tuple[Any, bool]] = []
         #: (tensor, shape, dtype) of those that twins are made of.
         self.owners: list[tuple[Any, tuple[int, ...], Any]] = []
@@ -102,7 +107,10 @@ class Step:
         if self.quick is not None and type(arguments) is tuple and not crowded:
             found = self.quick.inputs(arguments)
             if found is not None:
-                results = self.results_of(found[0], numbers, crowded)
+                again = dict(zip(self.places, found[2]))
+                results = self.results_of(found[0], again, numbers, crowded)
+                found[2].clear()
+                again.clear()
                 objects = self.quick.store(results, found[1], watch.era)
                 if objects is NotImplemented:
                     return self.store_changed(results, found[1], arguments)
@@ -158,7 +166,9 @@ class Step:
         for slot, owner in self.owned:
             cells[slot] = owner._grad._cell
             arrays[slot] = _contents(cells[slot])
-        results = self.results_of(arrays, numbers, crowded)
+        again = {} if crowded else self._memory()
+        results = self.results_of(arrays, again, numbers, crowded)
+        again.clear()
         value = self._store(results, cells, renewed or (), arguments)
         self.replays += 1
         if self.replays == self.settled and type(arguments) is tuple:
@@ -166,8 +176,16 @@ class Step:
             self.settled *= 2
         return value
 
-    def results_of(self, arrays: list[Any], numbers: tuple, crowded: bool) -> list[Any]:
-        """Run the program on the arrays of its inputs, which are given up."""
+    def _memory(self) -> dict[int, Any]:
+        """The arrays that the program may write new gradients into, by their places."""
+        found = [_free_memory(owner, spec) for owner, spec in self.rewritten]
+        return {place: array for place, array in zip(self.places, found) if array is not None}
+
+    def results_of(
+        self, arrays: list[Any], again: dict[int, Any], numbers: tuple, crowded: bool
+    ) -> list[Any]:
+        """Run the program on the arrays of its inputs, which are given up. again: memory that it
+        may write its results into."""
         for held, value in zip(self.number_slots, numbers):
             held[()] = value
         saved = [(g, Generator.get_state(g)) for g in self.generators]
@@ -177,9 +195,9 @@ class Step:
                 arrays[slot] = array
         try:
             if crowded and self.only_computes:
-                results = let_others_in(self.program, arrays)
+                results = let_others_in(self.program, arrays, again)
             else:
-                results = self.program(arrays)
+                results = self.program(arrays, again)
         except Exception:
             for generator, state in saved:
                 Generator.set_state(generator, state)
@@ -316,6 +334,22 @@ def _cell_of(place: Any, arguments: Sequence[Any]) -> Cell:
     if type(place) is GradOf:
         return place.tensor._grad._cell
     return place if type(place) is Cell else place._cell
+
+
+def _free_memory(owner: Any, spec: Object) -> np.ndarray | None:
+    """The array of a gradient that the call replaces, where nobody would find it changed."""
+    held = owner._grad
+    if type(held) is not spec.cls or getrefcount(held) > ALONE or held._base is not None:
+        return None
+    cell = held._cell
+    node = cell._node
+    if getrefcount(cell) > ALONE or cell.shared is not None or node is None:
+        return None
+    array = node.value
+    if getrefcount(node) > ALONE or type(array) is not np.ndarray or getrefcount(array) > ALONE:
+        return None
+    fits = held._dtype is spec.dtype and array.shape == spec.shape
+    return array if fits and has_block(array) else None
 
 
 def _leaf(array: np.ndarray, attrs: dict[str, Any]) -> Node:

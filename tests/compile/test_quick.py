@@ -15,6 +15,7 @@ from plait.compiler import compiled as calls
 from plait.compiler import step as steps
 from plait.compiler.direct import Direct
 from plait.compiler.quick import Quick
+from plait.core.runtime import arrays
 from plait.core.runtime.objects import machine
 from plait.nn import functional as F
 
@@ -150,6 +151,8 @@ def test_whatever_happens_between(
     monkeypatch.setenv("PLAIT_BACKEND", backend)
     if not direct:
         _no_direct_calls(monkeypatch)
+    if seed % 2:  # every gradient is one whose memory the next call writes again
+        monkeypatch.setattr(arrays, "LARGE", 1)
     name = ("adam", "sgd", "momentum")[seed % 3]
     monkeypatch.setattr(steps, "_SETTLED", NEVER)
     expected = _train(name, seed, 100)

@@ -178,9 +178,10 @@ def test_turns_cost_no_python(kind: str) -> None:
     for turns in (3, 40):
         function, given = KINDS[kind](turns)
         step = torch.compile(function, fullgraph=True)
-        for _ in range(3):
+        for _ in range(10):  # until most has been learned
             arrays(step(*given))
-        counts.append(python_calls(lambda step=step, given=given: arrays(step(*given))))
+        calls = [python_calls(lambda: arrays(step(*given))) for _ in range(5)]  # noqa: B023  # at once
+        counts.append(min(calls))
     assert counts[0] == counts[1]
 
 

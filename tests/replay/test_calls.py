@@ -169,7 +169,7 @@ def _training(
         pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 222, id="mlp_adam"),
         pytest.param(_convolutions, 245, id="cnn"),
         pytest.param(_recurrent, 310, id="lstm"),
-        pytest.param(_adversarial, 580, id="gan"),
+        pytest.param(_adversarial, 590, id="gan"),
         pytest.param(_inference, 97, id="inference"),
     ],
 )

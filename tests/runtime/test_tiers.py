@@ -68,7 +68,7 @@ def test_a_graph_with_much_work_never_goes_to_the_reference(auto):
 def test_a_refused_kernel_leaves_the_step_on_the_reference_with_a_warning(auto, monkeypatch):
     monkeypatch.setattr(compiled, "CompiledGraph", refuse)
     with pytest.warns(RuntimeWarning, match="stays uncompiled"):
-        program = realize.compile_graph(small_graph(1), {})
+        program = realize.compile_graph(small_graph(1), {}).run
     x, y = np.array([1, 2], np.float32), np.array([3, 4], np.float32)
     np.testing.assert_array_equal(program([x, y])[0], x * y + y)
 

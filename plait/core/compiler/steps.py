@@ -77,6 +77,12 @@ def writes(step: Step) -> tuple[Any, ...]:
     return found
 
 
+def forget_buffers(step: Step) -> None:
+    """Drop what `reads` and `writes` have noted of a step: planning asks often, a run never."""
+    step.__dict__.pop("_reads", None)
+    step.__dict__.pop("_writes", None)
+
+
 def explaining(launch: Launch) -> tuple[Any, ...]:
     """The buffers from whose values the cause of a fault code can be found."""
     return () if launch.fault is None else tuple(launch.fault[1])

@@ -69,7 +69,7 @@ class _Idle:
         try:
             self.askings += 1
             if self.askings % _LOOK == 0:
-                self._forget()
+                self.forget()
             blocks = self.blocks.pop(size, None)
             left = 0 if blocks is None else len(blocks) - 1
             self.left[size] = min(left, self.left.get(size, left))
@@ -83,7 +83,7 @@ class _Idle:
         finally:
             self.lock.release()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         """Drop the blocks that were idle all the time since the last look."""
         before = self.nbytes
         for size, blocks in list(self.blocks.items()):
@@ -137,6 +137,24 @@ def release() -> None:
     freed.clear()
 
 
+def watch_idle() -> None:
+    """Look from now on which blocks are asked for."""
+    if _idle.lock.acquire(blocking=False):
+        try:
+            _idle.left.clear()
+        finally:
+            _idle.lock.release()
+
+
+def forget_idle() -> None:
+    """Give back the blocks that were not asked for since the last look at them."""
+    if _idle.lock.acquire(blocking=False):
+        try:
+            _idle.forget()
+        finally:
+            _idle.lock.release()
+
+
 def trim() -> None:
     """Let the C library give back what it keeps of freed memory, where it can be asked to."""
     give = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -178,6 +196,17 @@ def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
 def maker(shape: tuple[int, ...], dtype: np.dtype) -> Callable[[tuple[int, ...], np.dtype], Any]:
     """What makes arrays of garbage of this type best: NumPy itself where they are small."""
     return np.empty if math.prod(shape) * dtype.itemsize < LARGE else empty
+
+
+def block_type(shape: tuple[int, ...], dtype: np.dtype) -> type | None:
+    """The type of the base of arrays that `empty` makes; None where NumPy itself makes them."""
+    nbytes = math.prod(shape) * dtype.itemsize
+    return None if nbytes < LARGE else _held_type(size_class(nbytes))
+
+
+def has_block(array: np.ndarray) -> bool:
+    """Whether an array is one that `empty` has made; its views refer to it, not to its block."""
+    return isinstance(array.base, _Held)
 
 
 def _new_block(size: int) -> _Block:
@@ -232,16 +261,12 @@ def take_arena(nbytes: int) -> Arena:
     return arena if arena.nbytes >= nbytes else Arena(nbytes)
 
 
-def give_arena(arena: Arena) -> bool:
-    """Let other programs run in this arena. Large ones go the way of large arrays, so that no
-    more of them is kept than of those: False, and whoever ran in it must let it go."""
-    waiting = arena.nbytes
-    if _arenas:
-        waiting += sum([other.nbytes for other in _arenas])
-    if waiting > _ARENA_BYTES or len(_arenas) >= _MOST_ARENAS:
-        return False
-    _arenas.append(arena)
-    return True
+def give_arena(arena: Arena) -> None:
+    """Let other programs run in this arena; whoever ran in it lets it go. Large ones go the way of
+    large arrays, so that no more of them is kept than of those."""
+    waiting = sum([other.nbytes for other in _arenas]) if _arenas else 0
+    if len(_arenas) < _MOST_ARENAS and waiting + arena.nbytes <= _ARENA_BYTES:
+        _arenas.append(arena)
 
 
 class Offsets(NamedTuple):

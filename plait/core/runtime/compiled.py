@@ -98,15 +98,20 @@ class CompiledGraph:
         if watcher is not None:
             watcher.end(self)
 
-    def run(self, arrays: Sequence[Any], asked: Graph | None = None) -> list[Any]:
+    def run(
+        self,
+        arrays: Sequence[Any],
+        asked: Graph | None = None,
+        again: Mapping[int, np.ndarray] | None = None,
+    ) -> list[Any]:
         """The outputs from the inputs' arrays; raises OpFailure where a check fails.
 
         What an op with several results gave is a tuple of arrays, as it is for the reference.
         asked: the graph of this structure that is to be run, if it is another than was compiled:
-        the failure names its line.
+        the failure names its line. again: memory for outputs, as `Program.run` has it.
         """
         try:
-            return self._run(arrays)
+            return self._run(arrays, again)
         except executor.OpFailure as failure:
             raise self.named(failure, asked) from None
 
@@ -119,12 +124,23 @@ class CompiledGraph:
         lines = self._lines if asked is None else _lines_of(asked)
         return executor.OpFailure(failure.fault, lines[place])
 
-    def _run(self, arrays: Sequence[Any]) -> list[Any]:
+    def rewritable(self) -> dict[int, int]:
+        """Output -> the number under which `run` takes memory for it, of those that allow it."""
+        if self._groups is not None:
+            return {}
+        made = self.program.outputs
+        return {
+            number: place
+            for number, place in self.program.rewritable.items()
+            if made[number].shape == self._shapes[number]
+        }
+
+    def _run(self, arrays: Sequence[Any], again: Mapping[int, np.ndarray] | None) -> list[Any]:
         if self.is_plain:
-            return self.program.run(arrays)
+            return self.program.run(arrays, again)
         if self._groups is not None:
             arrays = self._groups.flat(arrays)
-        results = self.program.run(arrays)
+        results = self.program.run(arrays, again)
         shaped = [
             result if result.shape == shape else result.reshape(shape)
             for result, shape in zip(results, self._shapes)

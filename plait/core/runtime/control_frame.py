@@ -81,10 +81,11 @@ class ControlFrame:
         for call in self._calls.values():
             call.frame.move(inner)  # one body runs after another
 
-    def explain(self) -> None:
-        """Raise what a fault in a body stands for, if there was one."""
+    def explain(self, arena: Arena, start: int) -> None:
+        """Raise what a fault in a body stands for, if there was one; the arena as of `move`."""
+        inner = arena.after(start + rounded(self._nbytes))
         for call in self._calls.values():
-            call.explain()
+            call.explain(inner)
 
 
 def _homes(control: Control) -> list[Home]:
@@ -120,10 +121,15 @@ class _CallFrame:
         self.words[ir.Call.BEFORE : ir.Call.AFTER] = copies(call.before)
         self.words[ir.Call.AFTER : ir.Call.SIZE] = copies(call.after)
 
-    def explain(self) -> None:
+    def explain(self, arena: Arena) -> None:
         """Raise what a fault in this body stands for, if there was one."""
         types = self._program.array_types
-        self.frame.explain([_array_at(at, *kind) for at, kind in zip(self._now.tolist(), types)])
+        self.frame.arena = arena
+        try:
+            arrays = [_array_at(at, *kind) for at, kind in zip(self._now.tolist(), types)]
+            self.frame.explain(arrays)
+        finally:
+            self.frame.arena = None
 
 
 def _array_at(address: int, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:

@@ -80,7 +80,10 @@ class Frame:
         inner = [control.arena_bytes for control in self._controls.values()]
         #: Bytes of arena that a run needs; what control flow needs, one after another does.
         self.arena_bytes = self._own_bytes + max(inner, default=0)
+        #: The arena of the run that is on; a program at rest holds none.
         self.arena: Arena | None = None
+        #: The address of the arena that the words are for.
+        self.home = 0
         self.record = np.zeros(FrameWord.SIZE, np.int64)
         parallel = parallel or any(control.uses_pool for control in self._controls.values())
         self.uses_pool = parallel
@@ -189,8 +192,8 @@ class Frame:
             self.segments.append(Segment(begin, end, None))
 
     def move(self, arena: Arena) -> None:
-        """Run in this arena from now on."""
-        self.arena = arena
+        """Put the addresses in an arena into the words."""
+        self.home = arena.address
         self.words[self._moving[:, 0]] = self._moving[:, 1] + arena.address
         self.record[FrameWord.SCRATCH] = arena.address + rounded(self.layout.nbytes)
         for control in self._controls.values():
@@ -219,7 +222,8 @@ class Frame:
     def explain(self, arrays: Sequence[np.ndarray]) -> None:
         """Raise what a fault stands for, here or in the bodies of control flow, if there is one."""
         for control in self._controls.values():
-            control.explain()
+            assert self.arena is not None
+            control.explain(self.arena, self._own_bytes)
         if self.record[FrameWord.FAULTED]:
             launch, code = self._first_fault()
             explain(launch, code, [self.view(b, arrays) for b in explaining(launch)])

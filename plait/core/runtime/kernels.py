@@ -16,7 +16,7 @@ from plait.core.codegen.text import Function, module
 from plait.core.llvm.build import Library, build
 from plait.core.llvm.isolate import CompilerCrash, build_isolated
 from plait.core.llvm.target import Target
-from plait.core.runtime import journal, object_cache
+from plait.core.runtime import journal, object_cache, settling
 from plait.core.runtime.config import flag
 from plait.core.runtime.crew import share
 from plait.core.runtime.object_cache import Entry, Folder, entry_name
@@ -116,6 +116,7 @@ def _load(folder: Folder, missing: Mapping[str, Kernel], target: Target) -> None
 
 def _link(codes: Sequence[bytes], symbols: Sequence[str], target: Target) -> None:
     library = Library(codes, symbols, target)
+    settling.begin()
     _libraries.append(library)
     for symbol in symbols:
         _addresses.setdefault(symbol, library.addresses[symbol])
@@ -238,6 +239,7 @@ def _compile_isolated(folder: Folder | None, batch: Mapping[str, Kernel], target
 
 def module_of(name: str, text: str, symbols: Sequence[str], target: Target) -> Library:
     """A library made of given IR text, through the same cache; the caller keeps it alive."""
+    settling.begin()
     folder = object_cache.folder()
     entry = folder.read(entry_name(name, target)) if folder is not None else None
     if entry is not None:

@@ -244,6 +244,17 @@ class Assembly:
         self._is_sound = self._is_sound and found is not None
         self.do(Do.EMPTY, array, found.base if found is not None else 0)
 
+    def owns_block(self, array: Register, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """Require an array that `arrays.empty` has made for such a shape, and that one place alone
+        refers to."""
+        self.type(array, np.ndarray)
+        self.alone(array)
+        found, kind = arrays.offsets(), arrays.block_type(shape, dtype)
+        self._is_sound = self._is_sound and found is not None and kind is not None
+        base = self._new()
+        self.do(Do.LOAD, base, array, found.base if found is not None else 0)
+        self.do(Do.TYPE, base, self.constant(kind))
+
     def where(self, a: Register, b: Register, otherwise: Register) -> _Branch:
         """`with steps.where(a, b, c) as branch: ... branch.give(d)`: what is said there holds
         where a is b, and then `branch.result` is d; else it is c."""

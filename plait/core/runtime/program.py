@@ -15,16 +15,25 @@ from typing import Any
 
 import numpy as np
 
-from plait.core.codegen.kernel import Launch
+from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import plan_memory
 from plait.core.compiler.order import frugal
 from plait.core.compiler.plan import Buffer
 from plait.core.compiler.schedule import late_writes, schedule, taken_over
-from plait.core.compiler.steps import HostStep, Step, memory, perform, reads
+from plait.core.compiler.steps import (
+    HostStep,
+    Step,
+    forget_buffers,
+    may_fail,
+    memory,
+    perform,
+    reads,
+    writes,
+)
 from plait.core.ir.graph import Graph
 from plait.core.llvm.target import Target
 from plait.core.reference import executor
-from plait.core.runtime import guard, kernels, native, profile, threads
+from plait.core.runtime import guard, kernels, native, profile, settling, threads
 from plait.core.runtime.arrays import Arena, empty, give_arena, maker, take_arena, trim
 from plait.core.runtime.config import flag
 from plait.core.runtime.frame import Frame, fits
@@ -48,6 +57,9 @@ class Program:
 
     shapes: those that the outputs are wanted in, where they are others than their buffers'; they
     are got by the outputs that have new arrays (`result_shapes`).
+
+    rewritable: output number -> its number among the new arrays that a run makes, of those outputs
+    for which it may be given memory: nothing is written there while a step may still fail.
 
     peak_bytes: memory that a run needs besides the arrays it is given: arena and new outputs.
     Raises KernelRefused (see `kernels.addresses`), ValueError for donations that do not fit.
@@ -81,6 +93,7 @@ class Program:
             shape = buffer.shape if shapes is None else shapes[number]
             self.fresh.append((shape, buffer.dtype.numpy))
         self._makers = [(maker(*fresh), *fresh) for fresh in self.fresh]
+        self.rewritable = self._find_rewritable(slots)
         self._slots = slots
         self._constants = self._settled_constants()
         self.layout = plan_memory(
@@ -91,6 +104,9 @@ class Program:
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
         self._isa = target.isa
         self._functions = kernels.addresses((s.kernel for s in launches), target)
+        _share_kernels(launches, self._functions)
+        for step in ordered:
+            forget_buffers(step)
         self._plan_results()
         self._frames = [self.new_frame()]
         self._verify = bool(flag("PLAIT_VERIFY"))
@@ -101,6 +117,7 @@ class Program:
         self.peak_bytes = self._frames[0].arena_bytes + fresh_bytes
         if self.peak_bytes >= _MUCH_BYTES:
             trim()  # of what the reference and LLVM took, before as much is asked for again
+        settling.begin()
 
     # -- what is fixed before any run ------------------------------------------------------------
 
@@ -119,6 +136,18 @@ class Program:
         given = {*self.inputs, *self.outputs}
         donated = {self.outputs[o]: self.inputs[i] for o, i in self.donations.items()}
         return frugal(steps, lambda b: b not in given and b.value is None, donated)
+
+    def _find_rewritable(self, slots: Mapping[Any, int]) -> dict[int, int]:
+        numbers = range(len(self.phases))
+        failing = max((n for n in numbers if any(map(may_fail, self.phases[n].steps))), default=-1)
+        early = {b for p in self.phases[: failing + 1] for step in p.steps for b in writes(step)}
+        return {
+            number: slots[buffer] - len(self.inputs)
+            for number, buffer in enumerate(self.outputs)
+            if slots.get(buffer, -1) >= len(self.inputs)
+            and buffer not in early
+            and self.outputs.count(buffer) == 1
+        }
 
     def _settled_constants(self) -> dict[Any, np.ndarray]:
         """The arrays of constants as kernels need them."""
@@ -221,8 +250,13 @@ class Program:
 
     # -- a run -----------------------------------------------------------------------------------
 
-    def run(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+    def run(
+        self, arrays: Sequence[np.ndarray], again: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         """The outputs' arrays, for arrays of the inputs' shapes and dtypes.
+
+        again: arrays made by `arrays.empty` that are written instead of new ones, by the numbers
+        that `rewritable` gives.
 
         Raises what a failing check or host step raises; then no array given has changed.
         """
@@ -237,52 +271,64 @@ class Program:
         if frame.generation != threads.generation:
             frame = self.new_frame()
         if profile.active is not None or self._guard:
-            return self._run_alone(frame, arrays, profile.active)
+            return self._run_alone(frame, arrays, again, profile.active)
         arena = take_arena(frame.arena_bytes)
         try:
             if frame.run is None or not self._plain_results:
-                return self._run_in(frame, arena, arrays)
+                return self._run_in(frame, arena, arrays, again)
             # In the usual case, the same in fewer steps: small programs are run often.
-            if frame.arena is not arena:
+            if frame.home != arena.address:
                 frame.move(arena)
-            given = [*arrays]
-            for make, shape, dtype in self._makers:
-                given.append(make(shape, dtype))
+            frame.arena = arena
+            if again:
+                given = self._with_results(arrays, again)
+            else:
+                given = [*arrays]
+                for make, shape, dtype in self._makers:
+                    given.append(make(shape, dtype))
             fault = frame.run(given)
             if not fault:
                 slots = self._result_slots
                 return [given[slots[0]]] if len(slots) == 1 else [given[slot] for slot in slots]
             if fault > 0:
                 frame.explain(given)
-            return self._run_in(frame, arena, arrays)
+            return self._run_in(frame, arena, arrays, again)
         finally:
-            if not give_arena(arena):
-                frame.arena = None  # else the next run would take a second one
+            frame.arena = None
+            give_arena(arena)
             self._frames.append(frame)
+            if settling.runs:
+                settling.count()
 
     def _run_alone(
-        self, kept: Frame, arrays: Sequence[np.ndarray], measured: profile.Profile | None
+        self,
+        kept: Frame,
+        arrays: Sequence[np.ndarray],
+        again: Mapping[int, np.ndarray] | None,
+        measured: profile.Profile | None,
     ) -> list[np.ndarray]:
         """A run step by step, in tables made for it: timed, or between guard pages."""
         self._frames.append(kept)
         frame = self.new_frame(alone=True)
         arena = Arena(frame.arena_bytes)
         if measured is None:
-            return self._run_in(frame, arena, arrays)
+            return self._run_in(frame, arena, arrays, again)
         steps = [step for phase in self.phases for step in phase.steps]
-        return self._run_in(frame, arena, arrays, measured.clock(steps))
+        return self._run_in(frame, arena, arrays, again, measured.clock(steps))
 
     def _run_in(
         self,
         frame: Frame,
         arena: Arena,
         arrays: Sequence[np.ndarray],
+        again: Mapping[int, np.ndarray] | None,
         ended: Callable[[], None] | None = None,
     ) -> list[np.ndarray]:
-        if frame.arena is not arena:
+        if frame.home != arena.address:
             frame.move(arena)
+        frame.arena = arena
         driver = native.load()
-        given = [*arrays, *[make(shape, dtype) for make, shape, dtype in self._makers]]
+        given = self._with_results(arrays, again)
         bound, bind = given, driver.bind
         if bind(given, frame.address) if bind is not None else frame.bind(given):
             bound = [a if fits(a) else _fitting(a) for a in given]
@@ -301,6 +347,15 @@ class Program:
         if self._plain_results and bound is given:
             return [given[slot] for slot in self._result_slots]
         return self._results(frame, given, bound)
+
+    def _with_results(
+        self, arrays: Sequence[np.ndarray], again: Mapping[int, np.ndarray] | None
+    ) -> list[np.ndarray]:
+        """The arrays of a run: inputs, and those of outputs, which are new but for `again`."""
+        given = [*arrays]
+        for number, (make, shape, dtype) in enumerate(self._makers):
+            given.append(again[number] if again and number in again else make(shape, dtype))
+        return given
 
     def _run_host(self, step: HostStep, frame: Frame, bound: list[np.ndarray]) -> None:
         results = perform(step, [frame.view(b, bound) for b in step.inputs], self._nested)
@@ -345,6 +400,13 @@ class Program:
             given[slot] if constant is None else self._constants[constant].copy()
             for slot, constant in zip(self._result_slots, self._constant_results)
         ]
+
+
+def _share_kernels(launches: Sequence[Launch], known: Mapping[Kernel, int]) -> None:
+    """Let launches of the same code have one kernel: each keeps what it was to be emitted from."""
+    one = {kernel: kernel for kernel in known}
+    for launch in launches:
+        object.__setattr__(launch, "kernel", one[launch.kernel])
 
 
 def _fitting(array: np.ndarray) -> np.ndarray:

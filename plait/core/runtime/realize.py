@@ -12,8 +12,8 @@ import os
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -113,7 +113,7 @@ class Runner:
             self._setting = setting
             if tiers.native_program(self._graph) is None:
                 return [_own(result) for result in _run(self._graph, inputs)]
-            self._native = compile_graph(self._graph, self._donations)
+            self._native = compile_graph(self._graph, self._donations).run
             self.donates = bool(self._donations)
         return self._native(inputs)
 
@@ -154,21 +154,27 @@ def load_compiler() -> None:
         host_target()
 
 
-def compile_graph(
-    graph: Graph, donations: dict[int, int]
-) -> Callable[[list[np.ndarray]], list[np.ndarray]]:
-    """A function that computes a graph's outputs from its inputs (row-major arrays).
+class Compiled(NamedTuple):
+    """What computes a graph. run: the inputs' arrays -> the outputs', or raises what an op's check
+    raises; then no input has been written. It may be given a second argument: memory for outputs,
+    arrays of `arrays.empty`, by the numbers that `rewritable` gives for them."""
+
+    run: Callable[..., list[np.ndarray]]
+    rewritable: Mapping[int, int]
+
+
+def compile_graph(graph: Graph, donations: dict[int, int]) -> Compiled:
+    """What computes a graph's outputs from its inputs (row-major arrays).
 
     donations: output -> input whose memory may be written for it, where the caller gives that up.
-    Each result is memory of its own, or that of its donated input. The function raises what an op's
-    check raises; then no input has been written.
+    Each result is memory of its own, or that of its donated input.
     """
 
-    def on_reference(inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def on_reference(inputs: list[np.ndarray], again: Any = None) -> list[np.ndarray]:
         return [_apart(result) for result in _run(graph, inputs)]
 
     if flag("PLAIT_BACKEND") == "reference":
-        return on_reference
+        return Compiled(on_reference, {})
     if flag("PLAIT_VERIFY"):
         verify(graph)
     from plait.core.runtime.compiled import donating
@@ -181,20 +187,24 @@ def compile_graph(
         if flag("PLAIT_BACKEND") == "compiled":
             raise
         warnings.warn(f"plait: a step stays uncompiled: {refusal}", RuntimeWarning, stacklevel=2)
-        return on_reference
+        return Compiled(on_reference, {})
 
-    def program(inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def program(
+        inputs: list[np.ndarray], again: Mapping[int, np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         if observers:
             for observe in observers:
                 observe(graph)
         try:
-            return compiled.program.run(inputs) if compiled.is_plain else compiled.run(inputs)
+            if compiled.is_plain:
+                return compiled.program.run(inputs, again)
+            return compiled.run(inputs, again=again)
         except executor.OpFailure as raised:
             failure = compiled.named(raised, graph)
             fault = failure.fault
             raise error(type(fault), str(fault), failure.line) from None
 
-    return program
+    return Compiled(program, compiled.rewritable())
 
 
 def _apart(result: np.ndarray) -> np.ndarray:

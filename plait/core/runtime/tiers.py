@@ -17,6 +17,7 @@ from typing import Any
 from plait.core.compiler import structure
 from plait.core.ir.graph import Graph
 from plait.core.reference import executor
+from plait.core.runtime import settling
 from plait.core.runtime.config import flag
 
 BACKENDS = ("auto", "reference", "compiled")
@@ -69,7 +70,10 @@ def executor_of(graph: Graph) -> Callable[[Graph, Sequence[Any]], list[Any]]:
 
 def _reference(graph: Graph, inputs: Sequence[Any]) -> list[Any]:
     """On the reference; the graphs that it holds, as is their own due."""
-    return executor.run(graph, inputs, run)
+    results = executor.run(graph, inputs, run)
+    if settling.runs:
+        settling.count()
+    return results
 
 
 def native_program(graph: Graph) -> Any:
