@@ -348,8 +348,12 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
         return _tensor(node)
     _require_probabilities(input)
     chances = np.array(input.compute(), order="C")
-    made = owned(host.bernoulli(source(generator), chances).astype(input.dtype.numpy))
+    made = _tensor(drawn(_by_chances, generator, chances, input.dtype.numpy))
     return without_slope(made, input)
+
+
+def _by_chances(generator: Any, chances: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return host.bernoulli(generator, chances).astype(dtype)
 
 
 def _require_probabilities(input: Tensor) -> None:
@@ -390,8 +394,11 @@ def multinomial(
             "cannot sample n_sample > prob_dist.size(-1) samples without replacement in "
             f"multinomial: {num_samples} of {input._shape[-1]}",
         )
-    places = host.multinomial(source(generator), weights, num_samples, replacement)
-    return owned(np.asarray(places, np.int64))
+    return _tensor(drawn(_places, generator, weights, num_samples, replacement))
+
+
+def _places(generator: Any, weights: np.ndarray, num_samples: int, replacement: bool) -> np.ndarray:
+    return np.asarray(host.multinomial(generator, weights, num_samples, replacement), np.int64)
 
 
 # -- in-place draws ---------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import KEPT, Uncapturable, step_of
 from plait.compiler.step import MISS, Step
-from plait.core.batching.levels import body_era
+from plait.core.batching.levels import body_era, running
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import Break, Capture, current
 from plait.core.lazy.cell import compute_all
@@ -72,7 +72,7 @@ class Compiled:
             result = direct.call(args)
             if result is not MISS:
                 return result
-        if current() is not None or body_era():
+        if current() is not None or body_era() or running():
             return self._function(*args, **kwargs)  # part of the program around it
         leaves: Sequence[Any] = args
         tree = None

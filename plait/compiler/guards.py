@@ -143,6 +143,8 @@ class Guards:
     def _visit(self, value: Any) -> None:
         if isinstance(value, Tensor):
             self.reached.add(value.storage_cell)
+            if value._leaf_hooks:
+                self._waiting += value._leaf_hooks.values()
             return
         if isinstance(value, _SIMPLE) or id(value) in self._seen:
             return
@@ -172,6 +174,9 @@ class Guards:
             self.reason = f"it reads an object of {type(value).__module__}"
         elif isinstance(value, Optimizer):
             self._optimizer(value)
+        elif hasattr(value, "__wrapped__"):
+            self._object(value)
+            self._waiting.append(value.__wrapped__)  # of a compiled function what it compiles
         elif hasattr(value, "_read_by_steps"):
             self._told(value)
         elif hasattr(value, "__next__"):

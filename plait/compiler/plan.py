@@ -15,7 +15,6 @@ from plait.compiler.step import Step
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
-from plait.core.ir.node import Node
 from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import Capture, GradSlot, Input
 from plait.core.lazy.cell import Cell
@@ -80,7 +79,7 @@ class _Plan:
 
     def _gradient(self, slot: GradSlot, cells: Counter[int]) -> None:
         """Note what the call leaves in a `.grad`."""
-        held, owner = slot.tensor._grad, self._owner(slot.tensor)
+        held, owner = slot.tensor._grad, self.owner(slot.tensor)
         alone = (
             type(held) is Tensor
             and held._base is None
@@ -96,7 +95,8 @@ class _Plan:
         else:
             self.grads.append((owner, self._place(held)))
 
-    def _owner(self, tensor: Any) -> Any:
+    def owner(self, tensor: Any) -> Any:
+        """A tensor, or which argument it is."""
         number = self.arguments.get(id(tensor))
         return tensor if number is None else Argument(number)
 
@@ -154,9 +154,8 @@ def _refuse_live_graph(tensor: Any) -> None:
         if not isinstance(function, GradNode) or id(function) in seen:
             continue
         seen.add(id(function))
-        saved = function.inputs if isinstance(function.inputs, tuple) else ()
-        output = function.output if isinstance(function.output, tuple) else (function.output,)
-        if not function.released and any(type(x) is Node for x in (*saved, *output)):
+        if not function.released:
+            # Its edges lead to what this very call was about, arguments among it.
             raise Uncapturable("a result is returned that backward() may still be called on")
         stack.extend(edge[0] for edge in function.edges if edge is not None)
 
@@ -305,9 +304,15 @@ class _Builder:
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
         step.owners = [(t, t._shape, t._dtype) for t in plan.owners if id(t) not in plan.arguments]
-        step.grad_guards = [
-            (slot.tensor, slot.before is None) for slot in captured.grads.values() if slot.decides
-        ]
+        for slot in captured.grads.values():
+            owner = plan.owner(slot.tensor)
+            if type(owner) is not Argument:
+                if slot.decides:
+                    step.grad_guards.append((slot.tensor, slot.before is None))
+            elif slot.before is None:
+                step.without_grads.append(owner.number)
+            else:
+                raise Uncapturable("the gradient that an argument has is read or written")
         states = {id(s): s for s, *_ in captured.kept}.values()
         dicts = [d for state in states for d in (state, *state.values())]
         step.kept += [(d, tuple(d.values())) for d in dicts]

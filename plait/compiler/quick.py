@@ -76,7 +76,7 @@ class Quick:
 def quick_of(step: Step, arguments: tuple) -> Quick | None:
     """The quick way of a step, which has just been replayed with these arguments; None where it has
     something that the machine does not know."""
-    if step.owned or not all(spec.cls is Tensor for spec in step.objects):
+    if step.owned or step.without_grads or not all(spec.cls is Tensor for spec in step.objects):
         return None
     fixed = {held.slot for held in step.fixed}
     places = [id(place) for place, _, _ in step.writes if type(place) is not int]

@@ -65,6 +65,8 @@ class Step:
         self.numbers: Callable[[], tuple | None] = tuple
         self.program: Callable[..., list[Any]] = list
         self.grad_guards: list[tuple[Any, bool]] = []
+        #: Arguments that have no `.grad` before the call.
+        self.without_grads: list[int] = []
         #: (tensor, shape, dtype) of those that twins are made of.
         self.owners: list[tuple[Any, tuple[int, ...], Any]] = []
         #: Dicts of optimizer state, and the values that they must still hold.
@@ -98,7 +100,7 @@ class Step:
             return self._replayed(arguments)
 
     def _replayed(self, arguments: Sequence[Any]) -> Any:
-        if not self.holds():
+        if not self.holds() or any(arguments[n]._grad is not None for n in self.without_grads):
             return MISS
         numbers = self.numbers()
         if numbers is None:

@@ -214,7 +214,7 @@ def test_a_parameter_as_argument(monkeypatch: pytest.MonkeyPatch, hits: list[boo
     def step(x: Any) -> Any:
         with torch.no_grad():
             layer.weight.add_(1)
-        return x + layer.weight
+            return x + layer.weight
 
     for turn in range(8):
         x = layer.weight.detach() if turn == 6 else torch.zeros(2, 2)

@@ -65,6 +65,11 @@ def mixed(carry: Any, x: Any) -> tuple[Any, Any]:
     return carry, (*parts, F.gumbel_softmax(x))
 
 
+def by_chances(carry: Any, x: Any) -> tuple[Any, Any]:
+    chances = torch.full((4, 16), 0.5)
+    return carry + x, (torch.multinomial(chances, 8), torch.bernoulli(chances))
+
+
 TURNS = {f.__name__: f for f in (masks, numbers, mixed)}
 
 
@@ -78,9 +83,8 @@ def by_hand(turn: Any, carry: Any, xs: Any, reverse: bool = False) -> Any:
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", TURNS)
-def test_a_scan_draws_as_a_loop_does(name: str, reverse: bool, backend: str) -> None:
-    turn = TURNS[name]
+@pytest.mark.parametrize("turn", [*TURNS.values(), by_chances])
+def test_a_scan_draws_as_a_loop_does(turn: Any, reverse: bool, backend: str) -> None:
     found = seeded(lambda h, xs: scan(turn, h, xs, reverse=reverse), fixed(4), fixed(5, 4))
     expected = seeded(lambda h, xs: by_hand(turn, h, xs, reverse), fixed(4), fixed(5, 4))
     same(found, expected)

@@ -92,6 +92,17 @@ def test_an_empty_batch_leaves_the_running_statistics() -> None:
     assert norm.num_batches_tracked == 1
 
 
+def test_one_tensor_for_both_running_statistics():
+    """PyTorch's values: it takes in the mean, then the variance."""
+    x = torch.arange(12.0).reshape(4, 3).sin()
+    for _ in range(4):
+        held, other = torch.ones(3), torch.ones(3)
+        F.batch_norm(x, held, other, None, None, True, 0.2)
+        assert not torch.equal(held, other)
+        F.batch_norm(x, other.fill_(1), other, None, None, True, 0.2)
+        torch.testing.assert_close(other, torch.tensor([0.6676, 0.7811, 0.8859]), atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize(("training", "eps"), [(True, 0.0), (True, -1.0), (False, -1.0)])
 def test_batch_norm_with_a_bad_eps(training, eps) -> None:
     norm = torch.nn.BatchNorm1d(2, eps=eps).train(training)

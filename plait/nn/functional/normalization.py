@@ -144,7 +144,10 @@ def _normalised(
     y = cast(y, input.dtype)
     if running_mean is None or running_var is None:
         return (y,)
-    return y, _blended(running_mean, mean, momentum), _blended(running_var, variance, momentum)
+    blended = _blended(running_mean, mean, momentum)
+    # One tensor for both takes in one after the other.
+    held = blended if running_var is running_mean else running_var
+    return y, blended, _blended(held, variance, momentum)
 
 
 def _without_values(y: Tensor, weight: Tensor | None, bias: Tensor | None) -> Tensor:
