@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import ml_dtypes
-
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 
@@ -17,6 +15,12 @@ _NAMES = {
     "bfloat16": "c10::BFloat16",
     "float32": "float",
     "float64": "double",
+}
+#: The largest numbers of the floats that are narrower than Python's.
+_MOST = {
+    "float16": (2 - 2**-10) * 2.0**15,
+    "bfloat16": (2 - 2**-7) * 2.0**127,
+    "float32": (2 - 2**-23) * 2.0**127,
 }
 
 
@@ -53,10 +57,9 @@ def fitting_number(value: Any, dtype: DType) -> Any:
 def _fits(value: Any, dtype: DType) -> bool:
     endless = isinstance(value, float) and not math.isfinite(value)
     if dtype.kind == "f":
-        if endless:
+        if endless or dtype.name not in _MOST:
             return True
-        most = float(ml_dtypes.finfo(dtype.numpy).max)
-        return -most <= value <= most
+        return abs(value) <= _MOST[dtype.name]
     if endless:
         return False
     bits = 8 * dtype.itemsize

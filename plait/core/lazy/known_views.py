@@ -72,10 +72,12 @@ def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function whose view is remembered where its other arguments are ints and tuples of ints."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        tensor, *rest = args
-        if kwargs or not isinstance(tensor, LazyTensor) or not all(map(_is_simple, rest)):
+        if kwargs or not args or not isinstance(args[0], LazyTensor):
             return function(*args, **kwargs)
-        return view_of(tensor, function, args[1:], lambda: function(*args))
+        rest = args[1:]
+        if not all(map(_is_simple, rest)):
+            return function(*args)
+        return view_of(args[0], function, rest, lambda: function(*args))
 
     return call
 
