@@ -15,9 +15,11 @@ from plait.compiler.step import Step
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
 from plait.core.ir.graph import Graph, capture
+from plait.core.ir.node import Node
 from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import Capture, GradSlot, Input
 from plait.core.lazy.cell import Cell
+from plait.core.lazy.function import FunctionNode
 from plait.core.lazy.grad import GradNode
 from plait.core.lazy.replay.launch import realize
 from plait.core.runtime.arrays import block_type
@@ -154,10 +156,21 @@ def _refuse_live_graph(tensor: Any) -> None:
         if not isinstance(function, GradNode) or id(function) in seen:
             continue
         seen.add(id(function))
-        if not function.released:
-            # Its edges lead to what this very call was about, arguments among it.
+        if function.released:
+            continue  # a pass has been there: none comes through it to what lies behind
+        if _is_live(function):
             raise Uncapturable("a result is returned that backward() may still be called on")
         stack.extend(edge[0] for edge in function.edges if edge is not None)
+
+
+def _is_live(function: GradNode) -> bool:
+    """Whether a pass could go through an operation that none has gone through: by what it holds of
+    this very call, or to a leaf, which may be an argument of it."""
+    saved = function.inputs if isinstance(function.inputs, tuple) else ()
+    output = function.output if isinstance(function.output, tuple) else (function.output,)
+    if isinstance(function, FunctionNode) or any(type(x) is Node for x in (*saved, *output)):
+        return True
+    return any(edge is not None and not isinstance(edge[0], GradNode) for edge in function.edges)
 
 
 class _Builder:
