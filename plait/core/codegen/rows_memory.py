@@ -139,13 +139,17 @@ class RowMemory:
         numbers = ", ".join(f"i64 {i}" for i in range(lanes))
         return self.f.let(f"add {kind} {self.f.splat(kind, index)}, <{numbers}>")
 
+    def _apart(self, kept: str, pointer: str, stride: str, lanes: int) -> str:
+        """A vector of addresses, a stride apart."""
+        f, kind = self.f, f"<{lanes} x i64>"
+        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
+        places = f.let(f"mul {kind} <{numbers}>, {f.splat(kind, stride)}")
+        return f.let(f"getelementptr {kept}, ptr {pointer}, {kind} {places}")
+
     def _gather(self, dtype: Any, pointer: str, stride: str, lanes: int, mask: str | None) -> str:
         """Elements a stride apart."""
         f, kept = self.f, vectors.memory_type(dtype)
-        kind = f"<{lanes} x i64>"
-        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-        places = f.let(f"mul {kind} <{numbers}>, {f.splat(kind, stride)}")
-        pointers = f.let(f"getelementptr {kept}, ptr {pointer}, {kind} {places}")
+        pointers = self._apart(kept, pointer, stride, lanes)
         wide = vectors.vector(kept, lanes)
         mask = mask or spread_constant(f"<{lanes} x i1>", 1)
         name = f"llvm.masked.gather.v{lanes}{_short(kept)}.v{lanes}p0"
@@ -177,10 +181,7 @@ class RowMemory:
     ) -> None:
         f, kept = self.f, vectors.memory_type(dtype)
         raw = vectors.to_memory(f, dtype, value, lanes)
-        kind = f"<{lanes} x i64>"
-        numbers = ", ".join(f"i64 {i}" for i in range(lanes))
-        places = f.let(f"mul {kind} <{numbers}>, {f.splat(kind, stride)}")
-        pointers = f.let(f"getelementptr {kept}, ptr {pointer}, {kind} {places}")
+        pointers = self._apart(kept, pointer, stride, lanes)
         wide = vectors.vector(kept, lanes)
         mask = mask or spread_constant(f"<{lanes} x i1>", 1)
         name = f"llvm.masked.scatter.v{lanes}{_short(kept)}.v{lanes}p0"
