@@ -90,7 +90,9 @@ def test_axes_that_do_not_merge_are_copied() -> None:
 
 
 @pytest.mark.parametrize("dtype", (dtypes.bfloat16, dtypes.float16), ids=str)
-@pytest.mark.parametrize("sizes", ((3, 5, 7), (33, 64, 48), (1, 128, 10), (200, 70, 33)), ids=str)
+@pytest.mark.parametrize(
+    "sizes", ((3, 5, 7), (33, 64, 48), (1, 128, 10), (200, 70, 33), (29, 307, 40)), ids=str
+)
 @pytest.mark.parametrize("left", ("mk", "km"))
 @pytest.mark.parametrize("right", ("kn", "nk"))
 def test_half_operands_accumulate_in_float32(

@@ -291,6 +291,33 @@ def test_one_row_by_columns_that_vary_takes_wide_tiles(
     assert tiles[1:] == [tile] * 3
 
 
+def test_rows_that_share_a_cache_set_are_copied_apart_where_their_length_varies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Rows of 2 KB and its multiples are staged in scratch, others are read where they lie: of the
+    last there is one more form."""
+    monkeypatch.setenv("PLAIT_EXTENTS", "auto")
+    monkeypatch.setattr(structure, "known", Structures())
+
+    def function(x: Any, w: Any) -> Any:
+        return DOT_GENERAL(x, w, contract=((1,), (0,)), batch=((), ()))
+
+    staged = {}
+    for steps in (520, 1024, 2048, 1000, 1536):
+        graph = trace(function, [Spec(s, dtypes.float32) for s in ((60, steps), (steps, 256))])
+        random = np.random.RandomState(steps)
+        arrays = [random.uniform(-1, 1, s.shape).astype(np.float32) for s in graph.inputs]
+        program = CompiledGraph(graph, on=on("avx512"))
+        # Sums of up to 2048 products below 1, each off by the sum's size times 6e-8 at most.
+        wanted = arrays[0].astype(np.float64) @ arrays[1]
+        np.testing.assert_allclose(program.run(arrays)[0], wanted, rtol=1e-6, atol=2e-4)
+        (product,) = [
+            s.kernel for s in program.steps if isinstance(s, Launch) and s.kernel.kind == "gemm"
+        ]
+        staged[steps] = product.key[4]
+    assert staged == {520: False, 1024: True, 2048: True, 1000: False, 1536: True}
+
+
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("width", (2, 3, 15, 16, 17, 31, 33, 63, 64, 65, 127, 129))
 def test_rows_have_the_same_bits(width: int, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:

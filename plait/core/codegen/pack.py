@@ -122,7 +122,7 @@ def emit_panel(
     lane, step = strides
     if p.pairs:
         _paired(f, p, step, base, target, start, stop, left)
-    elif p.step_stride == 1 and p.lane_stride != 1 and p.width % p.lanes == 0:
+    elif p.step_stride == 1 and p.lane_stride != 1 and p.width >= p.lanes // 2 > 0:
         _transposed(f, p, lane, base, target, start, stop, left)
     else:
         _copied(f, p, strides, base, target, start, stop, left)
@@ -189,23 +189,43 @@ def _transposed(
     f: Function, p: Packing, stride: str, base: str, target: str, start: str, stop: str, left: str
 ) -> None:
     """Squares of lanes x lanes: a vector of steps per lane in, a vector of lanes per step out."""
+    whole = p.width // p.lanes * p.lanes
+    with f.loop("0", str(whole), str(p.lanes)) as block, f.loop(start, stop, str(p.lanes)) as step:
+        _square(f, p, stride, base, target, block.index, step.index, stop, left, p.lanes)
+    if rest := p.width - whole:
+        with f.loop(start, stop, str(p.lanes)) as step:
+            _square(f, p, stride, base, target, str(whole), step.index, stop, left, rest)
+
+
+def _square(
+    f: Function,
+    p: Packing,
+    stride: str,
+    base: str,
+    target: str,
+    block: str,
+    step: str,
+    stop: str,
+    left: str,
+    count: int,
+) -> None:
+    """The `count` lanes from `block` on of as many steps as a vector has lanes."""
     dtype, to = BY_NAME[p.dtype], packed_dtype(BY_NAME[p.dtype])
     kept, wide, lanes = vectors.memory_type(dtype), vectors.memory_type(to), p.lanes
-    with f.loop("0", str(p.width), str(lanes)) as block, f.loop(start, stop, str(lanes)) as step:
-        inside = f.sub(stop, step.index)
-        mask = f.tail_mask(lanes, inside)
-        rows = []
-        for lane in range(lanes):
-            number = f.add(block.index, str(lane))
-            there = f.let(f"icmp slt i64 {number}, {left}")
-            place = f.let(f"select i1 {there}, i64 {number}, i64 0")
-            pointer = f.at(base, f.mul(place, stride), kept)
-            pointer = f.at(pointer, step.index, kept)
-            every = f.splat(f"<{lanes} x i1>", there)
-            both = f.let(f"and <{lanes} x i1> {mask}, {every}")
-            rows.append(vectors.load(f, dtype, pointer, lanes, both))
-        turned = transpose(f, vectors.register_type(to, 1), rows)
-        out = f.at(target, f.add(f.mul(step.index, str(p.width)), block.index), wide)
-        for number, row in enumerate(turned):
-            with f.when(f.let(f"icmp slt i64 {number}, {inside}")):
-                vectors.store(f, to, row, f.at(out, str(number * p.width), wide), lanes)
+    kind = vectors.register_type(to, lanes)
+    inside = f.sub(stop, step)
+    mask = f.tail_mask(lanes, inside)
+    rows = [spread_constant(kind, 0)] * lanes
+    for lane in range(count):
+        number = f.add(block, str(lane))
+        there = f.let(f"icmp slt i64 {number}, {left}")
+        place = f.let(f"select i1 {there}, i64 {number}, i64 0")
+        pointer = f.at(f.at(base, f.mul(place, stride), kept), step, kept)
+        every = f.splat(f"<{lanes} x i1>", there)
+        both = f.let(f"and <{lanes} x i1> {mask}, {every}")
+        rows[lane] = vectors.load(f, dtype, pointer, lanes, both)
+    out = f.at(target, f.add(f.mul(step, str(p.width)), block), wide)
+    kept_lanes = None if count == lanes else f.tail_mask(lanes, str(count))
+    for number, row in enumerate(transpose(f, vectors.register_type(to, 1), rows)):
+        with f.when(f.let(f"icmp slt i64 {number}, {inside}")):
+            vectors.store(f, to, row, f.at(out, str(number * p.width), wide), lanes, kept_lanes)

@@ -301,7 +301,7 @@ def _stages_columns(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
 def _stages_rows(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
     """Rows that share a cache set are copied out of each other's way, if read for some panels."""
     itemsize = a.dtype.itemsize
-    shared = a.free * itemsize % 2048 == 0 and not varies(a.free)
+    shared = a.free * itemsize % 2048 == 0
     reused = rows > 4 and (varies(sizes.steps) or sizes.steps > 64)
     return shared and reused and a.step == 1 and sizes.columns >= 4 * width
 
