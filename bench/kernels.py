@@ -25,6 +25,8 @@ from bench.contenders import CONTENDERS, COPY, TORCH, contenders
 _TOLERANCE = 1e-3
 #: What the table compares Plait with: the best of these.
 _OTHERS = {"torch": TORCH, "numpy": ("numpy",), COPY: (COPY,)}
+#: Megabytes of results that may wait to be computed where arrays are of 1 GB.
+_HUGE_MB = 8192
 
 
 def measure(
@@ -143,6 +145,9 @@ def main() -> int:
     # Read by the pools of the contenders, which inherit it, when they are loaded.
     for pool in ("OMP", "MKL", "OPENBLAS"):
         os.environ[f"{pool}_NUM_THREADS"] = str(arguments.threads)
+    if arguments.huge:
+        # Beyond the limit results are computed while a case is recorded: no graph would be left.
+        os.environ["PLAIT_PENDING_MB"] = str(_HUGE_MB)
     from bench.kernel_cases import GROUPS
 
     unknown = set(arguments.groups) - set(GROUPS)
