@@ -12,7 +12,7 @@ from plait.core.llvm.target import Target
 def emit_rows(symbol: str, target: Target, style: Style) -> Function:
     """The function of a row kernel."""
     e = RowEmitter(symbol, style)
-    e.f.scales = target.isa == "avx512"
+    e.f.wide = target.wide
     if style.stream:
         # Whose memory it is is not known: others' may begin anywhere.
         aligned = _aligned(e)
