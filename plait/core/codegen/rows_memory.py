@@ -34,6 +34,8 @@ class RowMemory:
         self.room = self._number()
         self.read_numbers = [self._access_numbers(a) for a in style.reads]
         self.write_numbers = [self._access_numbers(a) for a in style.writes]
+        #: Indices times strides that are there already, ahead of the walk that uses them.
+        self._products: dict[tuple[str, str], str] = {}
         #: The memory of a unit's own sums, by output.
         self.sums: dict[int, str] = {}
 
@@ -64,8 +66,16 @@ class RowMemory:
         f = self.f
         place = offset
         for index, stride in zip(indices, strides):
-            place = f.add(place, f.mul(index, stride))
+            product = self._products.get((index, stride))
+            place = f.add(place, f.mul(index, stride) if product is None else product)
         return place
+
+    def multiply_once(self, loop: int, index: str) -> None:
+        """Multiply the index of a loop by its strides here, not in the loops that follow."""
+        for _, strides, _ in (*self.read_numbers, *self.write_numbers):
+            pair = index, strides[loop]
+            if pair not in self._products:
+                self._products[pair] = self.f.mul(*pair)
 
     def load(self, number: int, at: At, lanes: int) -> str:
         """An input at a place."""
