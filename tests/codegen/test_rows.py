@@ -392,6 +392,25 @@ def test_column_sums(rows: int, width: int, isa: str) -> None:
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("vectors", "turns"), [(1, 1), (3, 0), (4, 1), (8, 2), (12, 0)])
+def test_rows_of_a_few_vectors_need_no_loop(vectors: int, turns: int, isa: str) -> None:
+    """Nine images of a channel, of so many vectors each, less their mean."""
+    images, channels, width = 9, 6, vectors * target(isa).lanes(4)
+
+    def write(build: Builder) -> list[int]:
+        share = build.full(1 / (images * width), (1,), dtypes.float32)
+        mean = build.emit(MUL, build.emit(SUM, 0, axes=(0,)), share)
+        return [build.emit(SUB, 0, build.broadcast(mean, (images * width,)))]
+
+    g = graph([float_row(images * width)], write)
+    place = Access((width, channels * width, 1))
+    kernel = RowKernel(g, (channels,), (images, width), (place,), (Write(place, "store"),))
+    shape = (images, channels, width)
+    assert style_of(kernel, target(isa)).turns == turns
+    check(kernel, [values(shape, dtypes.float32)], [shape], isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 def test_long_rows_are_added_up_many_at_a_time(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the order of rows, as they are where sums are in registers."""
     rows, width = 700, 1030

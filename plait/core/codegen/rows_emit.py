@@ -367,6 +367,8 @@ class _Walk(NamedTuple):
         """A main part of whole vectors, several a turn, and a tail."""
         e, f = self.emitter, self.emitter.f
         lanes, unroll = e.style.lanes, e.style.unroll
+        if e.style.turns:
+            return self._whole(inner, linear, sets)
         if unroll:
             step = str(unroll * lanes)
             main = f.sub(stop, f.let(f"urem i64 {f.sub(stop, start)}, {step}"))
@@ -385,6 +387,16 @@ class _Walk(NamedTuple):
             places = e.places(self.rows, [*inner, turn.index], mask, linear)
             turn.next = self.body(places, turn.carried)
         return [turn.results, *sets[1:]]
+
+    def _whole(self, inner: list[str], linear: str, sets: list[list[str]]) -> list[list[str]]:
+        """So many turns, without a loop: there is no other part."""
+        e, f = self.emitter, self.emitter.f
+        for number in range(e.style.turns * e.style.unroll):
+            index = str(number * e.style.lanes)
+            places = e.places(self.rows, [*inner, index], None, f.add(linear, index))
+            held = number % e.style.unroll if self.kinds else 0
+            sets[held] = self.body(places, sets[held])
+        return sets
 
 
 def _scratch_type(dtype: Any) -> str:

@@ -27,7 +27,8 @@ class Style:
     registers), "mixed" (units are runs of rows, sums in memory). stream: whole vectors of results
     are written past the caches; their places are multiples of a vector. ahead: elements of a row
     lie on pages of their own, and are asked for ahead of time. blocks: units are blocks of
-    neighbouring rows, whose accumulators are in scratch (`rows_blocks`).
+    neighbouring rows, whose accumulators are in scratch (`rows_blocks`). turns: of the last loop,
+    of `unroll` vectors each, where it has just so many; 0: any extent.
     """
 
     graph: Graph
@@ -44,6 +45,7 @@ class Style:
     ahead: bool = False
     together: int = 1
     blocks: bool = False
+    turns: int = 0
 
 
 class Row:

@@ -52,6 +52,8 @@ _SIMPLE_OPS, _SUMS = 6, 1 << 14
 #: Bytes of accumulators of a block of neighbouring rows, and blocks that there are to be at least.
 #: Wide blocks in the second-level cache are faster than more of them in the first.
 _HELD, _FEW_BLOCKS = 64 << 10, 4
+#: Turns of the loop over vectors that are written one after another, at most.
+_FEW_TURNS = 2
 #: Elements between two steps along a row of which the second is asked for ahead of time.
 _FAR = 1 << 10
 
@@ -216,7 +218,15 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         across and not blocks and any(map(_jumps, kernel.reads)),
         together,
         blocks,
+        _turns(last, unroll * lanes) if form in ("rows", "mixed") and not across else 0,
     )
+
+
+def _turns(extent: int, step: int) -> int:
+    """How many turns of a loop there are, where these are so few that they need no loop."""
+    if varies(extent) or not step or extent % step or extent // step > _FEW_TURNS:
+        return 0
+    return extent // step
 
 
 def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
@@ -390,7 +400,7 @@ def _launch(
 
 _KEYED = (
     *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
-    *("stream", "ahead", "together", "blocks"),
+    *("stream", "ahead", "together", "blocks", "turns"),
 )
 
 
