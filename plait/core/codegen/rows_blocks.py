@@ -18,15 +18,22 @@ from plait.core.codegen.rows_style import At, Row
 #: Steps along the rows for which an accumulator is read and written once: many, as it is not always
 #: still in the first-level cache; fewer, where more ops than so many are done at each.
 _STEPS, _FEWER, _SIMPLE = 16, 4, 6
-_BYTES = {"float": 4, "double": 8, "i64": 8, "i32": 4, "i16": 2, "i8": 1}
+
+
+class _Slot(NamedTuple):
+    """An accumulator: its element, a vector of what it starts with, bytes of a row before it."""
+
+    element: str
+    first: str
+    before: int
 
 
 class _Held(NamedTuple):
-    """A value that is folded. slots: (element, first value, bytes of a row before it)."""
+    """A value that is folded, and its accumulators."""
 
     value: int
     fold: Fold
-    slots: list[tuple[str, str, int]]
+    slots: list[_Slot]
 
 
 def _held(e: RowEmitter) -> tuple[list[list[_Held]], int]:
@@ -39,8 +46,8 @@ def _held(e: RowEmitter) -> tuple[list[list[_Held]], int]:
             fold, slots = e.fold_of(value), []
             for kind, first in fold.start(e.style.lanes):
                 element = kind[1:-1].split(" x ")[1]
-                slots.append((element, first, before))
-                before += _BYTES[element]
+                slots.append(_Slot(element, first, before))
+                before += vectors.bytes_of(element)
             passes[-1].append(_Held(value, fold, slots))
     return passes, before
 
@@ -86,34 +93,31 @@ class Block:
         (at,) = self.e.places([row], ["0"], mask, "0")
         body(row, at)
 
-    def _address(self, at: At, element: str, before: int) -> str:
+    def _address(self, at: At, slot: _Slot) -> str:
         """Of an accumulator of a vector of rows."""
         f = self.e.f
-        base = f.at("%scratch", f.mul(self.e.per_unit, str(before)), "i8")
-        return f.at(base, f.sub(at.row.outer[-1], self.start), element)
+        base = f.at("%scratch", f.mul(self.e.per_unit, str(slot.before)), "i8")
+        return f.at(base, f.sub(at.row.outer[-1], self.start), slot.element)
+
+    def _keep(self, at: At, slot: _Slot, value: str) -> None:
+        kind = vectors.vector(slot.element, self.e.style.lanes)
+        self.e.f.store(kind, value, self._address(at, slot), vectors.bytes_of(slot.element))
+
+    def _kept(self, at: At, slot: _Slot) -> str:
+        kind = vectors.vector(slot.element, self.e.style.lanes)
+        return self.e.f.load(kind, self._address(at, slot), vectors.bytes_of(slot.element))
 
     def _clear(self, turn: int, at: At) -> None:
-        lanes = self.e.style.lanes
         for held in self.passes[turn]:
-            for element, first, before in held.slots:
-                place = self._address(at, element, before)
-                self.e.f.store(vectors.vector(element, lanes), first, place, _BYTES[element])
-
-    def _load(self, held: _Held, at: At) -> list[str]:
-        lanes = self.e.style.lanes
-        return [
-            self.e.f.load(
-                vectors.vector(element, lanes), self._address(at, element, before), _BYTES[element]
-            )
-            for element, _, before in held.slots
-        ]
+            for slot in held.slots:
+                self._keep(at, slot, slot.first)
 
     def _known(self, turn: int, at: At) -> None:
         """What rows have once before pass `turn`."""
         for done in self.passes[:turn]:
             for held in done:
                 at.row.scalars[held.value] = self.e.folded(
-                    held.value, held.fold, [self._load(held, at)]
+                    held.value, held.fold, [[self._kept(at, slot) for slot in held.slots]]
                 )
         self.e.compute_scalars(turn, at)
 
@@ -127,13 +131,12 @@ class Block:
             self._known(turn, first)
             places = [e.places([row], [index], first.mask, index)[0] for index in along]
             for held in self.passes[turn]:
-                now = self._load(held, first)
+                now = [self._kept(first, slot) for slot in held.slots]
                 for at in places:
                     x = e.value(e.made(held.value).args[0], at)
                     now = held.fold.add(e.f, now, x, at.linear, None, lanes)
-                for (element, _, before), value in zip(held.slots, now):
-                    place = self._address(first, element, before)
-                    e.f.store(vectors.vector(element, lanes), value, place, _BYTES[element])
+                for slot, value in zip(held.slots, now):
+                    self._keep(first, slot, value)
 
         self._each_vector(body)
 

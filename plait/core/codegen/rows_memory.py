@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.codegen import vectors
+from plait.core.codegen.copies import memory_zero
 from plait.core.codegen.rows_style import At, Lanes, Style
 from plait.core.codegen.text import Function, spread_constant
 
@@ -246,11 +247,7 @@ class RowMemory:
             if self.is_full(self.graph.outputs[number]):
                 for extent in self.extents[self.style.outer :]:
                     width = f.mul(width, extent)
-            with f.loop("0", width) as turn:
-                size = 8 if wide in ("double", "i64") else 4
-                f.store(
-                    wide, spread_constant(wide, 0), f.at(self.sums[number], turn.index, wide), size
-                )
+            memory_zero(f, self.sums[number], f.mul(width, str(vectors.bytes_of(wide))))
 
 
 def _sum_type(dtype: Any) -> str:
