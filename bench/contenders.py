@@ -111,7 +111,8 @@ def driven(program: Any, values: Sequence[Any]) -> Callable[[], None]:
     frame = inner.new_frame()
     if len(frame.segments) != 1 or frame.segments[0].host is not None:
         raise ValueError("not one run of native kernels")
-    frame.move(Arena(frame.arena_bytes))
+    arena = Arena(frame.arena_bytes)
+    frame.move(arena)
     bound = [*values, *[empty(*fresh) for fresh in inner.fresh]]
     if frame.bind(bound):
         raise ValueError("an array does not fit")
@@ -122,7 +123,7 @@ def driven(program: Any, values: Sequence[Any]) -> Callable[[], None]:
         if drive(frame.address, begin, end):
             raise ValueError("a check failed")
 
-    call.keeps = bound  # type: ignore[attr-defined]  # kernels read and write them
+    call.keeps = (bound, arena)  # type: ignore[attr-defined]  # kernels read and write them
     return call
 
 

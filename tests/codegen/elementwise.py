@@ -30,8 +30,7 @@ def kernel_of(
     """Units are vectors of `lanes` elements."""
 
     def emit(symbol: str, on: Target) -> Function:
-        f = Function(symbol)
-        f.scales = on.isa == "avx512"
+        f = Function(symbol, wide=on.wide)
         pointers = [f.argument(i) for i in range(1 + len(dtypes))]
         with f.loop("%begin", "%end") as loop:
             at = f.mul(loop.index, str(lanes))

@@ -140,3 +140,19 @@ def test_what_goes_past_the_caches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _text(steps: list[Any]) -> str:
     return "".join([step.kernel.emit("k", target("avx512")).text() for step in steps])
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("images", [128, 131])
+def test_large_transposes_of_short_rows_take_some_columns_at_a_time(
+    images: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Columns that are no multiple of so many are left for a second launch, and what lies next to
+    a row in the source is walked with it."""
+    monkeypatch.setattr(copies, "STREAM_BYTES", 1 << 10)
+    monkeypatch.setattr(copies, "LINE", 1 << 20)  # no line is written as a whole
+    shape = (images, 3, 4, 9)
+    steps = steps_of(shape, (3, 2, 1, 0))
+    assert [step.units for step in steps] == [3 * 2 * 4, *[3 * 4] * (images > 128)]
+    x = np.arange(images * 3 * 4 * 9).reshape(shape).astype("f4")
+    check("transpose", (x,), {"axes": (3, 2, 1, 0)}, isa)

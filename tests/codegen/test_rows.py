@@ -277,6 +277,60 @@ def test_many_rows_side_by_side_are_folded_together(op: Op, dtype: DType, isa: s
 
 
 @pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("width", [16, 35])
+@pytest.mark.parametrize(
+    ("op", "dtype"),
+    [(MAX, dtypes.float32), (SUM, dtypes.float64), (ARGMAX, dtypes.float32), (MIN, dtypes.int16)],
+    ids=lambda x: x.name,
+)
+def test_rows_side_by_side_in_blocks(
+    op: Op, dtype: DType, width: int, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In several blocks, the last of which is no multiple of a vector, with nan: the bits of single
+    vectors. What is folded is computed with a value per row."""
+    rows = 1200 + 7
+    attrs: dict[str, Any] = {"axis": 0} if op is ARGMAX else {"axes": (0,)}
+
+    def write(build: Builder) -> list[int]:
+        given = build.emit(ADD, 0, build.broadcast(1, (width,)))
+        return [build.emit(op, given, **attrs)]
+
+    g = graph([Spec((width,), dtype), Spec((1,), dtype)], write)
+    reads = (Access((1, rows)), Access((1, 0)))
+    kernel = RowKernel(g, (rows,), (width,), reads, (Write(Access((1, 0)), "store"),))
+    given = values((width, rows), dtype)
+    if op is ARGMAX:
+        given[3, ::5] = given[5, ::10] = np.nan
+    arrays = [given.reshape(-1), values((rows,), dtype, 1)]
+    (alone,) = check(kernel, arrays, [(rows,)], isa)
+    monkeypatch.setattr(row_launches, "_CACHED", 1 << 10)
+    monkeypatch.setattr(row_launches, "_HELD", 1 << 11)
+    assert style_of(kernel, target(isa)).blocks
+    (blocks,) = check(kernel, arrays, [(rows,)], isa)
+    np.testing.assert_array_equal(blocks, alone)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_several_passes_over_rows_in_blocks(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variance, and the greatest distance from the mean."""
+    rows, width = 1100, 50
+
+    def write(build: Builder) -> list[int]:
+        share = build.full(1 / width, (1,), dtypes.float32)
+        mean = build.emit(MUL, build.emit(SUM, 0, axes=(0,)), share)
+        apart = build.emit(SUB, 0, build.broadcast(mean, (width,)))
+        square = build.emit(SUM, build.emit(MUL, apart, apart), axes=(0,))
+        return [build.emit(MUL, square, share), build.emit(MAX, apart, axes=(0,)), mean]
+
+    g = graph([float_row(width)], write)
+    each = Write(Access((1, 0)), "store")
+    kernel = RowKernel(g, (rows,), (width,), (Access((1, rows)),), (each,) * 3)
+    monkeypatch.setattr(row_launches, "_CACHED", 1 << 10)
+    assert style_of(kernel, target(isa)).blocks
+    check(kernel, [values((rows * width,), dtypes.float32)], [(rows,)] * 3, isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("op", [MAX, MIN, ANY], ids=lambda op: op.name)
 def test_long_rows_side_by_side_are_cut(op: Op, isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes before the fold reads a value per row, and what comes after another one."""
@@ -335,6 +389,41 @@ def test_column_sums(rows: int, width: int, isa: str) -> None:
     )
     # Sums of `rows` terms: roundoff 2^-24 for each.
     check(kernel, [values((rows, width), dtypes.float32)], [(width,)], isa, 5e-5, 5e-5)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize(("vectors", "turns"), [(1, 1), (3, 0), (4, 1), (8, 2), (12, 0)])
+def test_rows_of_a_few_vectors_need_no_loop(vectors: int, turns: int, isa: str) -> None:
+    """Nine images of a channel, of so many vectors each, less their mean."""
+    images, channels, width = 9, 6, vectors * target(isa).lanes(4)
+
+    def write(build: Builder) -> list[int]:
+        share = build.full(1 / (images * width), (1,), dtypes.float32)
+        mean = build.emit(MUL, build.emit(SUM, 0, axes=(0,)), share)
+        return [build.emit(SUB, 0, build.broadcast(mean, (images * width,)))]
+
+    g = graph([float_row(images * width)], write)
+    place = Access((width, channels * width, 1))
+    kernel = RowKernel(g, (channels,), (images, width), (place,), (Write(place, "store"),))
+    shape = (images, channels, width)
+    assert style_of(kernel, target(isa)).turns == turns
+    check(kernel, [values(shape, dtypes.float32)], [shape], isa)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+def test_long_rows_are_added_up_many_at_a_time(isa: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the order of rows, as they are where sums are in registers."""
+    rows, width = 700, 1030
+    g = graph([float_row(width)], lambda b: [b.emit(MUL, 0, 0)])
+    write = Write(Access((0, 1)), "accumulate")
+    kernel = RowKernel(g, (rows,), (width,), (Access((width, 1)),), (write,))
+    given = [values((rows, width), dtypes.float32)]
+    assert style_of(kernel, target(isa)).together > 4
+    (many,) = check(kernel, given, [(width,)], isa, 5e-5, 5e-5)
+    monkeypatch.setattr(row_launches, "_FAR", 1 << 20)
+    assert style_of(kernel, target(isa)).form == "columns"
+    (few,) = check(kernel, given, [(width,)], isa, 5e-5, 5e-5)
+    np.testing.assert_array_equal(many, few)
 
 
 @pytest.mark.parametrize("isa", ISAS)

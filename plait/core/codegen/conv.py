@@ -108,7 +108,7 @@ def conv_kernel(what: TapConv, outlet: Outlet) -> Kernel:
 
 
 def _emit(symbol: str, target: Target, what: TapConv, outlet: Outlet) -> Function:
-    f = Function(symbol)
+    f = Function(symbol, wide=target.wide)
     writes = [f.argument(i) for i in range(outlet.writes)]
     source, panels = f.argument(outlet.writes), f.argument(outlet.writes + 1)
     reads = [f.argument(outlet.writes + 2 + i) for i in range(outlet.reads)]

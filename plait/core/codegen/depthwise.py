@@ -14,6 +14,7 @@ from plait.core.codegen.kernel import Kernel
 from plait.core.codegen.outlet import Outlet, Spot
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
+from plait.core.llvm.target import Target
 
 #: Multiply-adds of a tile up to which taps are written out.
 STRAIGHT = 64
@@ -37,12 +38,12 @@ def depthwise_kernel(what: Depthwise, outlet: Outlet) -> Kernel:
     """Buffers: the outlet's writes, source, weights (vectors of channels, taps, lanes), the
     outlet's reads; number: channels. A unit is one row of the result."""
     return Kernel(
-        "depthwise", (what, outlet.key), lambda symbol, target: _emit(symbol, what, outlet)
+        "depthwise", (what, outlet.key), lambda symbol, target: _emit(symbol, target, what, outlet)
     )
 
 
-def _emit(symbol: str, what: Depthwise, outlet: Outlet) -> Function:
-    f = Function(symbol)
+def _emit(symbol: str, target: Target, what: Depthwise, outlet: Outlet) -> Function:
+    f = Function(symbol, wide=target.wide)
     dtype, lanes = BY_NAME[what.dtype], what.lanes
     kept, kind = vectors.memory_type(dtype), vectors.register_type(dtype, lanes)
     writes = [f.argument(i) for i in range(outlet.writes)]

@@ -20,6 +20,7 @@ from plait.core.codegen.pack import Packing
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
 from plait.core.ir.extents import ANY_EXTENT, varies
+from plait.core.llvm.target import Target
 
 #: Most steps of K in one block: a panel of B of so many rows is a fraction of the second cache.
 K_BLOCK = 768
@@ -145,9 +146,9 @@ class _Place:
     last_panel: str
 
 
-def emit_gemm(symbol: str, g: Gemm) -> Function:
+def emit_gemm(symbol: str, target: Target, g: Gemm) -> Function:
     """Arguments: the outlet's writes, A, B, the outlet's reads; `Numbers`; those of the outlet."""
-    f = Function(symbol)
+    f = Function(symbol, wide=target.wide)
     count = g.outlet.writes
     writes = [f.argument(i) for i in range(count)]
     a, b = f.argument(count), f.argument(count + 1)

@@ -16,6 +16,7 @@ from plait.core.codegen.outlet import Outlet, Spot
 from plait.core.codegen.text import Function, spread_constant
 from plait.core.ir.dtypes import BY_NAME
 from plait.core.ir.extents import varies
+from plait.core.llvm.target import Target
 
 #: Most rows of A, and rows of W walked together: their sums stay in registers.
 MOST_ROWS = 4
@@ -70,10 +71,10 @@ class _Extents(NamedTuple):
     w_row: str
 
 
-def emit_matvec(symbol: str, v: Matvec) -> Function:
+def emit_matvec(symbol: str, target: Target, v: Matvec) -> Function:
     """Arguments: the outlet's writes, A, W, the outlet's reads; `Matvec.numbers`; those of the
     outlet."""
-    f = Function(symbol)
+    f = Function(symbol, wide=target.wide)
     count = v.outlet.writes
     writes = [f.argument(i) for i in range(count)]
     a, w = f.argument(count), f.argument(count + 1)

@@ -12,6 +12,7 @@ from plait.core.codegen.outlet import Outlet, Spot
 from plait.core.codegen.text import Function
 from plait.core.ir.dtypes import BY_NAME
 from plait.core.ir.extents import varies
+from plait.core.llvm.target import Target
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,10 @@ class Partial:
     outlet: Outlet
 
 
-def emit_partial(symbol: str, p: Partial) -> Function:
+def emit_partial(symbol: str, target: Target, p: Partial) -> Function:
     """Arguments: the outlet's writes, the partial sums, the outlet's reads; then the numbers of
     rows, parts and columns, and those of the outlet."""
-    f = Function(symbol)
+    f = Function(symbol, wide=target.wide)
     count = p.outlet.writes
     writes = [f.argument(i) for i in range(count)]
     sums = f.argument(count)

@@ -33,7 +33,8 @@ class RowEmitter(RowMemory):
         super().__init__(symbol, style)
         self.levels = self._levels()
         self.kept: dict[int, int] = {}
-        self._plan_scratch()
+        if not style.blocks:  # scratch has accumulators there
+            self._plan_scratch()
         self.alike = self._alike()
         #: Values whose row is in scratch, and those that the present pass puts there.
         self.filled: set[int] = set()
@@ -46,6 +47,14 @@ class RowEmitter(RowMemory):
 
     def folds(self, value: int) -> bool:
         return value >= self.count and self.made(value).op.lowering is Lowering.REDUCE
+
+    def folds_of(self, turn: int) -> list[int]:
+        """The values that pass `turn` folds."""
+        return [
+            self.count + place
+            for place in range(len(self.graph.instructions))
+            if self.folds(self.count + place) and self.levels[self.count + place] == turn + 1
+        ]
 
     def _levels(self) -> list[int]:
         """How many passes over the row must have ended before each value can be computed."""
@@ -217,6 +226,9 @@ class RowEmitter(RowMemory):
         outers: the indices of the outer loops, of each of the rows that are walked together.
         """
         rows = [Row(outer, number) for number, outer in enumerate(outers)]
+        for outer in outers:
+            for loop, index in enumerate(outer):
+                self.multiply_once(loop, index)
         self.filled, self.stored = set(), set()
         starts = self.places(rows, ["0"] * self.style.inner, row_mask, "0")
         last = max(self.levels, default=0)
@@ -235,12 +247,8 @@ class RowEmitter(RowMemory):
         return [At(row, [*row.outer, *inner], mask, linear, {}, alike) for row in rows]
 
     def _fold_pass(self, turn: int, rows: list[Row], row_mask: str | None) -> None:
-        wanted = [
-            self.count + place
-            for place in range(len(self.graph.instructions))
-            if self.folds(self.count + place) and self.levels[self.count + place] == turn + 1
-        ]
-        kinds = [self._fold_of(value) for value in wanted]
+        wanted = self.folds_of(turn)
+        kinds = [self.fold_of(value) for value in wanted]
         carried = [pair for _ in rows for fold in kinds for pair in fold.start(self.style.lanes)]
 
         def body(places: list[At], held: list[str]) -> list[str]:
@@ -259,9 +267,9 @@ class RowEmitter(RowMemory):
             for value, fold in zip(wanted, kinds):
                 parts = [held[place : place + fold.width] for held in sets]
                 place += fold.width
-                row.scalars[value] = self._folded(value, fold, parts)
+                row.scalars[value] = self.folded(value, fold, parts)
 
-    def _folded(self, value: int, fold: folds.Fold, parts: list[list[str]]) -> str:
+    def folded(self, value: int, fold: folds.Fold, parts: list[list[str]]) -> str:
         """The result of a fold whose accumulators are these."""
         whole = parts[0]
         for part in parts[1:]:
@@ -271,7 +279,8 @@ class RowEmitter(RowMemory):
         found = fold.result(self.f, whole, self.row_lanes)
         return vectors.rounded(self.f, self.graph.type_of(value).dtype, found, self.row_lanes)
 
-    def _fold_of(self, value: int) -> folds.Fold:
+    def fold_of(self, value: int) -> folds.Fold:
+        """The fold that makes a value."""
         made = self.made(value)
         return folds.fold_of(
             made.op.name, self.graph.type_of(made.args[0]).dtype, self.style.across
@@ -282,7 +291,7 @@ class RowEmitter(RowMemory):
     ) -> None:
         for number, value in enumerate(self.graph.outputs):
             if not self.is_full(value):
-                self._put(number, [r.scalars[value] for r in rows], starts, self.row_lanes)
+                self.put(number, [r.scalars[value] for r in rows], starts, self.row_lanes)
         full = [n for n, v in enumerate(self.graph.outputs) if self.is_full(v)]
         if not full:
             return
@@ -292,12 +301,12 @@ class RowEmitter(RowMemory):
             # only another one reads.
             found = [[self.value(self.graph.outputs[n], at) for n in full] for at in places]
             for output, values in zip(full, zip(*found)):
-                self._put(output, list(values), places, self.style.lanes)
+                self.put(output, list(values), places, self.style.lanes)
             return []
 
         self.walk(rows, row_mask, [], body, bounds)
 
-    def _put(self, number: int, values: list[str], places: list[At], lanes: int) -> None:
+    def put(self, number: int, values: list[str], places: list[At], lanes: int) -> None:
         """Store an output of some rows, or add it to the sums of this unit's run of rows."""
         if self.style.modes[number] == "accumulate":
             self.accumulate(number, values, places[0], lanes)
@@ -358,6 +367,8 @@ class _Walk(NamedTuple):
         """A main part of whole vectors, several a turn, and a tail."""
         e, f = self.emitter, self.emitter.f
         lanes, unroll = e.style.lanes, e.style.unroll
+        if e.style.turns:
+            return self._whole(inner, linear, sets)
         if unroll:
             step = str(unroll * lanes)
             main = f.sub(stop, f.let(f"urem i64 {f.sub(stop, start)}, {step}"))
@@ -376,6 +387,16 @@ class _Walk(NamedTuple):
             places = e.places(self.rows, [*inner, turn.index], mask, linear)
             turn.next = self.body(places, turn.carried)
         return [turn.results, *sets[1:]]
+
+    def _whole(self, inner: list[str], linear: str, sets: list[list[str]]) -> list[list[str]]:
+        """So many turns, without a loop: there is no other part."""
+        e, f = self.emitter, self.emitter.f
+        for number in range(e.style.turns * e.style.unroll):
+            index = str(number * e.style.lanes)
+            places = e.places(self.rows, [*inner, index], None, f.add(linear, index))
+            held = number % e.style.unroll if self.kinds else 0
+            sets[held] = self.body(places, sets[held])
+        return sets
 
 
 def _scratch_type(dtype: Any) -> str:

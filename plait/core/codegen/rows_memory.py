@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from plait.core.codegen import vectors
+from plait.core.codegen.copies import memory_zero
 from plait.core.codegen.rows_style import At, Lanes, Style
 from plait.core.codegen.text import Function, spread_constant
 
@@ -34,6 +35,8 @@ class RowMemory:
         self.room = self._number()
         self.read_numbers = [self._access_numbers(a) for a in style.reads]
         self.write_numbers = [self._access_numbers(a) for a in style.writes]
+        #: Indices times strides that are there already, ahead of the walk that uses them.
+        self._products: dict[tuple[str, str], str] = {}
         #: The memory of a unit's own sums, by output.
         self.sums: dict[int, str] = {}
 
@@ -64,8 +67,16 @@ class RowMemory:
         f = self.f
         place = offset
         for index, stride in zip(indices, strides):
-            place = f.add(place, f.mul(index, stride))
+            product = self._products.get((index, stride))
+            place = f.add(place, f.mul(index, stride) if product is None else product)
         return place
+
+    def multiply_once(self, loop: int, index: str) -> None:
+        """Multiply the index of a loop by its strides here, not in the loops that follow."""
+        for _, strides, _ in (*self.read_numbers, *self.write_numbers):
+            pair = index, strides[loop]
+            if pair not in self._products:
+                self._products[pair] = self.f.mul(*pair)
 
     def load(self, number: int, at: At, lanes: int) -> str:
         """An input at a place."""
@@ -236,11 +247,7 @@ class RowMemory:
             if self.is_full(self.graph.outputs[number]):
                 for extent in self.extents[self.style.outer :]:
                     width = f.mul(width, extent)
-            with f.loop("0", width) as turn:
-                size = 8 if wide in ("double", "i64") else 4
-                f.store(
-                    wide, spread_constant(wide, 0), f.at(self.sums[number], turn.index, wide), size
-                )
+            memory_zero(f, self.sums[number], f.mul(width, str(vectors.bytes_of(wide))))
 
 
 def _sum_type(dtype: Any) -> str:

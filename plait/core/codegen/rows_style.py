@@ -26,7 +26,9 @@ class Style:
     pieces of rows), "rows" (units are rows), "columns" (units are runs of rows whose sums stay in
     registers), "mixed" (units are runs of rows, sums in memory). stream: whole vectors of results
     are written past the caches; their places are multiples of a vector. ahead: elements of a row
-    lie on pages of their own, and are asked for ahead of time.
+    lie on pages of their own, and are asked for ahead of time. blocks: units are blocks of
+    neighbouring rows, whose accumulators are in scratch (`rows_blocks`). turns: of the last loop,
+    of `unroll` vectors each, where it has just so many; 0: any extent.
     """
 
     graph: Graph
@@ -42,6 +44,8 @@ class Style:
     stream: bool = False
     ahead: bool = False
     together: int = 1
+    blocks: bool = False
+    turns: int = 0
 
 
 class Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from plait.core.codegen import vectors
+from plait.core.codegen.rows_blocks import Block
 from plait.core.codegen.rows_emit import RowEmitter
 from plait.core.codegen.rows_style import Row, Style
 from plait.core.codegen.text import Function, spread_constant
@@ -12,7 +13,7 @@ from plait.core.llvm.target import Target
 def emit_rows(symbol: str, target: Target, style: Style) -> Function:
     """The function of a row kernel."""
     e = RowEmitter(symbol, style)
-    e.f.scales = target.isa == "avx512"
+    e.f.wide = target.wide
     if style.stream:
         # Whose memory it is is not known: others' may begin anywhere.
         aligned = _aligned(e)
@@ -82,6 +83,12 @@ def _rows(e: RowEmitter, unit: str) -> None:
         e.rows([_indices(e, number, style.outer) for number in numbers])
         return
     width = e.extents[style.outer - 1]
+    if style.blocks:
+        blocks = _blocks(e, width, e.per_unit)
+        start = f.mul(f.rem(unit, blocks), e.per_unit)
+        stop = f.least(f.add(start, e.per_unit), width)
+        Block(e, _indices(e, f.div(unit, blocks), style.outer - 1), start, stop).emit()
+        return
     blocks = _blocks(e, width, str(style.lanes))
     index = f.mul(f.let(f"urem i64 {unit}, {blocks}"), str(style.lanes))
     rest = f.let(f"udiv i64 {unit}, {blocks}")

@@ -45,6 +45,8 @@ class Function:
         parameters: Sequence[tuple[str, str]] = KERNEL_PARAMETERS,
         result: str = "i64",
         attributes: str = "#0",
+        *,
+        wide: bool | None = None,
     ) -> None:
         self.name = name
         self.lines: list[str] = []
@@ -53,8 +55,9 @@ class Function:
         #: Functions that this one calls, to stand in the same module.
         self.helpers: list[Function] = []
         self.block = "entry"
-        #: Whether one instruction multiplies 16 floats by powers of two (AVX-512).
-        self.scales = False
+        #: Whether it may hold 16 floats in a register (`Target.wide`). Elementary functions ask:
+        #: who may write one must say, as results are to be the same in all kernels.
+        self.wide = wide
         self._count = 0
         listed = ", ".join(
             f"{kind} noalias %{what}" if kind == "ptr" else f"{kind} %{what}"

@@ -4,10 +4,11 @@ Argument reductions are those of Cody and Waite, *Software Manual for the Elemen
 (1980), and Muller, *Elementary Functions*, ch. 11; the polynomials stand in `vecmath_formats`.
 
 Errors in units in the last place of the result, over all arguments and with denormal results, are
-at most 1 for log, log2 and log10; 1.1 for exp and exp2; 1.3 for erf; 1.6 for log1p, sin and
-cos; 2 for expm1; 2.6 for sigmoid and tanh. Results that overflow are infinite, those below the
-least denormal are 0, nan stays nan and zeros keep their sign. All widths give the same bits.
-Functions take float32 and float64, save erf, sin and cos, which take float32 only.
+at most 1 for log, log2 and log10; 1.1 for exp and exp2; 1.6 for log1p, sin and cos; 2 for erf and
+expm1; 2.6 for sigmoid and tanh. Results that overflow are infinite, those below the least denormal
+are 0, nan stays nan and zeros keep their sign. On one target all widths give the same bits.
+Functions take float32 and float64, save erf, sin and cos, which take float32 only. `vecmath_wide`
+has exp, tanh and erf of float32 for AVX-512.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import math
 
 import numpy as np
 
+from plait.core.codegen import vecmath_wide
 from plait.core.codegen.values import Values
 from plait.core.codegen.vecmath_formats import FORMATS, SINGLE, Format, Split
+from plait.core.codegen.vecmath_wide import by_sixteens
 
 #: erf(x) / x in x^2, for |x| <= 1; error 1e-9.
 _ERF = (
@@ -49,8 +52,8 @@ def _format(v: Values) -> Format:
     return FORMATS[v.element]
 
 
-def _reduced(v: Values, x: str, bias: int) -> tuple[str, str, str]:
-    """(n, bits whose lowest are n + bias, exp(r) - 1), where x = n ln 2 + r."""
+def _reduced(v: Values, x: str, bias: int) -> tuple[str, str]:
+    """(bits whose lowest are n + bias, exp(r) - 1), where x = n ln 2 + r."""
     form = _format(v)
     shift = v.const(form.shift + bias)
     shifted = v.fma(x, v.const(form.to_2.high), shift)
@@ -58,7 +61,7 @@ def _reduced(v: Values, x: str, bias: int) -> tuple[str, str, str]:
     # The first step is exact: its result has no bits below those of ln 2.
     r = v.fma(n, v.const(-form.ln2.high), x)
     r = v.fma(n, v.const(-form.ln2.low), r)
-    return n, v.bits(shifted), v.fma(v.mul(r, r), v.polynomial(r, form.exp), r)
+    return v.bits(shifted), v.fma(v.mul(r, r), v.polynomial(r, form.exp), r)
 
 
 def power_of_two(v: Values, biased: str) -> str:
@@ -75,20 +78,19 @@ def _scaled(v: Values, x: str, twice_biased: str) -> str:
     return v.mul(v.mul(x, power_of_two(v, half)), power_of_two(v, rest))
 
 
-def _scaled_at_once(v: Values, x: str, n: str) -> str:
-    """x 2^n, rounded once as by `_scaled`, by an instruction that is there (`Function.scales`)."""
-    name = "llvm.x86.avx512.mask.scalef.ps.512"
-    rest = (v.kind, v.const(0)), ("i16", "-1"), ("i32", "4")
-    return v.f.call(v.kind, name, (v.kind, x), (v.kind, n), *rest)
+def _wide(v: Values) -> bool:
+    """Whether `vecmath_wide` has the functions of this type here."""
+    if v.f.wide is None:
+        raise ValueError(f"{v.f.name}: not said whether registers hold 16 floats")
+    return v.f.wide and v.element == "float"
 
 
 def exp(v: Values, x: str) -> str:
+    if _wide(v):
+        return by_sixteens(v, x, vecmath_wide.exp)
     form = _format(v)
-    at_once = v.f.scales and v.kind == "<16 x float>"
-    bias = 0 if at_once else 2 * form.bias
-    n, bits, less_one = _reduced(v, v.bounded(x, form.low, form.high), bias)
-    y = v.add(less_one, v.const(1))
-    return _scaled_at_once(v, y, n) if at_once else _scaled(v, y, bits)
+    bits, less_one = _reduced(v, v.bounded(x, form.low, form.high), 2 * form.bias)
+    return _scaled(v, v.add(less_one, v.const(1)), bits)
 
 
 def exp2(v: Values, x: str) -> str:
@@ -105,7 +107,7 @@ def expm1(v: Values, x: str) -> str:
     form = _format(v)
     held = v.bounded(x, -2 * form.flat, form.high)
     # Half of 2^n, which the greatest n does not overflow.
-    _, bits, less_one = _reduced(v, held, form.bias - 1)
+    bits, less_one = _reduced(v, held, form.bias - 1)
     half = power_of_two(v, bits)
     y = v.fma(half, less_one, v.sub(half, v.const(0.5)))
     # Also keeps zeros and denormals, whose halves are not exact.
@@ -115,6 +117,8 @@ def expm1(v: Values, x: str) -> str:
 
 def sigmoid(v: Values, x: str) -> str:
     """1 / (1 + exp(-x)), through the exponential of a non-positive number."""
+    if _wide(v):
+        return by_sixteens(v, x, vecmath_wide.sigmoid)
     e = exp(v, v.neg(v.call("fabs", x)))
     above = v.select(v.fcmp("oge", x, v.const(0)), v.const(1), e)
     return v.div(above, v.add(e, v.const(1)))
@@ -122,9 +126,11 @@ def sigmoid(v: Values, x: str) -> str:
 
 def tanh(v: Values, x: str) -> str:
     """-m / (2 + m) with m = expm1(-2 |x|) up to 0.55, beyond 1 - 2 (m + 1) / (m + 2); signed."""
+    if _wide(v):
+        return by_sixteens(v, x, vecmath_wide.tanh)
     form = _format(v)
     size = v.bounded(v.call("fabs", x), None, form.flat)
-    _, bits, less_one = _reduced(v, v.mul(size, v.const(-2)), form.bias)
+    bits, less_one = _reduced(v, v.mul(size, v.const(-2)), form.bias)
     scale = power_of_two(v, bits)
     fall = v.fma(scale, less_one, v.sub(scale, v.const(1)))
     twice = v.mul(v.fma(scale, less_one, scale), v.const(2))
@@ -239,11 +245,13 @@ def log1p(v: Values, x: str) -> str:
 
 def erf(v: Values, x: str) -> str:
     """x P(x^2) up to 1; 1 - exp(-x^2) E(1 / (1 + |x|)) beyond."""
+    if _wide(v):
+        return by_sixteens(v, x, vecmath_wide.erf)
     one = v.const(1)
     # The leading 1 apart: the polynomial's rounding errors then count for little.
     near = v.fma(x, v.polynomial(v.mul(x, x), (_ERF[0] - 1, *_ERF[1:])), x)
     size = v.bounded(v.call("fabs", x), None, 4.1)
-    _, bits, less_one = _reduced(v, v.neg(v.mul(size, size)), SINGLE.bias)
+    bits, less_one = _reduced(v, v.neg(v.mul(size, size)), SINGLE.bias)
     gauss = v.mul(v.add(less_one, one), power_of_two(v, bits))
     tail = v.polynomial(v.div(one, v.add(size, one)), _ERFCX)
     far = v.call("copysign", v.fma(v.neg(gauss), tail, one), x)

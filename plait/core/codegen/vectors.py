@@ -47,6 +47,11 @@ def register_type(dtype: DType, lanes: int) -> str:
     return vector(_TYPES[dtype.name][1], lanes)
 
 
+def bytes_of(element: str) -> int:
+    """Bytes of an element in registers: "float", "double", "i16"."""
+    return {"float": 4, "double": 8}.get(element) or int(element[1:]) // 8
+
+
 def load(f: Function, dtype: DType, pointer: str, lanes: int, mask: str | None = None) -> str:
     """`lanes` neighbouring elements in register form; zeros where `mask` is not set."""
     kept = memory_type(dtype)

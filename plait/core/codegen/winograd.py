@@ -17,6 +17,7 @@ from plait.core.codegen.outlet import Outlet, Spot
 from plait.core.codegen.text import Function
 from plait.core.codegen.winograd_math import TAPS, apply, transforms
 from plait.core.ir.dtypes import float32
+from plait.core.llvm.target import Target
 
 _KEPT = "float"
 
@@ -136,13 +137,15 @@ def winograd_kernel(what: Winograd, outlet: Outlet) -> Kernel:
     """Buffers: the outlet's writes, source, transformed weight, the outlet's reads; number: images.
     Units: blocks of tiles times `split`."""
     return Kernel(
-        "winograd", (what, outlet.key), lambda symbol, target: _Emitter(symbol, what, outlet).emit()
+        "winograd",
+        (what, outlet.key),
+        lambda symbol, target: _Emitter(symbol, target, what, outlet).emit(),
     )
 
 
 class _Emitter:
-    def __init__(self, symbol: str, what: Winograd, outlet: Outlet) -> None:
-        self.f = f = Function(symbol)
+    def __init__(self, symbol: str, target: Target, what: Winograd, outlet: Outlet) -> None:
+        self.f = f = Function(symbol, wide=target.wide)
         self.what = what
         self.outlet = outlet
         writes = [f.argument(i) for i in range(outlet.writes)]

@@ -38,6 +38,11 @@ class Target:
     l1_bytes: int = 32 << 10
     l2_bytes: int = 1 << 20
 
+    @property
+    def wide(self) -> bool:
+        """Whether registers hold 16 floats, with the instructions of AVX-512 on them."""
+        return self.isa == "avx512"
+
     def lanes(self, itemsize: int) -> int:
         """Elements of this size in a vector register."""
         return max(1, self.vector_bytes // itemsize)

@@ -12,7 +12,7 @@ import numpy as np
 
 from plait.core.codegen import copies
 from plait.core.codegen.access import Access
-from plait.core.codegen.kernel import Launch
+from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler import views
 from plait.core.compiler.lower.gather import grain_of, row_major
 from plait.core.compiler.plan import Buffer, Plan
@@ -22,6 +22,9 @@ from plait.core.ir.op import elements
 
 #: Bytes of a unit of a strided copy, about.
 _UNIT = 1 << 14
+#: Columns of a large transpose that are taken at a time, and bytes of the source that are read
+#: together for each of them.
+_COLUMNS, _NEAR = 64, 1 << 10
 
 Ints = tuple[int, ...]
 
@@ -105,33 +108,83 @@ def lower_copy(
         return
     turned = _turned(loops)
     if turned is not None:
-        rows, columns = turned[-2].extent, turned[-1].extent
-        first, units = (to, of), elements(tuple([loop.extent for loop in turned[:-2]]))
-        streams = copies.streams(plan.target, elements(extents) * width)
-        if streams:
-            turned = [*_by_source(turned[:-2]), *turned[-2:]]
-        if streams and _whole_lines(turned, to, width):
-            kernel, side = copies.stream_tiles(width, len(turned)), rows
-            lines = copies.strip_lines(width, plan.target)
-            units *= -(-columns // lines)
-        else:
-            kernel, side, lines = copies.tile_copy(width, len(turned)), columns, copies.TILE
-            units *= -(-rows // lines)
-        loops, unit_bytes = turned, side * lines * width
+        for part in _parts(turned, to, of, width):
+            _launch_tiles(plan, source, target, *part)
+        return
+    loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
+    line = loops[-1].extent * width
+    run = _run(loops, width)
+    past = copies.streams(plan.target, elements(extents) * width)
+    past = past and run > 0 and _whole_lines(loops, to, width) and not run % copies.LINE
+    if past:
+        loops = [*_by_source(loops[:-1]), loops[-1]]
+    lines = as_one(_lines, loops[-2].extent, line)
+    blocks = -(-loops[-2].extent // lines)
+    units = elements(tuple([loop.extent for loop in loops[:-2]])) * blocks
+    kernel = copies.box_copy(width, len(loops), run, past)
+    _launch(plan, source, target, kernel, (to, of, lines), loops, units, lines * line)
+
+
+def _parts(loops: list[_Loop], to: int, of: int, width: int) -> list[tuple[list[_Loop], int, int]]:
+    """A transpose as one or two: (loops, where they begin in the target and in the source).
+
+    Where a line of the source is all that rows have in one place, of what is larger than the
+    caches, columns are taken some at a time, and with them what comes next in the memory of the
+    source: it is fetched along, and is on the same page.
+    """
+    *outer, rows, columns = loops
+    near, reach = [], rows.extent
+    for loop in sorted(outer, key=lambda loop: loop.of):
+        if loop.of != reach or loop.extent * reach * width > _NEAR:
+            break
+        near.append(loop)
+        reach *= loop.extent
+    extents = tuple([loop.extent for loop in loops])
+    short = not varies(*extents) and rows.extent * width <= 2 * copies.LINE
+    large = short and elements(extents) * width >= copies.STREAM_BYTES
+    if not large or not near or columns.extent < 2 * _COLUMNS or _whole_lines(loops, to, width):
+        return [(loops, to, of)]
+    others = _by_source([loop for loop in outer if loop not in near])
+    count, left = divmod(columns.extent, _COLUMNS)
+    chunks = _Loop(count, _COLUMNS * columns.to, _COLUMNS * columns.of)
+    inside = [*_by_source(near), rows]
+    parts = [([*others, chunks, *inside, columns._replace(extent=_COLUMNS)], to, of)]
+    if left:
+        done = (to + count * chunks.to, of + count * chunks.of)
+        parts.append(([*others, *inside, columns._replace(extent=left)], *done))
+    return parts
+
+
+def _launch_tiles(
+    plan: Plan, source: Buffer, target: Buffer, loops: list[_Loop], to: int, of: int
+) -> None:
+    """Transposes of the last two loops."""
+    width, extents = target.dtype.itemsize, tuple([loop.extent for loop in loops])
+    rows, columns = extents[-2:]
+    units = elements(extents[:-2])
+    streams = copies.streams(plan.target, elements(extents) * width)
+    if streams and _whole_lines(loops, to, width):
+        loops = [*_by_source(loops[:-2]), *loops[-2:]]
+        kernel, side = copies.stream_tiles(width, len(loops)), rows
+        lines = copies.strip_lines(width, plan.target)
+        units *= -(-columns // lines)
     else:
-        loops = [_Loop(1, 0, 0)] * (2 - len(loops)) + loops
-        line = loops[-1].extent * width
-        run = _run(loops, width)
-        past = copies.streams(plan.target, elements(extents) * width)
-        past = past and run > 0 and _whole_lines(loops, to, width) and not run % copies.LINE
-        if past:
-            loops = [*_by_source(loops[:-1]), loops[-1]]
-        lines = as_one(_lines, loops[-2].extent, line)
-        blocks = -(-loops[-2].extent // lines)
-        units = elements(tuple([loop.extent for loop in loops[:-2]])) * blocks
-        kernel, first = copies.box_copy(width, len(loops), run, past), (to, of, lines)
-        unit_bytes = lines * line
-    moved = elements(extents) * width
+        kernel, side, lines = copies.tile_copy(width, len(loops)), columns, copies.TILE
+        units *= -(-rows // lines)
+    _launch(plan, source, target, kernel, (to, of), loops, units, side * lines * width)
+
+
+def _launch(
+    plan: Plan,
+    source: Buffer,
+    target: Buffer,
+    kernel: Kernel,
+    first: Ints,
+    loops: list[_Loop],
+    units: int,
+    unit_bytes: int,
+) -> None:
+    moved = elements(tuple([loop.extent for loop in loops])) * target.dtype.itemsize
     plan.launch(
         Launch(
             kernel,

@@ -91,7 +91,7 @@ def add_product(
     if sizes.rows <= matvec.MOST_ROWS and near and sizes.steps > 1:
         vec = Matvec(*sizes[1:], (a.batch, a.free), (b.batch, b.free), lanes, dtype.name, outlet)
         kernel = Kernel(
-            "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, vec)
+            "matvec", _key(vec, outlet), lambda symbol, target: emit_matvec(symbol, target, vec)
         )
         units, numbers = sizes.batch * vec.groups, (*vec.numbers, *outlet.numbers)
         _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, vec.scratch, numbers)
@@ -161,7 +161,11 @@ def _in_parts(
     add = Partial(sizes.columns, lanes, dtype.name, outlet)
     plan.launch(
         Launch(
-            Kernel("partial", _key(add, outlet), lambda symbol, _: emit_partial(symbol, add)),
+            Kernel(
+                "partial",
+                _key(add, outlet),
+                lambda symbol, target: emit_partial(symbol, target, add),
+            ),
             tuple(outputs),
             (sums, *reads),
             units=sizes.rows,
@@ -231,7 +235,7 @@ def _tiled(
         outlet=outlet,
     )
     n = _blocked(g, sizes, a, b, panel, streams)
-    kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, g))
+    kernel = Kernel("gemm", _key(g, outlet), lambda symbol, target: emit_gemm(symbol, target, g))
     units = sizes.batch * n.row_blocks * n.column_blocks
     numbers = (*n, *outlet.numbers)
     _launch(kernel, sizes, a, b, outlet, outputs, reads, plan, units, g.scratch(n), numbers)

@@ -8,6 +8,7 @@ from plait.core.codegen import copies
 from plait.core.codegen.access import Access
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.codegen.rows import RowKernel, Write, canonical, with_width
+from plait.core.codegen.rows_blocks import held_bytes
 from plait.core.codegen.rows_emit import RowEmitter
 from plait.core.codegen.rows_style import Lanes, Style
 from plait.core.codegen.rows_units import emit_rows
@@ -44,6 +45,15 @@ _CACHED = 2 << 20
 #: is what is waited for, and where sums are kept in memory; of all.
 _TOGETHER = (4, 2)
 _SHORT, _SUMMED, _NEAR = 2 << 10, 8 << 10, 16 << 10
+#: Rows that are added to sums in memory at once, where they are long.
+_FAR_ROWS = 16
+#: Of kernels that do so: ops, and elements of a row, at most.
+_SIMPLE_OPS, _SUMS = 6, 1 << 14
+#: Bytes of accumulators of a block of neighbouring rows, and blocks that there are to be at least.
+#: Wide blocks in the second-level cache are faster than more of them in the first.
+_HELD, _FEW_BLOCKS = 64 << 10, 4
+#: Turns of the loop over vectors that are written one after another, at most.
+_FEW_TURNS = 2
 #: Elements between two steps along a row of which the second is asked for ahead of time.
 _FAR = 1 << 10
 
@@ -152,29 +162,45 @@ def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
     if not style.across:
         return -(-kernel.rows // style.together), 1
     last = kernel.outer[-1]
+    if style.blocks:
+        block = _block(kernel, style)
+        return kernel.rows // last * -(-last // block), block
     return kernel.rows // last * -(-last // style.lanes), 1
+
+
+def _block(kernel: RowKernel, style: Style) -> int:
+    """Rows of a block: whole vectors of them."""
+    last, vectors = kernel.outer[-1], -(-kernel.outer[-1] // style.lanes)
+    size = style.lanes * held_bytes(RowEmitter("planned", style))
+    count = max(-(-vectors * size // _HELD), -(-_FEW_BLOCKS * last // kernel.rows))
+    return style.lanes * -(-vectors // min(count, vectors))
 
 
 def style_of(kernel: RowKernel, target: Target) -> Style:
     """All that the code of a (canonical) kernel depends on."""
     graph = with_width(kernel.graph, kernel.width, 2) if kernel.width > 1 else kernel.graph
-    lanes = _lanes(graph, target)
+    lanes, far = _lanes(graph, target), False
     folds = any(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
     if not kernel.accumulates:
         form = "rows" if folds else "map"
     else:
         stores = any(w.mode == "store" for w in kernel.writes)
         narrow = any(not kernel.is_full(v) for v in kernel.graph.outputs)
-        form = "mixed" if folds or stores or narrow or len(kernel.inner) != 1 else "columns"
+        many = folds or stores or narrow or len(kernel.inner) != 1
+        far = not many and _far_rows(kernel)
+        form = "mixed" if many or far else "columns"
     across = form == "rows" and _prefers_across(kernel)
     unroll = 2 if len(graph.instructions) > _MANY_OPS else 4
     last = kernel.inner[-1] if kernel.inner else 1
     if not varies(last) and last < unroll * lanes:
         unroll = 1 if last >= lanes else 0
-    together = 1
+    together, blocks = 1, False
     if across:
+        blocks = _by_blocks(kernel, lanes)
         unroll = 0
         lanes *= _side_by_side(kernel, lanes)
+    elif far:
+        together, unroll = _FAR_ROWS, 1
     elif form in ("rows", "mixed"):
         together = _together(kernel, form, unroll, target)
     return Style(
@@ -189,9 +215,32 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         unroll,
         form,
         _streams(kernel, lanes, form, target),
-        across and any(map(_jumps, kernel.reads)),
+        across and not blocks and any(map(_jumps, kernel.reads)),
         together,
+        blocks,
+        _turns(last, unroll * lanes) if form in ("rows", "mixed") and not across else 0,
     )
+
+
+def _turns(extent: int, step: int) -> int:
+    """How many turns of a loop there are, where these are so few that they need no loop."""
+    if varies(extent) or not step or extent % step or extent // step > _FEW_TURNS:
+        return 0
+    return extent // step
+
+
+def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
+    """Whether neighbouring rows are walked in blocks: where the steps along them are long, and
+    what they read is more than the second-level cache holds."""
+    graph, lane = kernel.graph, len(kernel.outer) - 1
+    if varies(*kernel.extents) or len(kernel.inner) != 1 or not any(map(_jumps, kernel.reads)):
+        return False
+    every = [graph.type_of(v).dtype for v in range(len(graph.inputs) + len(graph.instructions))]
+    plain = all(d.kind != "b" for d in every) and not any(map(kernel.is_full, graph.outputs))
+    apart = any(a.strides[lane] not in (0, 1) or a.guards for a in kernel.accesses)
+    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
+    large = size > _CACHED // 2 and kernel.width >= _FAR_ROWS and kernel.outer[-1] >= 4 * lanes
+    return plain and not apart and large
 
 
 def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
@@ -219,6 +268,15 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
         if fits and few:
             return count
     return 1
+
+
+def _far_rows(kernel: RowKernel) -> bool:
+    """Whether rows that are only added up are longer than what is fetched ahead by itself, and
+    their sums no longer than what is soon read again."""
+    simple = len(kernel.graph.instructions) <= _SIMPLE_OPS
+    if varies(*kernel.extents) or not simple or not _FAR <= kernel.width <= _SUMS:
+        return False
+    return _runs(kernel)[1] >= 2 * _FAR_ROWS
 
 
 def _jumps(access: Access) -> bool:
@@ -317,6 +375,7 @@ def _launch(
     width = kernel.width if not style.across else kernel.width * style.lanes
     # Whole vectors are written to scratch, past the end of the row.
     room = -(-(width + 2 * style.lanes) * 8 // 64) * 64 if emitter.kept else 0
+    held = per_unit * held_bytes(emitter) if style.blocks else 0
     numbers = [*kernel.extents, per_unit, room]
     for access in kernel.accesses:
         numbers.append(access.offset)
@@ -331,7 +390,7 @@ def _launch(
             tuple(inputs),
             units=units,
             numbers=tuple(numbers),
-            scratch=room * len(emitter.kept) * style.together,
+            scratch=held or room * len(emitter.kept) * style.together,
             flops=kernel.rows * kernel.width * max(1, len(style.graph.instructions)),
             bytes=sum(b.nbytes for b in (*outputs, *inputs)),
             in_place=_in_place(kernel, style),
@@ -341,7 +400,7 @@ def _launch(
 
 _KEYED = (
     *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
-    *("stream", "ahead", "together"),
+    *("stream", "ahead", "together", "blocks", "turns"),
 )
 
 
