@@ -114,7 +114,11 @@ class LazyTensor:
     @classmethod
     def of_array(cls, array: np.ndarray, dtype: DType) -> Self:
         """A base tensor over memory that stays visible outside."""
-        return cls.of_cell(Cell(None, shared=array), array.shape, dtype)
+        self = cls.of_cell(Cell(None, shared=array), array.shape, dtype)
+        if array.size and not array.flags.c_contiguous:
+            # It lies so, also when nobody outside holds it any more.
+            self._layout = Layout(tuple([s // array.itemsize for s in array.strides]), 0)
+        return self
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -239,6 +243,8 @@ class LazyTensor:
 
     def export(self) -> np.ndarray:
         """An array over this tensor's memory: writes to either are seen by the other."""
+        if watch.active is not None:
+            forced("a tensor is handed to NumPy")
         if self._base is None:
             return self._cell.export()[...]
         array = self.storage_cell.export()
@@ -256,6 +262,8 @@ class LazyTensor:
 
     def memory(self) -> Layout:
         """Strides and offset in the storage, in elements."""
+        if watch.active is not None and (active := current()) is not None:
+            active.layout_read(self)
         if self._layout is not None:
             return self._layout
         shared = self._cell.shared if self._base is None else None
@@ -546,10 +554,15 @@ class LazyTensor:
 
     def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
         """Whether a first gradient of this leaf is simply kept."""
-        return True
+        return self._requires_grad
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
-        """Add a gradient that has arrived at this leaf; from several threads, one after another."""
+        """Add a gradient that has arrived at this leaf; from several threads, one after another.
+
+        What has ceased to require a gradient since the operation was recorded lets it go.
+        """
+        if not self.requires_grad:
+            return
         if watch.active is not None and (active := current()) is not None:
             active.grad_read(self)
         with crowd.lock:
