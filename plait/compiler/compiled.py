@@ -80,8 +80,8 @@ class Compiled:
         key = None if kwargs else _flat_key(args)
         if key is None:
             leaves, tree = tree_flatten((args, kwargs))
-            if any(isinstance(x, Tensor) and x._has_places for x in leaves):
-                log("breaks", self._function, "an argument is a sparse tensor")
+            if any(isinstance(x, Tensor) and not x.is_dense for x in leaves):
+                log("breaks", self._function, "an argument is a sparse or a meta tensor")
                 return self._function(*args, **kwargs)
             key = (_shape_of(tree), *map(_describe, leaves))
         key = (
@@ -252,7 +252,7 @@ def _flat_key(args: tuple) -> tuple | None:
     """The kind of a call whose arguments are dense tensors and simple values; else None."""
     key: list[Any] = []
     for value in args:
-        if isinstance(value, Tensor) and not value._has_places:
+        if isinstance(value, Tensor) and value.is_dense:
             key.append(_place(value))
         elif type(value) in _SIMPLE:
             key.append((type(value), value if value else repr(value)))  # 0.0 is not -0.0
