@@ -316,7 +316,7 @@ class LazyTensor:
             made: Any = plain.of_node(outputs)
             if grad is not None:
                 made._grad_fn = grad
-                if op.saves_output:
+                if op.watches_output:
                     grad.versions.append((made._cell, 0))
         else:
             made = tuple([plain.of_node(part) for part in outputs])
@@ -581,5 +581,5 @@ def _give_grad(made: tuple[Any, ...], grad: autograd.GradNode) -> None:
     for number, result in enumerate(made):
         if result._dtype.is_differentiable:
             result._grad_fn, result._output_number = grad, number
-            if grad.op.saves_output:
+            if grad.op.watches_output:
                 grad.versions.append((result._cell, 0))
