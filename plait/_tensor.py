@@ -427,8 +427,10 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
         if wanted > flat.numel():
             from plait._functions.joining import cat
 
-            flat = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
-        self.adopt(flat[:wanted].reshape(shape))
+            longer = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
+            self.adopt(self.plain.of_node(longer.reshape(shape).read()))
+        else:
+            self.adopt(flat[:wanted].reshape(shape))
         return self
 
     def resize_as_(self, other: Tensor) -> Tensor:

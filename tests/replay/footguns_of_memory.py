@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.replay.footguns import Made, array, numbers
+from tests.replay.footguns import Made, array, batch, net, numbers, trainer
 
 
 def gradients_given_up(t: Any, made: Made) -> Iterator[Any]:
@@ -164,6 +164,40 @@ def broken_off_with_views(t: Any, made: Made) -> Iterator[Any]:
             yield (view.requires_grad, view.grad is None)
 
 
+def flattened_parameters(t: Any, made: Made) -> Iterator[Any]:
+    """Parameters that are put into one vector with `.data =`, which changes between the steps."""
+    model = net(t)
+    flat = t.cat([p.detach().reshape(-1) for p in model.parameters()])
+    start = 0
+    for parameter in model.parameters():
+        stop = start + parameter.numel()
+        parameter.data = flat[start:stop].view_as(parameter)
+        start = stop
+    step = trainer(t, made, model, lambda x: model(x).square().mean())
+    for turn in range(14):
+        if turn == 5:
+            flat.mul_(0.5)
+        yield from numbers(step(batch(t, turn)), flat)
+    yield from numbers(*model.parameters())
+
+
+def memory_handed_over(t: Any, made: Made) -> Iterator[Any]:
+    """`set_`, `.data =` and a smaller `resize_` share memory, also that of a view."""
+    step = made(lambda x: x * 2)
+    for _ in range(3):
+        wide = t.arange(8.0)
+        taken, kept = t.zeros(4), t.zeros(3)
+        taken.set_(wide[::2])
+        kept.data = wide[5:]
+        small = wide.detach()
+        small.resize_(2, 2)
+        yield from numbers(step(taken), step(kept), step(small))
+        wide.add_(1)
+        kept.mul_(3)
+        small.sub_(1)
+        yield from numbers(wide, step(taken), step(kept), step(small))
+
+
 SCENARIOS: list[Callable[[Any, Made], Iterator[Any]]] = [
     gradients_given_up,
     gradients_given_up_by_leaves,
@@ -173,4 +207,6 @@ SCENARIOS: list[Callable[[Any, Made], Iterator[Any]]] = [
     views_that_cannot_be,
     memory_around_arguments,
     broken_off_with_views,
+    flattened_parameters,
+    memory_handed_over,
 ]

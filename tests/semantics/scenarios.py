@@ -514,6 +514,19 @@ def bytes_of_an_expanded_view(torch):
 
 
 @scenario
+def data_that_is_a_view(torch):
+    flat = torch.zeros(6)
+    parameter = torch.nn.Parameter(torch.ones(2, 2))
+    parameter.data = flat[1:5].view(2, 2).t()
+    flat.add_(torch.arange(6.0))
+    (parameter * parameter).sum().backward()
+    with torch.no_grad():
+        parameter.sub_(parameter.grad)
+    told = [parameter.is_leaf, list(parameter.stride()), parameter.storage_offset()]
+    return [flat.tolist(), parameter.tolist(), parameter.grad.tolist(), told]
+
+
+@scenario
 def fill_expanded_views(torch):
     memory = torch.arange(8.0).reshape(2, 4)
     memory[:, 1:3].unsqueeze(1).expand(2, 5, 2).fill_(9)

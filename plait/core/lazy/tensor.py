@@ -398,14 +398,13 @@ class LazyTensor:
         if watch.active is not None:
             forced("a tensor takes over the memory of another")
         self.storage_cell.require_writable()
-        if other._base is None:
-            cell = other._cell
-            layout = other._layout
-        else:
-            cell, layout = Cell(other.read()), None
-        self._base, self._steps, self._cached = None, (), None
-        self._cell = cell
-        self._layout = layout
+        if self._grad_fn is not None and other._base is not None:
+            # The result of an operation is no view besides: it takes the value.
+            other = self.plain.of_node(other.read())
+        seen = other.detached()
+        self._base, self._steps, self._cached = seen._base, seen._steps, None
+        self._cell = seen._cell
+        self._layout = seen._layout
         self._shape = other._shape
         self._dtype = other._dtype
 
