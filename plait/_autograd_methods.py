@@ -23,6 +23,8 @@ class AutogradMethods(LazyTensor):
     @property
     def requires_grad(self) -> bool:
         """Whether gradients flow to or through this tensor."""
+        if watch.active is not None and (active := current()) is not None:
+            active.flag(self)
         base = self._base
         if base is not None and base.requires_grad:
             return True
@@ -51,6 +53,8 @@ class AutogradMethods(LazyTensor):
                 "var_no_grad = var.detach().",
             )
         if self.is_leaf:
+            if watch.active is not None and (active := current()) is not None:
+                active.flag(self)
             self.require_grad(requires_grad)
         return self
 
@@ -135,6 +139,10 @@ class AutogradMethods(LazyTensor):
                 RuntimeError,
                 "Can't detach views in-place. Use detach() instead.",
             )
+        if watch.active is not None and (active := current()) is not None:
+            active.flag(self)
+            if self._grad_fn is not None and self.storage_cell.era < active.era:
+                active.interrupt("a tensor that was there is detached in place")
         self._grad_fn = None
         self._requires_grad = False
         return self
@@ -220,10 +228,13 @@ class AutogradMethods(LazyTensor):
         return handle
 
     def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
-        return "_post_accumulate_hooks" not in self.__dict__ and not is_rows(grad._cell.node)
+        if "_post_accumulate_hooks" in self.__dict__ or not self._requires_grad:
+            return False
+        return not is_rows(grad._cell.node)
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
-        self._add_gradient(grad, create_graph)
+        if self.requires_grad:
+            self._add_gradient(grad, create_graph)
         hooks = vars(self).get("_post_accumulate_hooks")
         if hooks:
             for hook in list(hooks.values()):

@@ -17,6 +17,7 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import ShapeError, error
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import Op, binds_first
+from plait.core.lazy.capture import forced
 from plait.core.lazy.modes import modes
 from plait.core.lazy.views import Layout
 from plait.core.ops.view import BROADCAST
@@ -63,6 +64,11 @@ class MetaTensor(ValuelessTensor):
     is_meta = True
     is_cpu = False
     refusal = _NO_DATA
+
+    @classmethod
+    def of_type(cls, shape: tuple[int, ...], dtype: Any) -> Any:
+        forced("a tensor of the meta device is made")  # nothing is computed, so nothing compiled
+        return super().of_type(shape, dtype)
 
     # -- recording ------------------------------------------------------------------------------
 

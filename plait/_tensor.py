@@ -19,6 +19,7 @@ from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.tensor import LazyTensor
@@ -184,6 +185,8 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
 
     def storage_offset(self) -> int:
         """Position of the first element in the storage, in elements."""
+        if watch.active is not None and (active := current()) is not None:
+            active.layout_read(self, offset=True)
         return self.memory().offset
 
     def is_contiguous(self, memory_format: memory_format | None = None) -> bool:
@@ -200,6 +203,7 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
 
     def data_ptr(self) -> int:
         """The address of the first element; computes the value first."""
+        forced("the address of a tensor is read")
         cell = self.storage_cell
         return cell.compute().__array_interface__["data"][0] + (
             self.storage_offset() * self._dtype.itemsize
@@ -207,12 +211,16 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
 
     def untyped_storage(self) -> Any:
         """The memory behind this tensor and its views."""
+        if watch.active is not None and (active := current()) is not None:
+            active.memory_read(self)
         from plait._storage import UntypedStorage
 
         return UntypedStorage(self.storage_cell)
 
     def storage(self) -> Any:
         """The memory behind this tensor, with its element type."""
+        if watch.active is not None and (active := current()) is not None:
+            active.memory_read(self)
         from plait._storage import TypedStorage
 
         return TypedStorage(self.storage_cell, self._dtype)
@@ -419,8 +427,10 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
         if wanted > flat.numel():
             from plait._functions.joining import cat
 
-            flat = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
-        self.adopt(flat[:wanted].reshape(shape))
+            longer = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
+            self.adopt(self.plain.of_node(longer.reshape(shape).read()))
+        else:
+            self.adopt(flat[:wanted].reshape(shape))
         return self
 
     def resize_as_(self, other: Tensor) -> Tensor:

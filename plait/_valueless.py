@@ -21,6 +21,8 @@ class _NoMemory:
     #: Not None: no way past the tensor's own `bind` is taken.
     shared = True
     version = 0
+    #: There before every capture.
+    era = 0
 
     def __init__(self, refusal: str) -> None:
         self._refusal = refusal

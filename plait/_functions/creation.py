@@ -425,27 +425,6 @@ def _new_legacy(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 attach(new_full=_new_full, new_tensor=_new_tensor, new=_new_legacy)
 
 
-def _fill_(self: Tensor, value: Any) -> Tensor:
-    """Write one value into every place."""
-    if isinstance(value, Tensor):
-        if value.ndim:
-            raise error(
-                RuntimeError,
-                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
-                "dimensions.",
-            )
-        return self.copy_(value)
-    return self.assign(full_node(fitting_number(value, self.dtype), self._shape, self.dtype))
-
-
-def _zero_(self: Tensor) -> Tensor:
-    """Write 0 into every place."""
-    return _fill_(self, 0)
-
-
-attach(fill_=_fill_, zero_=_zero_)
-
-
 @public(method=False)
 def fill(input: Tensor, value: Any) -> Tensor:
     """A tensor like `input` with one value everywhere: a number or a tensor without axes."""

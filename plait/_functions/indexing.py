@@ -20,6 +20,7 @@ from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError, error
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.known_views import view_of
+from plait.core.lazy.modes import modes
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import ADD_AT, CHECK_INDEX, PUT_AT, TAKE
@@ -380,3 +381,31 @@ def _delete(tensor: Tensor, key: Any) -> None:
 
 
 attach(__delitem__=_delete, __getitem__=get_item, __setitem__=set_item)
+
+
+def _fill_(self: Tensor, value: Any) -> Tensor:
+    """Write one value into every place, of expanded tensors too where it is not recorded: the
+    gradient of that PyTorch refuses."""
+    if isinstance(value, Tensor):
+        if value.ndim:
+            raise error(
+                RuntimeError,
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} "
+                "dimensions.",
+            )
+        return self.copy_(value)
+    places: Any = self
+    if self._base is not None and not (modes.grad_enabled and self.requires_grad):
+        for axis, step in enumerate(self.memory().strides):
+            if step == 0:  # one element of the memory, however often it is seen
+                places = slice_along(places, axis, 0, min(1, self._shape[axis]), 1)
+    places.assign(full(fitting_number(value, self.dtype), places._shape, self.dtype))
+    return self
+
+
+def _zero_(self: Tensor) -> Tensor:
+    """Write 0 into every place."""
+    return _fill_(self, 0)
+
+
+attach(fill_=_fill_, zero_=_zero_)

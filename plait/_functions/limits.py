@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from plait._functions.arithmetic import abs, add, mul, rsub, sub
 from plait._functions.common import operand, public, tensor_argument
 from plait._functions.comparison import eq, ge, gt, le, lt
 from plait._functions.elementwise import promoted
-from plait._functions.logic import isfinite, isnan, logical_and, logical_or, where, without_slope
+from plait._functions.logic import isfinite, isnan, logical_and, logical_or, where
 from plait._promotion import result_type
 from plait._tensor import Tensor
+from plait.core.functional import arithmetic as fn
 from plait.core.functional.broadcasting import Number
+from plait.core.functional.numbers import fitting_number
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.ops import elementwise as prim
 from plait.core.ops.elementwise import cast
-from plait.core.ops.source import full
 
 
 @public
@@ -92,33 +92,37 @@ def clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
         raise error(RuntimeError, "torch.clamp: At least one of 'min' or 'max' must not be None")
     bounds = [operand("clamp", "bound", b) for b in (min, max) if b is not None]
     dtype = result_type(input, *bounds)
+    low, high = [b if b is None else _bound(b, dtype) for b in (min, max)]
     value: Any = cast(input, dtype)
-    # Numbers: the gradient passes on the bounds too, as in PyTorch.
-    if all(isinstance(b, Number) for b in bounds):
-        return _clamp_numbers(value, min, max)
-    if min is not None:
-        value = _clamp_tensor(value, min, dtype, lower=True)
-    return value if max is None else _clamp_tensor(value, max, dtype, lower=False)
+    fixed: list[Any] = [x.detach() if isinstance(x, Tensor) else x for x in (value, low, high)]
+    limited = _limited(*fixed)
+    # The gradient passes on the bounds too, and to none where anything is nan, as in PyTorch.
+    inside = None if low is None else ge(value, low)
+    if high is not None:
+        below = le(value, high)
+        inside = below if inside is None else logical_and(inside, below)
+    result = where(inside, value, limited)
+    if isinstance(low, Tensor) and low.requires_grad:
+        taken = lt(value, low)
+        result = where(taken if high is None else logical_and(taken, lt(low, high)), low, result)
+    if isinstance(high, Tensor) and high.requires_grad:
+        taken = gt(value, high)
+        if low is not None:
+            taken = logical_or(taken, logical_and(lt(high, low), eq(value, value)))
+        result = where(taken, high, result)
+    return result
 
 
-def _clamp_numbers(value: Tensor, low: Any, high: Any) -> Tensor:
-    if any(bound != bound for bound in (low, high)):  # nan
-        unknown = Tensor.of_node(full(math.nan, value._shape, value.dtype))
-        return without_slope(unknown, value)
-    result = value
-    if low is not None and high is not None and low > high:
-        low = high
+def _bound(bound: Any, dtype: DType) -> Any:
+    """A bound in the dtype that limits are taken in."""
+    return fitting_number(bound, dtype) if isinstance(bound, Number) else cast(bound, dtype)
+
+
+def _limited(value: Tensor, low: Any, high: Any) -> Tensor:
+    """min(max(value, low), high); nan wins."""
     if low is not None:
-        result = where(lt(value, low), low, result)
-    return result if high is None else where(gt(value, high), high, result)
-
-
-def _clamp_tensor(value: Tensor, bound: Any, dtype: DType, lower: bool) -> Tensor:
-    if isinstance(bound, Number):
-        return _clamp_numbers(value, bound if lower else None, None if lower else bound)
-    bound = cast(bound, dtype)
-    beyond = lt(value, bound) if lower else gt(value, bound)
-    return where(logical_or(beyond, isnan(bound)) if dtype.kind == "f" else beyond, bound, value)
+        value = fn.maximum(value, low)
+    return value if high is None else fn.minimum(value, high)
 
 
 @public(inplace=True, pure=True)

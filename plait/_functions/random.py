@@ -22,6 +22,7 @@ from plait._tensor import Tensor
 from plait._types import CPU, is_meta, require_cpu
 from plait.core.batching.levels import Level, running
 from plait.core.batching.rules import stacked_samples
+from plait.core.functional import arithmetic as fn
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -30,6 +31,7 @@ from plait.core.lazy.capture import current, forced
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.modes import grad_mode
 from plait.core.lazy.recorder import recorder
+from plait.core.ops.bounds import CHECK_RANGE
 from plait.core.ops.elementwise import cast
 from plait.core.runtime import generator as generators
 from plait.core.runtime import host_random as host
@@ -346,25 +348,28 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Any = None) -
     if p is not None:
         node = drawn(host.bernoulli_scalar, generator, input._shape, float(p), input.dtype.numpy)
         return _tensor(node)
-    _require_probabilities(input)
-    chances = np.array(input.compute(), order="C")
-    made = _tensor(drawn(_by_chances, generator, chances, input.dtype.numpy))
-    return without_slope(made, input)
+    return without_slope(_by_chances(input.detach(), generator), input)
 
 
-def _by_chances(generator: Any, chances: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return host.bernoulli(generator, chances).astype(dtype)
+def _by_chances(chances: Tensor, generator: Any) -> Tensor:
+    """1 with the probability that each element gives, else 0, in its dtype.
 
-
-def _require_probabilities(input: Tensor) -> None:
-    values = input.compute()
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        outside = values[~((values >= 0) & (values <= 1))]
+    Draws do not depend on the chances, so that a step that computes them need not wait for them.
+    """
+    if chances.dtype.kind != "f":
         raise error(
-            RuntimeError,
-            "Expected p_in >= 0 && p_in <= 1 to be true in bernoulli, received "
-            f"{float(outside[0])} in shape {list(input._shape)}",
+            NotImplementedError, f"bernoulli: not implemented for {chances.dtype} probabilities"
         )
+    sure = CHECK_RANGE(
+        chances,
+        low=0.0,
+        high=1.0,
+        fault="RuntimeError",
+        message="Expected p_in >= 0 && p_in <= 1 to be true in bernoulli, received {value}",
+    )
+    wide = dtypes.float64 if chances.dtype is dtypes.float64 else dtypes.float32
+    units = _tensor(drawn(host.uniform, generator, chances._shape, wide.numpy))
+    return cast(fn.less(units, cast(sure, wide)), chances.dtype)
 
 
 @public
@@ -443,9 +448,9 @@ def _random_(self: Tensor, *bounds: int, generator: Any = None, **kwargs: Any) -
 def _bernoulli_(self: Tensor, p: Any = 0.5, *, generator: Any = None) -> Tensor:
     """Write 0/1 draws with probability p (a number or a tensor)."""
     if isinstance(p, Tensor):
-        _require_probabilities(p)
-        chances = np.array(np.broadcast_to(p.compute(), self._shape), order="C")
-        return _write(self, host.bernoulli, generator, chances)
+        chances: Any = p.detach()
+        chances = chances.expand(self._shape)  # which refuses other shapes before a draw
+        return self.assign(_by_chances(chances, generator))
     if not 0 <= p <= 1:
         raise error(RuntimeError, f"bernoulli_ expects p to be in [0, 1], but got p={p}")
     return _write(self, host.bernoulli_scalar, generator, self._shape, float(p), self.dtype.numpy)

@@ -296,7 +296,7 @@ def var(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The standard deviation; arguments as `var`."""
     dim, correction, keepdim = _correction(args, kwargs)
-    return pw.sqrt(_variance("std", input, dim, correction, keepdim)[0])
+    return _root(_variance("std", input, dim, correction, keepdim)[0])
 
 
 @public(method=False)
@@ -311,7 +311,13 @@ def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
     variance, center = _variance("std_mean", input, dim, correction, keepdim)
-    return pw.sqrt(variance), center
+    return _root(variance), center
+
+
+def _root(variance: Tensor) -> Tensor:
+    """Its square root; what does not vary has a slope of 0, as in PyTorch."""
+    same = pw.eq(variance, 0)
+    return pw.where(same, 0, pw.sqrt(pw.where(same, 1, variance)))
 
 
 @public

@@ -15,6 +15,7 @@ from plait.core.functional.axes import normal_axes, normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes as common_shape
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
+from plait.core.lazy.capture import current, watch
 from plait.core.lazy.cell import leaf_of
 from plait.core.lazy.views import Layout, reshaped_strides, storage_size, strided_positions
 from plait.core.ops.index import PUT_AT, TAKE
@@ -446,6 +447,8 @@ def as_strided(
 
     Raises RuntimeError where it reaches outside the storage.
     """
+    if watch.active is not None and (active := current()) is not None:
+        active.memory_read(input)
     shape, strides = tuple(size), tuple(stride)
     offset = input.storage_offset() if storage_offset is None else storage_offset
     layout = Layout(strides, offset)

@@ -20,6 +20,7 @@ from plait.compiler.direct import MOST_MISSES, Direct, direct_of
 from plait.compiler.guards import Guards, Unguarded
 from plait.compiler.log import log
 from plait.compiler.plan import KEPT, Uncapturable, step_of
+from plait.compiler.stand_ins import StandIns
 from plait.compiler.step import MISS, Step
 from plait.core.batching.levels import body_era, running
 from plait.core.ir.errors import error
@@ -79,8 +80,8 @@ class Compiled:
         key = None if kwargs else _flat_key(args)
         if key is None:
             leaves, tree = tree_flatten((args, kwargs))
-            if any(isinstance(x, Tensor) and x._has_places for x in leaves):
-                log("breaks", self._function, "an argument is a sparse tensor")
+            if any(isinstance(x, Tensor) and not x.is_dense for x in leaves):
+                log("breaks", self._function, "an argument is a sparse or a meta tensor")
                 return self._function(*args, **kwargs)
             key = (_shape_of(tree), *map(_describe, leaves))
         key = (
@@ -148,7 +149,8 @@ class Compiled:
             return self._function(*args, **kwargs)
         if kind.steps:
             log("recompiles", self._function, "a value that the program depends on has changed")
-        given = [_stand_in(x) for x in leaves]
+        arguments = StandIns(leaves)
+        given = arguments.given
         if tree is not None:
             args, kwargs = tree_unflatten(given, tree)
         else:
@@ -160,7 +162,7 @@ class Compiled:
         # Parameters that a region around the call has cast already are cast in each replay.
         kept, autocast.kept = autocast.kept, {}
         try:
-            _note_arguments(captured, given)
+            arguments.enter(captured)
             result = self._function(*args, **kwargs)
         except BaseException as fault:
             captured.close()
@@ -168,11 +170,12 @@ class Compiled:
                 captured.roll_back()
             else:
                 _compute(captured)
+                arguments.finish()
             raise
         finally:
             autocast.kept = kept
         captured.close()
-        return self._finish(kind, guards, captured, result, leaves, given)
+        return self._finish(kind, guards, captured, result, arguments)
 
     def _finish(
         self,
@@ -180,19 +183,16 @@ class Compiled:
         guards: Guards,
         captured: Capture,
         result: Any,
-        leaves: Sequence[Any],
-        given: Sequence[Any],
+        arguments: StandIns,
     ) -> Any:
         reason = captured.reason
         permanent = reason is not None
         reason = reason or captured.discarded or guards.effect()
-        if reason is None and any(
-            a is not b and id(b._cell) in captured.written for a, b in zip(leaves, given)
-        ):
+        if reason is None and arguments.are_written():
             reason, permanent = "an argument that is a view is written", True
         if reason is None:
             try:
-                step, finish = step_of(captured, result, given)
+                step, finish = step_of(captured, result, arguments.given)
             except Uncapturable as fault:
                 # The first call may make what lasts, as models and optimizers do; later ones need
                 # not, if nothing else has to be looked after.
@@ -208,17 +208,15 @@ class Compiled:
                     captured.roll_back()
                     raise
                 kind.steps.append((guards, step))
-                return _originals(result, leaves, given)
+                return arguments.originals(result)
         kind.attempts += 1
         if permanent or kind.attempts >= _ATTEMPTS:
             if self._whole:
                 captured.roll_back()
             self._give_up(kind, reason)
         _compute(captured)
-        for original, stand_in in zip(leaves, given):
-            if original is not stand_in and id(stand_in._cell) in captured.written:
-                original.detached().assign(stand_in.read())
-        return _originals(result, leaves, given)
+        arguments.finish()
+        return arguments.originals(result)
 
     def _give_up(self, kind: _Kind, reason: str) -> None:
         """Run calls of a kind as they are, from now on."""
@@ -232,15 +230,6 @@ class Compiled:
             raise error(Break, f"torch.compile(fullgraph=True): {reason}")
 
 
-def _originals(result: Any, leaves: Sequence[Any], given: Sequence[Any]) -> Any:
-    """The result with the call's own arguments in place of their stand-ins."""
-    changed = {id(b): a for a, b in zip(leaves, given) if a is not b}
-    if not changed:
-        return result
-    values, tree = tree_flatten(result)
-    return tree_unflatten([changed.get(id(v), v) for v in values], tree)
-
-
 def _compute(captured: Capture) -> None:
     """Compute what the call has written, as its optimizers would have; undo all if it fails."""
     try:
@@ -249,23 +238,6 @@ def _compute(captured: Capture) -> None:
     except Exception:
         captured.roll_back()
         raise
-
-
-def _stand_in(value: Any) -> Any:
-    """A base tensor with the value of a view; other arguments as they are."""
-    if isinstance(value, Tensor) and value._base is not None and not value.requires_grad:
-        value.compute()
-        return type(value).plain.of_node(value.read())
-    return value
-
-
-def _note_arguments(captured: Capture, given: Sequence[Any]) -> None:
-    for number, value in enumerate(given):
-        if isinstance(value, Tensor):
-            if value._base is not None or id(value._cell) in captured.inputs:
-                captured.interrupt("an argument shares its memory with another tensor")
-                return
-            captured.enter(value, value._cell).argument = number
 
 
 def _shape_of(tree: Any) -> tuple:
@@ -280,7 +252,7 @@ def _flat_key(args: tuple) -> tuple | None:
     """The kind of a call whose arguments are dense tensors and simple values; else None."""
     key: list[Any] = []
     for value in args:
-        if isinstance(value, Tensor) and not value._has_places:
+        if isinstance(value, Tensor) and value.is_dense:
             key.append(_place(value))
         elif type(value) in _SIMPLE:
             key.append((type(value), value if value else repr(value)))  # 0.0 is not -0.0

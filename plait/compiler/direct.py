@@ -76,7 +76,8 @@ class Direct:
             found = self._prepare(args, *now)
             if found is NotImplemented and self._computed_now(args):
                 found = self._prepare(args, *now)
-            if found is NotImplemented or numbers is None or running():
+            changed = found is NotImplemented or not step.lie_as_before(args)
+            if changed or numbers is None or running():
                 self.misses += 1
                 return MISS
             self.misses = 0

@@ -145,6 +145,7 @@ class Guards:
             self.reached.add(value.storage_cell)
             if value._leaf_hooks:
                 self._waiting += value._leaf_hooks.values()
+            self._waiting += getattr(value, "_post_accumulate_hooks", {}).values()
             return
         if isinstance(value, _SIMPLE) or id(value) in self._seen:
             return

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from plait._tensor import Tensor
 from plait._types import device
 from plait.compiler.parts import Argument, Fixed, GradOf, Object, Rows, Twin, View
+from plait.compiler.stand_ins import layouts_of
 from plait.compiler.step import Step
 from plait.core.ir.dtypes import DType
 from plait.core.ir.graph import Capture as GraphCapture
@@ -65,6 +67,8 @@ class _Plan:
         #: Tensors that were there, of which twins are returned.
         self.owners: list[Any] = []
         leaves, self.tree = tree_flatten(result)
+        self.returned = {id(leaf) for leaf in leaves}
+        self._flags()
         self.results = [self._place(leaf) for leaf in leaves]
         self.grads: list[tuple[Any, Any]] = []
         self.own_grads: list[tuple[Any, Any]] = []
@@ -78,6 +82,26 @@ class _Plan:
         )
         for slot in slots:
             self._gradient(slot, cells)
+
+    def _flags(self) -> None:
+        """Guard which tensors require a gradient; those of arguments tell kinds of calls apart.
+
+        Inputs are compared anyway, and what is returned may be new.
+        """
+        captured, host = self.captured, self.captured.host
+        read = {id(held.tensor) for held in captured.inputs.values()}
+        for held, required in captured.flags.values():
+            tensor = held()
+            if tensor is None or self.is_new(tensor):
+                continue
+            if tensor._requires_grad is not required:
+                raise Uncapturable("the call changes which tensors require a gradient")
+            if id(tensor) not in self.arguments and id(tensor) not in read:
+                host.require(f"{host.name_of(tensor)}._requires_grad is {required}")
+
+    def is_new(self, tensor: Any) -> bool:
+        """Whether a tensor that is there still is so only as it is returned."""
+        return id(tensor) in self.returned and id(tensor) not in self.arguments
 
     def _gradient(self, slot: GradSlot, cells: Counter[int]) -> None:
         """Note what the call leaves in a `.grad`."""
@@ -226,13 +250,25 @@ class _Builder:
     def _refuse_escapes(self, found: GraphCapture, roots: list[Any], made: list[Cell]) -> None:
         """Raise Uncapturable where something besides the results keeps a value of this call."""
         # What the capture itself still refers to does not count.
-        while self.captured.views:
-            self.captured.views.popitem()[1]._cached = None
+        self._forget_views()
         for cell in made:
             cell.fallback = None
         wanted = {id(node) for node in roots}
         if any(id(node) not in wanted for node in held_outside(found)):
             raise Uncapturable(KEPT)
+
+    def _forget_views(self) -> None:
+        """Let the views that were read go; those that were there are to stay views of the same."""
+        host, seen = self.captured.host, []
+        while self.captured.views:
+            view = self.captured.views.popitem()[1]
+            view._cached = None
+            if not self.plan.is_new(view):
+                seen.append((ref(view), view._steps))
+            del view
+        for held, steps in seen:
+            if (view := held()) is not None:
+                host.require(f"{host.name_of(view)}._steps is {host.name_of(steps)}")
 
     def _inputs(self, found: GraphCapture) -> dict[int, int]:
         """Describe each input; gives the slot of each cell that was there."""
@@ -278,7 +314,8 @@ class _Builder:
                 Fixed(slot, tensor, tensor._cell, tensor._requires_grad, hooks, False)
             )
             if hooks is not None:
-                step.kept.append((hooks, tuple(hooks.values())))
+                post = getattr(tensor, "_post_accumulate_hooks", {})
+                step.kept += [(held, tuple(held.values())) for held in (hooks, post)]
 
     def _writes(
         self, places: list[int], uses: list[int], slots: dict[int, int], handed: set[int]
@@ -314,6 +351,7 @@ class _Builder:
 
     def _rest(self, graph: Graph) -> None:
         plan, step, captured = self.plan, self.step, self.captured
+        step.layouts = layouts_of(captured)
         step.objects, step.results, step.tree = plan.objects, plan.results, plan.tree
         step.grads = plan.grads
         step.owners = [(t, t._shape, t._dtype) for t in plan.owners if id(t) not in plan.arguments]

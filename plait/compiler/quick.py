@@ -116,6 +116,7 @@ def preparing(
         owner, cell = steps.constant(held.tensor), steps.constant(held.tensor._cell)
         steps.is_now(owner, LazyTensor, "_requires_grad", held.required)
         steps.is_now(owner, LazyTensor, "_leaf_hooks", held.hooks)
+        steps.is_now(owner, LazyTensor, "_base", None)
         steps.same(steps.load(owner, LazyTensor, "_cell"), cell)
         node, array = _computed(steps, cell)
         if held.slot in written:

@@ -40,6 +40,9 @@ class Step:
         self.fixed: list[Fixed] = []
         self.input_types: tuple[Spec, ...] = ()
         self.argument_slots: list[tuple[int, int]] = []
+        #: Of the arguments whose layout the call has looked at: (number, strides, offset where that
+        #: counts, whether it is that of a tensor by itself).
+        self.layouts: list[tuple[int, tuple[int, ...], int | None, bool]] = []
         self.owned: list[tuple[int, Any]] = []
         self.drawn: list[tuple[int, Callable[[], np.ndarray]]] = []
         self.number_slots: list[np.ndarray] = []
@@ -103,7 +106,7 @@ class Step:
         if not self.holds() or any(arguments[n]._grad is not None for n in self.without_grads):
             return MISS
         numbers = self.numbers()
-        if numbers is None:
+        if numbers is None or not self.lie_as_before(arguments):
             return MISS
         crowded = several()
         if self.quick is not None and type(arguments) is tuple and not crowded:
@@ -127,6 +130,7 @@ class Step:
             if (
                 tensor._requires_grad is not required
                 or tensor._leaf_hooks is not hooks
+                or tensor._base is not None  # transposed in place, say
                 or (cell is not known and not self._fits(slot, tensor))
             ):
                 return MISS
@@ -177,6 +181,18 @@ class Step:
             self.quick = quick_of(self, arguments)
             self.settled *= 2
         return value
+
+    def lie_as_before(self, arguments: Sequence[Any]) -> bool:
+        """Whether the arguments whose layout matters have the one that they had."""
+        for number, strides, offset, is_plain in self.layouts:
+            value = arguments[number]
+            plain = value._base is None and value._layout is None and value._cell.shared is None
+            if plain and is_plain:
+                continue
+            memory = value.memory()
+            if memory.strides != strides or (offset is not None and memory.offset != offset):
+                return False
+        return True
 
     def _memory(self) -> dict[int, Any]:
         """The arrays that the program may write new gradients into, by their places."""

@@ -502,3 +502,25 @@ def test_a_dict_that_is_read_and_not_changed_is_no_effect() -> None:
     assert [captured(torch.ones(1)).item() for _ in range(3)] == [3.0] * 3
     setting["shift"] = 4.0
     assert captured(torch.ones(1)).item() == 6.0
+
+
+def test_where_a_view_begins_counts_where_it_is_read() -> None:
+    memory = torch.arange(24.0)
+    flat = torch.compile(lambda x: x.view(-1) * 2)
+    placed = torch.compile(lambda x: x * 2 + x.storage_offset())
+    for start in (0, 4, 8, 0, 4, 8):
+        part = memory[start : start + 4].view(2, 2)
+        assert flat(part).tolist() == (memory[start : start + 4] * 2).tolist()
+        assert placed(part).tolist() == (part * 2 + start).tolist()
+    assert (programs(flat), programs(placed)) == (1, 3)
+
+
+def test_strides_that_are_read_are_guarded_and_others_are_not() -> None:
+    memory = torch.arange(9.0).reshape(3, 3)
+    told = torch.compile(lambda x: x * x.stride(0))
+    untold = torch.compile(lambda x: x * 2)
+    for _ in range(3):
+        for x in (memory, memory.t()):
+            assert told(x).tolist() == (x * x.stride(0)).tolist()
+            assert untold(x).tolist() == (x * 2).tolist()
+    assert (programs(told), programs(untold)) == (2, 1)

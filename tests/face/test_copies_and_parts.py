@@ -139,4 +139,4 @@ def test_new_axes_of_one_may_be_written_through():
     assert base.tolist() == [4, 7, 6]
     torch.ones(1).expand(0).fill_(2)  # no element is written
     with pytest.raises(RuntimeError, match="more than one element"):
-        base.expand(2, 3).fill_(0)
+        base.expand(2, 3).add_(1)

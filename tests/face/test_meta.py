@@ -217,3 +217,21 @@ def test_assigned_state() -> None:
     layer.load_state_dict(state, assign=True)
     assert layer(torch.ones(1, 2)).tolist() == [[2.0, 2.0]]
     np.testing.assert_array_equal(layer.weight.detach().numpy(), np.ones((2, 2)))
+
+
+def test_compiled_functions_take_and_give_meta_tensors() -> None:
+    weight = torch.empty(4, 2, device="meta")
+    double = torch.compile(lambda x: (x * 2 + 1).sum(0))
+    product = torch.compile(lambda x: x @ weight)
+    made = torch.compile(lambda x: torch.empty(2, 3, device="meta"))
+    layer = torch.compile(torch.nn.Linear(4, 2, device="meta"))
+    m = torch.empty(3, 4, device="meta").requires_grad_()
+    for _ in range(3):
+        assert double(m).is_meta and double(m).shape == (4,)
+        assert double(torch.ones(3, 4)).tolist() == [9.0] * 4
+        assert product(m).is_meta and product(m).shape == (3, 2)
+        assert made(torch.ones(1)).is_meta
+        assert layer(m).is_meta and layer(m).requires_grad
+        m.grad = None
+        double(m).sum().backward()
+        assert m.grad.is_meta and m.grad.shape == (3, 4)

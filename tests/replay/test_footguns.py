@@ -14,13 +14,14 @@ import pytest
 
 import plait
 from plait.core.lazy.replay.thread import threads
-from tests.replay.footguns import SCENARIOS
+from tests.replay import footguns, footguns_of_memory
 from tests.replay.twice import run
 
 #: float32 programs of some ten steps, added in another order: rounding moves results of size 1 by
 #: less than 1e-5, and training at most doubles that a few times.
 _CLOSE: Any = {"rtol": 2e-4, "atol": 2e-5}
 
+SCENARIOS = (*footguns.SCENARIOS, *footguns_of_memory.SCENARIOS)
 by_name = pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.__name__)
 
 

@@ -492,3 +492,44 @@ def masked_fill_in_place_on_view(torch):
     a = grid(torch)
     a[1].masked_fill_(torch.tensor([True, False, True, False]), -9)
     return a.tolist()
+
+
+@scenario
+def read_as_integers_through_an_expanded_view(torch):
+    """What a view of an expanded one shows, read as other numbers, is written into the memory."""
+    wide = torch.arange(4.0).expand(2, 4)
+    wide[0].view(torch.int32).fill_(0x40000000)
+    column = torch.zeros(3, 1).expand(3, 2)
+    column[:, 0].view(torch.int32)[1] = 0x3F800000
+    rolling = torch.arange(6.0).as_strided((3, 2), (1, 1))
+    rolling[1].view(torch.int32).fill_(0)
+    return [wide.tolist(), column.tolist(), rolling.tolist()]
+
+
+@scenario
+def bytes_of_an_expanded_view(torch):
+    memory = torch.zeros(4)
+    memory.expand(2, 4)[0].view(torch.int8)[7] = 64
+    return memory.tolist()
+
+
+@scenario
+def data_that_is_a_view(torch):
+    flat = torch.zeros(6)
+    parameter = torch.nn.Parameter(torch.ones(2, 2))
+    parameter.data = flat[1:5].view(2, 2).t()
+    flat.add_(torch.arange(6.0))
+    (parameter * parameter).sum().backward()
+    with torch.no_grad():
+        parameter.sub_(parameter.grad)
+    told = [parameter.is_leaf, list(parameter.stride()), parameter.storage_offset()]
+    return [flat.tolist(), parameter.tolist(), parameter.grad.tolist(), told]
+
+
+@scenario
+def fill_expanded_views(torch):
+    memory = torch.arange(8.0).reshape(2, 4)
+    memory[:, 1:3].unsqueeze(1).expand(2, 5, 2).fill_(9)
+    row = torch.arange(3.0)
+    row.expand(4, 3).t().zero_()
+    return [memory.tolist(), row.tolist()]

@@ -38,8 +38,9 @@ def smooth_l1(x: Any, target: Any, beta: float) -> Any:
 
     def formula(x: Any, t: Any) -> Any:
         distance = absolute(x, t)
-        curve = fn.mul(fn.square(distance), 0.5 / beta)
-        return fn.where(fn.less(distance, beta), curve, fn.sub(distance, 0.5 * beta))
+        far = fn.at_least(distance, beta)
+        curve = fn.mul(_square_unless(far, distance), 0.5 / beta)
+        return fn.where(far, fn.sub(distance, 0.5 * beta), curve)
 
     return rounded_once(formula, x, target)
 
@@ -49,11 +50,17 @@ def huber(x: Any, target: Any, delta: float) -> Any:
 
     def formula(x: Any, t: Any) -> Any:
         distance = absolute(x, t)
-        curve = fn.mul(fn.square(distance), 0.5)
+        far = fn.greater(distance, delta)
+        curve = fn.mul(_square_unless(far, distance), 0.5)
         line = fn.mul(fn.sub(distance, 0.5 * delta), delta)
-        return fn.where(fn.at_most(distance, delta), curve, line)
+        return fn.where(far, line, curve)
 
     return rounded_once(formula, x, target)
+
+
+def _square_unless(far: Any, distance: Any) -> Any:
+    """distance^2 where it is taken, else 0: an infinite distance would make its gradient nan."""
+    return fn.square(fn.where(far, 0, distance))
 
 
 def binary_cross_entropy_with_logits(x: Any, target: Any, positive_weight: Any) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 
@@ -157,6 +158,14 @@ class Capture:
         #: Holders of what was made beside the cells that were there.
         self.created: list[Cell] = []
         self.views: dict[int, LazyTensor] = {}
+        #: By their cells' ids: arguments that stand for views; whose strides were read, and whether
+        #: where they begin was read too.
+        self.views_given: set[int] = set()
+        self.layouts: dict[int, bool] = {}
+        #: What is to be done where the capture is given up.
+        self.at_break: Callable[[], None] | None = None
+        #: Tensors that were there whose `requires_grad` was read or set, and what it was.
+        self.flags: dict[int, tuple[ReferenceType[LazyTensor], bool]] = {}
         self.undo: list[Callable[[], None]] = []
         #: (optimizer state, parameter, name, value) that were read.
         self.kept: list[tuple[Any, Any, str, Any]] = []
@@ -184,6 +193,8 @@ class Capture:
         self.close()
         if self.whole:
             raise Break(f"torch.compile(fullgraph=True): {self.reason}")
+        if self.at_break is not None:
+            self.at_break()
 
     # -- cells --------------------------------------------------------------------------------
 
@@ -230,7 +241,26 @@ class Capture:
         if cell.era < self.era and id(cell) not in self.written:
             self.written[id(cell)] = (cell, cell._node, cell.version)
 
+    def layout_read(self, tensor: LazyTensor, offset: bool = False) -> None:
+        """The call looks at how a tensor lies in memory; offset: at where it begins, too."""
+        cell = tensor.storage_cell
+        if cell.era < self.era:
+            self.layouts[id(cell)] = offset or self.layouts.get(id(cell), False)
+
+    def memory_read(self, tensor: LazyTensor) -> None:
+        """The call looks at memory around a tensor."""
+        if id(tensor.storage_cell) in self.views_given:
+            self.interrupt("the memory behind an argument that is a view is read")
+
     # -- gradients ----------------------------------------------------------------------------
+
+    def flag(self, tensor: LazyTensor) -> None:
+        """The call looks at a tensor's `requires_grad`, or is about to set it."""
+        if tensor.storage_cell.era >= self.era:
+            return
+        known = self.flags.get(id(tensor))
+        if known is None or known[0]() is not tensor:
+            self.flags[id(tensor)] = (ref(tensor), tensor._requires_grad)
 
     def grad_read(self, tensor: LazyTensor) -> None:
         """The call looks at a `.grad`."""
@@ -307,6 +337,9 @@ class Capture:
             cell.version = version
         for slot in self.grads.values():
             slot.tensor._grad = slot.before
+        for held, required in self.flags.values():
+            if (tensor := held()) is not None:
+                tensor._requires_grad = required
         for undo in reversed(self.undo):
             undo()
 

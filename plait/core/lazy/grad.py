@@ -154,7 +154,7 @@ class GradNode:
 
     def output_moved(self, old: Cell, new: Cell) -> None:
         """The output was written in place into another cell: watch that one from now on."""
-        if self.op.saves_output:
+        if self.op.watches_output:
             self.versions = [v for v in self.versions if v[0] is not old]
             self.versions.append((new, new.version + 1))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, NamedTuple
 
+from plait.core.lazy.capture import current, watch
 from plait.core.lazy.tensor import LazyTensor
 from plait.core.lazy.views import Layout, Step
 
@@ -40,6 +41,8 @@ def view_of(
     whole = (function, type(tensor), tensor._shape, tensor._dtype, tensor._layout, key)
     known = _known.get(whole)
     if known is not None:
+        if watch.active is not None and (active := current()) is not None:
+            active.layout_read(tensor)
         return tensor.view_by(*known)
     made = take()
     steps = _steps(tensor, made)

@@ -114,7 +114,11 @@ class LazyTensor:
     @classmethod
     def of_array(cls, array: np.ndarray, dtype: DType) -> Self:
         """A base tensor over memory that stays visible outside."""
-        return cls.of_cell(Cell(None, shared=array), array.shape, dtype)
+        self = cls.of_cell(Cell(None, shared=array), array.shape, dtype)
+        if array.size and not array.flags.c_contiguous:
+            # It lies so, also when nobody outside holds it any more.
+            self._layout = Layout(tuple([s // array.itemsize for s in array.strides]), 0)
+        return self
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -239,11 +243,14 @@ class LazyTensor:
 
     def export(self) -> np.ndarray:
         """An array over this tensor's memory: writes to either are seen by the other."""
+        if watch.active is not None:
+            forced("a tensor is handed to NumPy")
         if self._base is None:
             return self._cell.export()[...]
         array = self.storage_cell.export()
         seen = apply_to_array(array, self._path())
-        if np.shares_memory(seen, array) or seen.size == 0:
+        shares = np.shares_memory(seen, array)
+        if seen.size == 0 or (shares and seen.flags.writeable == array.flags.writeable):
             return seen
         memory = self.memory()
         return np.lib.stride_tricks.as_strided(
@@ -256,6 +263,8 @@ class LazyTensor:
 
     def memory(self) -> Layout:
         """Strides and offset in the storage, in elements."""
+        if watch.active is not None and (active := current()) is not None:
+            active.layout_read(self)
         if self._layout is not None:
             return self._layout
         shared = self._cell.shared if self._base is None else None
@@ -307,7 +316,7 @@ class LazyTensor:
             made: Any = plain.of_node(outputs)
             if grad is not None:
                 made._grad_fn = grad
-                if op.saves_output:
+                if op.watches_output:
                     grad.versions.append((made._cell, 0))
         else:
             made = tuple([plain.of_node(part) for part in outputs])
@@ -389,14 +398,13 @@ class LazyTensor:
         if watch.active is not None:
             forced("a tensor takes over the memory of another")
         self.storage_cell.require_writable()
-        if other._base is None:
-            cell = other._cell
-            layout = other._layout
-        else:
-            cell, layout = Cell(other.read()), None
-        self._base, self._steps, self._cached = None, (), None
-        self._cell = cell
-        self._layout = layout
+        if self._grad_fn is not None and other._base is not None:
+            # The result of an operation is no view besides: it takes the value.
+            other = self.plain.of_node(other.read())
+        seen = other.detached()
+        self._base, self._steps, self._cached = seen._base, seen._steps, None
+        self._cell = seen._cell
+        self._layout = seen._layout
         self._shape = other._shape
         self._dtype = other._dtype
 
@@ -546,10 +554,15 @@ class LazyTensor:
 
     def keeps_grads_as_they_are(self, grad: LazyTensor) -> bool:
         """Whether a first gradient of this leaf is simply kept."""
-        return True
+        return self._requires_grad
 
     def accumulate_grad(self, grad: LazyTensor, create_graph: bool) -> None:
-        """Add a gradient that has arrived at this leaf; from several threads, one after another."""
+        """Add a gradient that has arrived at this leaf; from several threads, one after another.
+
+        What has ceased to require a gradient since the operation was recorded lets it go.
+        """
+        if not self.requires_grad:
+            return
         if watch.active is not None and (active := current()) is not None:
             active.grad_read(self)
         with crowd.lock:
@@ -567,5 +580,5 @@ def _give_grad(made: tuple[Any, ...], grad: autograd.GradNode) -> None:
     for number, result in enumerate(made):
         if result._dtype.is_differentiable:
             result._grad_fn, result._output_number = grad, number
-            if grad.op.saves_output:
+            if grad.op.watches_output:
                 grad.versions.append((result._cell, 0))

@@ -192,9 +192,7 @@ def until_taken(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, 
     to be written."""
     several = (i for i, step in enumerate(steps) if step.op in (TAKE, BROADCAST))
     first = next(several, len(steps))
-    # What follows a bit cast is no element of the base.
-    followed = len(steps) > first + 1 and all(s.op is not BITCAST for s in steps[first:])
-    return (steps[:first], steps[first:]) if followed else (steps, ())
+    return (steps[:first], steps[first:]) if len(steps) > first + 1 else (steps, ())
 
 
 def write_taken(steps: tuple[Step, ...], before: Any, value: Any) -> Any:
@@ -204,9 +202,13 @@ def write_taken(steps: tuple[Step, ...], before: Any, value: Any) -> Any:
     """
     count = elements(before.shape)
     places = np.arange(count, dtype=np.int64).reshape(before.shape)
-    seen = np.array(apply_to_array(places, steps), order="C")
+    # Elements read as others of their size stay where they are.
+    moves = tuple([step for step in steps if step.op is not BITCAST])
+    seen = np.array(apply_to_array(places, moves), order="C")
     if any(step.op is BROADCAST for step in steps) and np.unique(seen).size < seen.size:
         raise error(RuntimeError, EXPANDED)
+    if value.dtype is not before.dtype:
+        value = BITCAST(value, dtype=before.dtype)
     index = leaf(seen, seen.shape, int64)
     flat = PUT_AT(RESHAPE(before, shape=(count,)), index, value, axis=0)
     return RESHAPE(flat, shape=before.shape)

@@ -234,7 +234,7 @@ class _Writer:
                     inputs[number] = steps.constant(stand_in)
             kept = steps.tuple(inputs)
         versions = [steps.tuple([self.cells[i], self.versions[i]]) for i in saved]
-        if point.op.saves_output:
+        if point.op.watches_output:
             versions += [steps.tuple([cell, steps.constant(0)]) for cell in own]
         return {
             "op": steps.constant(point.op),

@@ -1,8 +1,8 @@
 """Backward passes by the object machine: what `backward.replay` does, in one call.
 
 The pass is expected to find the grad nodes and leaves of the last one in the same places: no hooks,
-nothing freed or written in between, no gradient that the leaves have yet. What is otherwise is
-found before anything is changed, and the pass goes the ordinary way.
+nothing freed or written in between, leaves that require a gradient and have none yet. What is
+otherwise is found before anything is changed, and the pass goes the ordinary way.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ def quick_pass(
         steps.type(register, type(leaf))
         steps.is_now(register, LazyTensor, "_leaf_hooks", None)
         steps.is_now(register, LazyTensor, "_grad", None)
+        steps.is_now(register, LazyTensor, "_requires_grad", True)
     read = {place for recipe in recipes for place in recipe.operands if place < seen.start}
     read.update(place for _, _, place in seen.leaves if place < seen.start)
     nodes: dict[int, Register] = {}

@@ -251,7 +251,7 @@ class Call:
             source.lines.append(f"r{number}._output_number = {output}")
         made_by = [point for point, _, edges, _ in self.steps if edges is not None][grad]
         assert made_by.op is not None, "a step of the tree has an op"
-        if made_by.op.saves_output:
+        if made_by.op.watches_output:
             source.lines.append(f"g{grad}.versions.append((r{number}._cell, 0))")
 
 
