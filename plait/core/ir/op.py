@@ -55,7 +55,9 @@ class Op:
     vjp(g, y, *inputs, **attrs) -> one gradient, or a tuple with one entry (or None) per input; `g`
         and `y` are tuples with several outputs. None: not differentiable, or derived from the body.
         Ops of lowering CONTROL also get `graph_vjp=`, a function graph -> graph, from autodiff.
-    saves: what `vjp` reads besides shapes and dtypes: input positions, and "y" for the outputs.
+    saves: what `vjp` reads besides shapes and dtypes: input positions, and "y" for the outputs; or
+        "positions" for the outputs of which it reads only those that no gradient flows to, so that
+        a program may write to the others in place.
     reads: per input, the input positions that its gradient alone reads (None: all of `saves`); what
         only unneeded gradients read is not kept.
     jvp(tangents, y, *inputs, **attrs), batch(size, axes, *inputs, **attrs): None means derived.
@@ -98,7 +100,8 @@ class Op:
         self.body = body
         self.vjp = vjp
         self.saved_inputs = tuple([s for s in saves if isinstance(s, int)])
-        self.saves_output = "y" in saves
+        self.saves_output = "y" in saves or "positions" in saves
+        self.watches_output = "y" in saves
         self.reads = reads
         self.jvp = jvp
         self.batch = batch

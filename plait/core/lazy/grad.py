@@ -132,7 +132,9 @@ class GradNode:
     def _check_usable(self) -> None:
         if self.released:
             raise error(RuntimeError, _FREED)
-        for cell, version in self.versions:
+        # Of the outputs, those that a gradient flows to were noted, and the rule reads the others.
+        noted = self.versions if self.op.watches_output or not self.op.saves_output else ()
+        for cell, version in noted:
             if cell.version != version:
                 raise error(
                     RuntimeError,
@@ -154,7 +156,7 @@ class GradNode:
 
     def output_moved(self, old: Cell, new: Cell) -> None:
         """The output was written in place into another cell: watch that one from now on."""
-        if self.op.saves_output:
+        if self.op.watches_output:
             self.versions = [v for v in self.versions if v[0] is not old]
             self.versions.append((new, new.version + 1))
 

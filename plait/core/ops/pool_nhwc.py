@@ -134,7 +134,7 @@ MAX_POOL_NHWC = Op(
     lowering=Lowering.WINDOW,
     reference=_max_pool,
     vjp=lambda g, y, x, **attrs: MAX_POOL_NHWC_GRAD(g[0], y[1], spatial=x.shape[1:3], **attrs),
-    saves=("y",),
+    saves=("positions",),
     outputs=2,
     flops=_window_flops,
     dtypes=dtypes_of_kinds("iuf"),

@@ -128,7 +128,7 @@ def _cumulative_extremum(name: str, extremum: np.ufunc) -> Op:
         lowering=Lowering.SCAN,
         reference=_running(extremum),
         vjp=vjp,
-        saves=("y",),
+        saves=("positions",),
         outputs=2,
         bytes=lambda x, **attrs: elements(x.shape) * (2 * x.dtype.itemsize + 8),
         dtypes=dtypes_of_kinds(ORDERED),
