@@ -15,12 +15,15 @@ from typing import Any
 from keras.src import backend, tree
 from keras.src.backend.common import global_state
 from keras.src.layers.layer import Layer
+from keras.src.layers.preprocessing.index_lookup import IndexLookup
 from keras.src.losses.loss import Loss
 
 import plait as torch
+from keras_plait import tensorflow_backend
 from keras_plait.src.steps import training
 from plait.tf._convert import wrap
 from plait.tf._dispatch import state
+from plait.tf._dtypes import string
 from plait.tf._tensor import Tensor
 from plait.tf._variable import Variable
 
@@ -31,8 +34,12 @@ def connect() -> None:
         return
     Layer._plait_tensorflow = True
     Layer.__call__ = _at_the_edge(Layer.__call__)
+    Layer.add_loss = _taking(Layer.add_loss)
     Loss.__call__ = _at_the_edge(Loss.__call__)
     Layer._setattr_hook = _track(Layer._setattr_hook)
+    tensorflow_backend.provide(
+        functools.partial(_mapped, _inside), functools.partial(_mapped, _outside)
+    )
     _take_files_that_are_there()
 
 
@@ -40,8 +47,10 @@ def connect() -> None:
 
 
 def _inside(x: Any) -> Any:
-    """Plait's tensor of a TensorFlow one."""
-    return x._as_core_tensor() if isinstance(x, (Tensor, Variable)) else x
+    """Plait's tensor of a TensorFlow one; strings stay as they are."""
+    if not isinstance(x, (Tensor, Variable)) or x.dtype is string:
+        return x
+    return x._as_core_tensor()
 
 
 def _outside(x: Any) -> Any:
@@ -73,14 +82,25 @@ def _at_the_edge(call: Callable[..., Any]) -> Callable[..., Any]:
     return edge
 
 
+def _taking(add: Callable[..., None]) -> Callable[..., None]:
+    """A method that also takes what TensorFlow's functions made of a layer's tensors."""
+
+    @functools.wraps(add)
+    def taking(self: Any, loss: Any) -> None:
+        add(self, _mapped(_inside, loss))
+
+    return taking
+
+
 # -- variables -------------------------------------------------------------------------------------
 
 
 def _track(hook: Callable[..., Any]) -> Callable[..., Any]:
-    """A `tf.Variable` that becomes an attribute of a layer is one of its weights."""
+    """A `tf.Variable` that becomes an attribute of a layer is one of its weights; those of Keras'
+    tables of words are not: these count with TensorFlow's functions."""
 
     def tracked(self: Any, name: str, value: Any) -> tuple[str, Any]:
-        if isinstance(value, Variable):
+        if isinstance(value, Variable) and not isinstance(self, IndexLookup):
             value = backend.Variable(
                 value.numpy(),
                 dtype=value.dtype.name,

@@ -115,6 +115,8 @@ def convert_to_tensor(
     if isinstance(x, KerasVariable):
         x = x.value
     elif hasattr(x, "_as_core_tensor"):  # of a TensorFlow program
+        if _is_text(x):
+            return x  # for a table of words; there is no tensor of strings besides TensorFlow's
         x = x._as_core_tensor()
     if isinstance(x, torch.Tensor):
         x = dense(x) if sparse is False else x
@@ -170,7 +172,12 @@ def convert_to_numpy(x: Any) -> Any:
 
 
 def is_tensor(x: Any) -> bool:
-    return isinstance(x, torch.Tensor)
+    return isinstance(x, torch.Tensor) or _is_text(x)
+
+
+def _is_text(x: Any) -> bool:
+    """Whether this is a TensorFlow program's tensor of strings."""
+    return hasattr(x, "_as_core_tensor") and x.dtype.name == "string"
 
 
 def shape(x: Any) -> tuple[int, ...]:
@@ -204,7 +211,11 @@ def compute_output_spec(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> An
             return torch.ones(extents, dtype=dtype)
 
         given: Any = tree.map_structure(stand_in, (args, kwargs))
-        return fn(*given[0], **given[1])
+        made = fn(*given[0], **given[1])
+        # A TensorFlow program's function gives its own tensors.
+        return tree.map_structure(
+            lambda x: convert_to_tensor(x) if hasattr(x, "_as_core_tensor") else x, made
+        )
 
     def spec(first: Any, second: Any) -> Any:
         if not isinstance(first, torch.Tensor):

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from plait._functions import shape as views
 from plait._functions.common import attach, public
-from plait._functions.creation import empty, empty_strided, from_numpy
+from plait._functions.creation import arange, empty, empty_strided
 from plait._functions.reduction import sum as total
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
@@ -95,13 +93,12 @@ def _fill_diagonal_(self: Tensor, fill_value: Any, wrap: bool = False) -> Tensor
             "all dimensions of input must be of equal length (fill_diagonal_ of shape "
             f"{list(self.shape)})",
         )
-    places = np.arange(min(self.shape))
     if wrap and self.ndim == 2:
         rows, columns = self.shape
-        places = np.arange(0, rows * columns, columns + 1)
-        key = (from_numpy(places // columns), from_numpy(places % columns))
+        places = arange(0, rows * columns, columns + 1)
+        key = (places // columns, places % columns)
     else:
-        key = (from_numpy(places),) * self.ndim
+        key = (arange(min(self.shape)),) * self.ndim
     self[key] = fill_value
     return self
 

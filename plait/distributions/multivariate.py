@@ -240,3 +240,6 @@ class MixtureSameFamily(Distribution):
             index = chosen.reshape((*chosen.shape, 1, *([1] * len(events))))
             index = index.expand((*chosen.shape, 1, *events))
             return drawn.gather(axis, index).squeeze(axis)
+
+    def __repr__(self) -> str:
+        return f"MixtureSameFamily(\n  {self._mixture},\n  {self._components})"

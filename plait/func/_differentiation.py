@@ -74,7 +74,7 @@ def grad_and_value(
 def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """(func(*primals), a function that pulls a vector back), and what else `func` gives.
 
-    The function takes a value like the result, and gives one gradient per primal (one by itself).
+    The function takes a value like the result, and gives a tuple of one gradient per primal.
     """
     tracked = _Tracked(primals, tuple(range(len(primals))))
     result, outputs, tree, aux = tracked.outputs(func, {}, has_aux, "vjp")
@@ -88,8 +88,7 @@ def vjp(func: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
                 f"Expected pytree structure of cotangents to be the same as pytree structure of "
                 f"outputs to the function. cotangents: {given_tree}, primal output: {tree}",
             )
-        found = tracked.pulled_back(outputs, vectors)
-        return found[0] if len(primals) == 1 else found
+        return tracked.pulled_back(outputs, vectors)
 
     value = tracked.untracked(result)
     return (value, pull_back, tracked.untracked(aux)) if has_aux else (value, pull_back)

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 from plait._unbuilt import not_built, unbuilt
 from plait.core.ir.errors import error
+from plait.nn.modules.module import Module
 
 __all__ = [
     "Final",
@@ -186,14 +187,16 @@ class _Never(type):
 
 
 class _Scripted(type):
-    """Modules that were scripted or traced are instances."""
+    """Modules that were scripted or traced are instances, besides those of classes made of it."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
-        return hasattr(instance, "named_modules") and instance in _scripted
+        if super().__instancecheck__(instance):
+            return True
+        return cls is ScriptModule and hasattr(instance, "named_modules") and instance in _scripted
 
 
-class ScriptModule(metaclass=_Scripted):
-    """What `script` and `trace` give for modules: these themselves."""
+class ScriptModule(Module, metaclass=_Scripted):
+    """What `script` and `trace` give for modules: these themselves. As a base, a module."""
 
 
 class ScriptFunction(metaclass=_Never):

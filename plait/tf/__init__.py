@@ -202,7 +202,7 @@ from plait.tf._ops.slicing import (
 )  # fmt: skip
 from plait.tf._ops.slicing import slice_ as slice
 from plait.tf._ops.tensor_array import TensorArray
-from plait.tf._shape import TensorShape, TensorSpec
+from plait.tf._shape import TensorShape, TensorSpec, TypeSpec
 from plait.tf._sparse import SparseTensor, SparseTensorSpec
 from plait.tf._tape import GradientTape, UnconnectedGradients, custom_gradient, recompute_grad
 from plait.tf._tensor import Tensor

@@ -19,7 +19,7 @@ from plait.tf._dispatch import RaggedOperand
 from plait.tf._dtypes import as_dtype, int64
 from plait.tf._ops import arrays, elementwise, slicing
 from plait.tf._ops.creation import fill
-from plait.tf._shape import TensorShape
+from plait.tf._shape import TensorShape, TypeSpec
 from plait.tf._tensor import Tensor, of_array
 
 
@@ -398,7 +398,7 @@ def _listed(row: Any) -> Any:
     return row.to_list() if isinstance(row, RaggedTensor) else row.numpy().tolist()
 
 
-class RaggedTensorSpec:
+class RaggedTensorSpec(TypeSpec):
     """What a ragged tensor is like."""
 
     def __init__(

@@ -62,10 +62,36 @@ def _reduced(name: str, rows: RaggedTensor, axis: Any = None, keepdims: bool = F
     raise not_built(f"tf.{name} along an outer axis of rows of rows")
 
 
+def _counted(
+    arr: RaggedTensor,
+    weights: Any = None,
+    minlength: Any = None,
+    maxlength: Any = None,
+    dtype: Any = None,
+    axis: Any = None,
+    binary_output: bool = False,
+) -> Any:
+    """`tf.math.bincount` of ragged rows, with axis=-1 of each."""
+    values = arr.flat_values._array()
+    if axis != -1:
+        return reductions.bincount(
+            values, weights, minlength, maxlength, dtype, axis, binary_output
+        )
+    if arr.ragged_rank > 1:
+        raise not_built("tf.math.bincount of rows of rows")
+    held = weights.flat_values if isinstance(weights, RaggedTensor) else weights
+    amounts = None if held is None else convert(held)._array().reshape(-1)
+    rows = arr.value_rowids().numpy()
+    bounds = (minlength, maxlength)
+    return reductions.counted(values, rows, len(arr), amounts, bounds, dtype, binary_output)
+
+
 def _dispatched(function: Callable[..., Any], args: Any, kwargs: Any) -> Any:
     """A function of TensorFlow's that has met a ragged tensor. Raises TypeError for those that do
     not take any."""
     name = function.__name__
+    if name == "bincount":
+        return _counted(*args, **kwargs)
     if name in _REDUCTIONS or name in ("reduce_any", "reduce_all"):
         return _reduced(name, *args, **kwargs)
     if name == "concat":

@@ -170,7 +170,11 @@ class TensorShape:
         return TensorShape, (None if self._dims is None else list(self._dims),)
 
 
-class TensorSpec:
+class TypeSpec:
+    """What a value of TensorFlow is like: the base of the specs of all kinds of tensors."""
+
+
+class TensorSpec(TypeSpec):
     """The shape and dtype that a tensor has, or must have."""
 
     def __init__(self, shape: Any, dtype: Any = float32, name: str | None = None) -> None:

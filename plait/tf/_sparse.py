@@ -10,7 +10,7 @@ from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._convert import convert
 from plait.tf._dtypes import DType, int64
-from plait.tf._shape import TensorShape, TensorSpec
+from plait.tf._shape import TensorShape, TensorSpec, TypeSpec
 from plait.tf._tensor import Tensor
 
 
@@ -68,7 +68,7 @@ class SparseTensorValue:
         self.dense_shape = np.asarray(dense_shape)
 
 
-class SparseTensorSpec:
+class SparseTensorSpec(TypeSpec):
     """The shape and dtype of a sparse tensor."""
 
     def __init__(self, shape: Any = None, dtype: Any = "float32") -> None:

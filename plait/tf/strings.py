@@ -293,8 +293,54 @@ def unicode_decode(
     return _parts(input, lambda text: map(ord, text.decode(input_encoding, errors)), np.int32)
 
 
+def ngrams(
+    data: Any,
+    ngram_width: Any,
+    separator: str = " ",
+    pad_values: Any = None,
+    padding_width: int | None = None,
+    preserve_short_sequences: bool = False,
+    name: Any = None,
+) -> Any:
+    """Each run of `ngram_width` strings (of each width, if several) of a row as one string.
+
+    data (N,) or ragged (rows, None); a ragged tensor for ragged rows. pad_values: what rows are
+    filled up with, on the left and on the right; preserve_short_sequences: a row too short for any
+    is one itself.
+    """
+    from plait.tf.ragged import RaggedTensor  # ragged tensors load when they are used
+
+    widths = [ngram_width] if isinstance(ngram_width, int) else list(ngram_width)
+    pads = (pad_values, pad_values) if isinstance(pad_values, (str, bytes)) else pad_values
+    between = separator.encode()
+
+    def of_row(row: Any) -> list[bytes]:
+        found = []
+        for width in widths:
+            padded = row
+            if pads is not None:
+                count = width - 1 if padding_width is None else min(padding_width, width - 1)
+                padded = [_bytes(pads[0])] * count + row + [_bytes(pads[1])] * count
+            found += [padded[i : i + width] for i in range(len(padded) - width + 1)]
+        if not found and preserve_short_sequences and row:
+            found = [row]
+        return [between.join(run) for run in found]
+
+    if not isinstance(data, RaggedTensor):
+        held = _strings(data)
+        if held.ndim != 1:
+            raise not_built("tf.strings.ngrams of a dense tensor of more than one axis")
+        return of_array(np.array(of_row(held.tolist()), object))
+    if data.ragged_rank > 1:
+        raise not_built("tf.strings.ngrams of rows of rows")
+    rows = [of_row(row.numpy().tolist()) for row in data]
+    flat = np.empty(sum(map(len, rows)), object)
+    flat[:] = [run for row in rows for run in row]
+    return RaggedTensor.from_row_lengths(of_array(flat), list(map(len, rows)))
+
+
 __all__ = [
-    "as_string", "bytes_split", "format", "join", "length", "lower", "reduce_join",
+    "as_string", "bytes_split", "format", "join", "length", "lower", "ngrams", "reduce_join",
     "regex_full_match", "regex_replace", "split", "strip", "substr", "to_hash_bucket",
     "to_hash_bucket_fast", "to_hash_bucket_strong", "to_number", "unicode_decode",
     "unicode_split", "upper",

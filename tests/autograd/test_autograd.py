@@ -7,6 +7,7 @@ import pytest
 
 import plait
 from plait import autograd
+from plait.nn import functional as F
 
 
 class Exp(autograd.Function):
@@ -177,6 +178,36 @@ def test_saved_tensor_written_to_later(x):
     y.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         z.sum().backward()
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        lambda x: x.topk(2)[0],
+        lambda x: x.sort().values,
+        lambda x: x.max(1).values,
+        lambda x: x.cummax(1).values,
+        lambda x: F.max_pool1d(x[None], 2),
+        lambda x: F.max_pool2d(x[None], 2),
+        lambda x: x.pow(3),
+        lambda x: x.pow(plait.tensor([0.5, 2.0, 3.0, 1.0])),
+    ],
+)
+def test_results_that_no_derivative_reads_may_be_written_to(values):
+    """A rule reads the positions of the greatest alone, and of a power its operands: the values may
+    be normalised in place (a router of experts), or rectified (after a pool)."""
+    x = plait.tensor([[3.0, 1.0, 2.0, 5.0], [0.5, 4.0, 0.25, 6.0]], requires_grad=True)
+    weights = plait.tensor([0.5, 2.0])
+    for _ in range(4):  # recorded, remembered, and replayed
+        expected = plait.autograd.grad((values(x) / 2).relu().square().sum(), x)[0]
+        y = values(x)
+        y /= 2
+        y.relu_()
+        y.square().sum().backward()
+        plait.testing.assert_close(x.grad, expected)
+        x.grad = None
+    y = x.sort().values.mul_(weights[:1])
+    assert plait.autograd.grad(y.sum(), x)[0].eq(0.5).all()
 
 
 def test_backward_twice_needs_retain_graph(x):

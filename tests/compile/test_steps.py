@@ -309,3 +309,17 @@ def test_views_as_arguments() -> None:
     plain = [data[i : i + 2][:, 1:].sum() for i in range(5)]
     assert_equal(plain, [run(data[i : i + 2]) for i in range(5)])
     assert programs(run) == 1
+
+
+def test_a_diagonal_is_filled_inside() -> None:
+    @torch.compile(fullgraph=True)
+    def others(x: Any) -> Any:
+        mask = torch.ones(3, 3, dtype=torch.bool).fill_diagonal_(0)
+        tall = torch.zeros(7, 3).fill_diagonal_(1, wrap=True)
+        return x.masked_fill(~mask, 0.0), tall
+
+    x = torch.arange(9.0).reshape(3, 3) + 1
+    for _ in range(3):
+        found, tall = others(x)
+    assert found.diagonal().tolist() == [0, 0, 0] and found.sum().item() == 45 - 15
+    assert tall[:, 0].tolist() == [1, 0, 0, 0, 1, 0, 0]

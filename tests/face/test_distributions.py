@@ -89,3 +89,12 @@ def test_what_pytorch_calls_the_slopes():
     assert found.item() == pytest.approx(0.1444767 / 0.7, rel=1e-3)
     with pytest.raises(RuntimeError, match="expected a floating tensor"):
         plait._standard_gamma(plait.tensor([1, 2]))
+
+
+def test_a_mixture_shows_its_parts():
+    made = plait.distributions
+    parts = made.Categorical(plait.ones(2)), made.Normal(plait.zeros(2), plait.ones(2))
+    assert repr(made.MixtureSameFamily(*parts)) == (
+        "MixtureSameFamily(\n  Categorical(probs: torch.Size([2])),\n"
+        "  Normal(loc: torch.Size([2]), scale: torch.Size([2])))"
+    )

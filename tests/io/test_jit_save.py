@@ -90,3 +90,20 @@ def test_what_is_no_module() -> None:
         torch.jit.load(buffer)
     with pytest.raises((RuntimeError, pickle.UnpicklingError)):
         torch.jit.load(io.BytesIO(b"no archive"))
+
+
+def test_a_module_made_of_script_module() -> None:
+    class Scaled(torch.jit.ScriptModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.factor = nn.Parameter(torch.tensor(3.0))
+
+        @torch.jit.script_method
+        def forward(self, x):
+            return x * self.factor
+
+    net = Scaled()
+    assert net(torch.tensor(2.0)).item() == 6.0
+    assert [name for name, _ in net.named_parameters()] == ["factor"]
+    assert isinstance(net, torch.jit.ScriptModule) and isinstance(net, nn.Module)
+    assert not isinstance(torch.jit.script(Net(2)), Scaled)

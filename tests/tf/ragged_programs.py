@@ -27,6 +27,28 @@ def first(tf: Any) -> Any:
 
 
 @program
+def counted_in_rows(tf: Any) -> Any:
+    rows = tf.ragged.constant([[1, 1, 2], [], [0]])
+    return (
+        tf.math.bincount(rows, axis=-1),
+        tf.math.bincount(rows, axis=-1, minlength=5, binary_output=True, dtype=tf.float32),
+        tf.math.bincount(rows, weights=tf.ragged.constant([[0.5, 1.0, 2.0], [], [3.0]]), axis=-1),
+        tf.math.bincount(rows),
+    )
+
+
+@program
+def mapped_to_rows(tf: Any) -> Any:
+    rows = tf.ragged.constant([[1, 1, 2], [], [0]])
+    counts = tf.RaggedTensorSpec([None], tf.int32)
+    return (
+        parts(tf.map_fn(lambda row: tf.unique(row)[0], rows)),
+        tf.map_fn(tf.reduce_sum, rows, fn_output_signature=tf.int32),
+        parts(tf.map_fn(tf.range, tf.constant([2, 0, 1]), fn_output_signature=counts)),
+    )
+
+
+@program
 def made_in_all_ways(tf: Any) -> Any:
     values, rt = [3, 1, 4, 1, 5, 9], tf.RaggedTensor
     return [

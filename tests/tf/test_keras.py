@@ -196,6 +196,58 @@ train_step(x, y)
 assert float(seen.result()) < first and float(right.result()) > 0.9
 assert int(optimizer.iterations) == 41
 """,
+    "words_in_layers": """
+layers = tf.keras.layers
+words = layers.TextVectorization(max_tokens=10, output_sequence_length=4)
+texts = ["hello cat", "Hello dog, hello!"]
+words.adapt(texts)
+assert words.get_vocabulary() == ["", "[UNK]", "hello", "dog", "cat"]
+assert words(["hello cat bird"]).numpy().tolist() == [[2, 4, 1, 0]]
+data = tf.data.Dataset.from_tensor_slices((texts, [0.0, 1.0])).batch(2)
+assert next(iter(data.map(lambda text, y: words(text))))[1].numpy().tolist() == [2, 3, 2, 0]
+expected = {
+    "multi_hot": [[0, 1, 0, 0, 1], [1, 0, 0, 0, 0]],
+    "count": [[0, 2, 0, 0, 2], [1, 0, 0, 0, 0]],
+    "tf_idf": [[0, 1.8326, 0, 0, 1.8326], [0.8605, 0, 0, 0, 0]],
+}
+for mode, rows in expected.items():
+    coded = layers.TextVectorization(output_mode=mode)
+    coded.adapt(tf.data.Dataset.from_tensor_slices(["a cat", "dog hello hello", "dog"]).batch(2))
+    found = coded(["hello cat cat hello", "bird"]).numpy()
+    order = [coded.get_vocabulary().index(w) for w in ("[UNK]", "hello", "dog", "a", "cat")]
+    np.testing.assert_allclose(found[:, order], rows, atol=1e-4)
+names = layers.StringLookup()
+names.adapt(["b", "a", "b"])
+back = layers.StringLookup(vocabulary=names.get_vocabulary(), invert=True)
+assert back(names(tf.constant(["a", "?"]))).numpy().tolist() == [b"a", b"[UNK]"]
+inputs = tf.keras.Input((1,), dtype="string")
+hidden = layers.GlobalAveragePooling1D()(layers.Embedding(10, 4)(words(inputs)))
+model = tf.keras.Model(inputs, layers.Dense(1)(hidden))
+before = model(tf.constant([[t] for t in texts])).numpy()
+model.save("words.keras")
+again = tf.keras.models.load_model("words.keras")
+np.testing.assert_allclose(again(tf.constant([[t] for t in texts])).numpy(), before, rtol=1e-6)
+""",
+    "losses_that_layers_add_and_keep": """
+@tf.keras.utils.register_keras_serializable()
+class Sparse(tf.keras.layers.Layer):
+    def call(self, x):
+        self.add_loss(0.5 * tf.reduce_mean(tf.abs(x)))
+        return tf.nn.relu(x)
+
+
+inputs = tf.keras.Input((20,))
+model = tf.keras.Model(inputs, tf.keras.layers.Dense(10)(Sparse()(inputs)))
+model(x)
+assert abs(float(model.losses[0]) - 0.5 * np.abs(x).mean()) < 1e-5
+model.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+plain = float(tf.reduce_mean(cost(labels=y, logits=model(x))))
+total = model.fit(x, y, batch_size=256, epochs=1, verbose=0).history["loss"][0]
+assert abs(total - plain - 0.5 * np.abs(x).mean()) < 1e-4
+model.save("sparse.keras")
+again = tf.keras.models.load_model("sparse.keras")
+np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
+""",
     "true_logits": """
 import warnings
 model = tf.keras.Sequential([tf.keras.layers.Dense(10, activation="softmax")])

@@ -180,11 +180,12 @@ def _pow_vjp(g: Any, y: Any, a: Any, b: Any) -> tuple[Any, Any]:
     grad_a = MUL(g, WHERE(EQ(b, zero), zero, slope))
     real = dtypes.real_of(b.dtype)
     at_zero = AND(EQ(a, zero), GE(cast(b, real), cast(zero, real)))
-    grad_b = WHERE(at_zero, zero, MUL(g, MUL(y, LOG(WHERE(at_zero, one, a)))))
+    # a^b anew: were the result read, a program could not write to it in place.
+    grad_b = WHERE(at_zero, zero, MUL(g, MUL(POW(a, b), LOG(WHERE(at_zero, one, a)))))
     return grad_a, grad_b
 
 
-POW = binary("pow", _power, vjp=_pow_vjp, saves=(0, 1, "y"), flops=20, domain=(0.3, 2.5))
+POW = binary("pow", _power, vjp=_pow_vjp, saves=(0, 1), flops=20, domain=(0.3, 2.5))
 
 
 def _extremum_vjp(loses: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -385,16 +385,31 @@ def in_top_k(targets: Any, predictions: Any, k: Any) -> Any:
     return wrap(plait.logical_and(better < int(k), plait.isfinite(own.squeeze(1))))
 
 
+class Unique(NamedTuple):
+    """What `tf.unique` gives."""
+
+    y: Any
+    idx: Any
+
+
+class UniqueWithCounts(NamedTuple):
+    """What `tf.unique_with_counts` gives."""
+
+    y: Any
+    idx: Any
+    count: Any
+
+
 @op
 def unique(x: Any, out_idx: Any = int32) -> Any:
-    """(the distinct elements in order of appearance, for each element the place of its like)."""
-    return _unique(x, out_idx)[:2]
+    """(y: the distinct elements in order of appearance, idx: for each the place of its like)."""
+    return Unique(*_unique(x, out_idx)[:2])
 
 
 @op
 def unique_with_counts(x: Any, out_idx: Any = int32) -> Any:
-    """As `unique`, and how often each occurs."""
-    return _unique(x, out_idx)
+    """As `unique`, and count: how often each occurs."""
+    return UniqueWithCounts(*_unique(x, out_idx))
 
 
 def _unique(x: Any, out_idx: Any) -> tuple[Any, Any, Any]:
@@ -463,12 +478,11 @@ def depth_to_space(input: Any, block_size: int, data_format: str = "NHWC") -> An
 
 def _unique_spec(x: Any, out_idx: Any = int32) -> Any:
     held = convert(x) if not isinstance(x, Tensor) else x
-    return TensorSpec([None], held.dtype), TensorSpec(held.shape, out_idx)
+    return Unique(TensorSpec([None], held.dtype), TensorSpec(held.shape, out_idx))
 
 
 # How many there are depends on the values: a graph cannot know it.
 unique.__dict__["infer"] = _unique_spec
-unique_with_counts.__dict__["infer"] = lambda x, out_idx=int32: (
-    *_unique_spec(x, out_idx),
-    TensorSpec([None], out_idx),
+unique_with_counts.__dict__["infer"] = lambda x, out_idx=int32: UniqueWithCounts(
+    *_unique_spec(x, out_idx), TensorSpec([None], out_idx)
 )

@@ -153,9 +153,15 @@ def map_fn(
     infer_shape: bool = True,
     fn_output_signature: Any = None,
 ) -> Any:
-    """The function of each slice along the first axis, its results stacked."""
-    columns = [unstack(x) for x in nest.flatten(elems)]
+    """The function of each slice along the first axis, its results stacked; ragged where a
+    `RaggedTensorSpec` asks for it, or `elems` are and nothing is said."""
+    columns = [list(x) if hasattr(x, "ragged_rank") else unstack(x) for x in nest.flatten(elems)]
     results = [fn(nest.pack_sequence_as(elems, row)) for row in zip(*columns)]
+    signature = dtype if fn_output_signature is None else fn_output_signature
+    if hasattr(elems if signature is None else signature, "ragged_rank"):
+        from plait.tf.ragged import stack as ragged_stack  # loads when it is used
+
+        return ragged_stack(results)
     return _stacked(results)
 
 

@@ -187,24 +187,52 @@ def bincount(
     axis: Any = None,
     binary_output: bool = False,
 ) -> Any:
-    """How often each integer occurs, or the sum of its weights."""
-    if axis not in (None, 0) or binary_output:
+    """How often each integer occurs, or the sum of its weights; with axis=-1, in each row.
+
+    binary_output: 1 for each that occurs. Raises InvalidArgumentError for negative numbers.
+    """
+    if axis not in (None, 0, -1):
         from plait._unbuilt import not_built
 
-        raise not_built("tf.math.bincount with axis or binary_output")
-    values = convert(arr)._array().reshape(-1)
+        raise not_built(f"tf.math.bincount with axis={axis}")
+    values = convert(arr)._array()
+    w = None if weights is None else convert(weights)._array().reshape(-1)
+    bounds = (minlength, maxlength)
+    if axis == -1 and values.ndim == 2:
+        rows = np.arange(len(values)).repeat(values.shape[1])
+        return counted(values.reshape(-1), rows, len(values), w, bounds, dtype, binary_output)
+    rows = np.zeros(values.size, np.int64)
+    made = counted(values.reshape(-1), rows, 1, w, bounds, dtype, binary_output)
+    return of_array(made._array()[0])
+
+
+def counted(
+    values: np.ndarray,
+    rows: np.ndarray,
+    count: int,
+    weights: np.ndarray | None,
+    bounds: tuple[Any, Any],
+    dtype: Any,
+    binary: bool,
+) -> Any:
+    """How often each of `values` occurs in the row it is of: (count, how many numbers there are).
+
+    bounds: how many numbers there are at least, and at most.
+    """
     if values.size and values.min() < 0:
         raise error(errors.InvalidArgumentError, "Input arr must be non-negative! [Op:Bincount]")
-    length = max(int(values.max()) + 1 if values.size else 0, int(minlength or 0))
-    if maxlength is not None:
-        length = min(length, int(maxlength))
+    least, most = bounds
+    length = max(int(values.max()) + 1 if values.size else 0, int(least or 0))
+    if most is not None:
+        length = min(length, int(most))
     kept = values < length
-    if weights is None:
-        counts = np.bincount(values[kept], minlength=length)
-        return of_array(counts.astype(np.int32 if dtype is None else core_dtype(dtype).numpy))
-    w = convert(weights)
-    counts = np.bincount(values[kept], w._array().reshape(-1)[kept], length)
-    return of_array(counts.astype(w.dtype.core.numpy))
+    places = rows[kept] * length + values[kept]
+    amounts = None if weights is None or binary else weights[kept]
+    counts = np.bincount(places, amounts, count * length).reshape(count, length)
+    if binary:
+        counts = np.minimum(counts, 1)
+    kind = np.dtype(np.int32 if dtype is None else core_dtype(dtype).numpy)
+    return of_array(counts.astype(kind if weights is None else weights.dtype))
 
 
 @op

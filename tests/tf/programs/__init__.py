@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.tf.programs import datasets, functions, pictures, pipelines, tapes, variables
+from tests.tf.programs import datasets, functions, pictures, pipelines, tables, tapes, variables
 from tests.tf.programs.registry import PROGRAMS
 
-__all__ = ["PROGRAMS", "datasets", "functions", "pictures", "pipelines", "tapes", "variables"]
+__all__ = [
+    "PROGRAMS", "datasets", "functions", "pictures", "pipelines", "tables", "tapes", "variables",
+]  # fmt: skip

@@ -1,4 +1,4 @@
-"""`tf.lookup`: tables from keys to values."""
+"""Tables that are made whole, and what all tables have in common."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from plait._unbuilt import unbuilt
 from plait.core.ir.errors import error
 from plait.tf import errors
 from plait.tf._convert import convert
@@ -17,7 +16,14 @@ from plait.tf._tensor import of_array
 
 
 class KeyValueTensorInitializer:
-    """Keys and the values that stand at the same places."""
+    """Keys and the values that stand at the same places.
+
+    A subclass that does not call `__init__` and says its dtypes itself makes tables without keys,
+    as Keras' layers do before their vocabulary is known.
+    """
+
+    keys: Any = None
+    values: Any = None
 
     def __init__(
         self,
@@ -68,8 +74,34 @@ def TextFileInitializer(
     return KeyValueTensorInitializer(column(key_index, key_dtype), column(value_index, value_dtype))
 
 
-class StaticHashTable:
-    """Values of keys; a default for keys that are not there.
+class Table:
+    """Values of keys; a default for keys that are not there."""
+
+    key_dtype: Any
+    value_dtype: Any
+    #: The shape of one value.
+    value_shape: tuple[int, ...] = ()
+    _table: dict[Any, Any]
+    _default: Any
+
+    def lookup(self, keys: Any, name: Any = None) -> Any:
+        """The values of keys. Raises TypeError for keys of another dtype."""
+        return looked_up(keys, self)
+
+    def __getitem__(self, keys: Any) -> Any:
+        return self.lookup(keys)
+
+    def size(self, name: Any = None) -> Any:
+        """The number of keys, int64."""
+        return of_array(np.array(len(self._table), np.int64))
+
+    def found(self, key: Any) -> Any:
+        """The value of one key."""
+        return self._table.get(key, self._default)
+
+
+class StaticHashTable(Table):
+    """A table of the keys and values of an initializer.
 
     Raises FailedPreconditionError for a key with two values.
     """
@@ -84,6 +116,8 @@ class StaticHashTable:
         self.key_dtype, self.value_dtype = initializer.key_dtype, initializer.value_dtype
         self._default = convert(default_value, self.value_dtype)._array()[()]
         self._table: dict[Any, Any] = {}
+        if initializer.keys is None:
+            return
         keys, values = initializer.keys._array(), initializer.values._array()
         for key, value in zip(keys.reshape(-1).tolist(), values.reshape(-1)):
             if self._table.setdefault(key, value) != value:
@@ -93,23 +127,12 @@ class StaticHashTable:
                     f"{self._table[key]!r} and trying to add value {value!r}",
                 )
 
-    def lookup(self, keys: Any, name: Any = None) -> Any:
-        """The values of keys. Raises TypeError for keys of another dtype."""
-        return _looked_up(keys, self)
-
-    def __getitem__(self, keys: Any) -> Any:
-        return self.lookup(keys)
-
-    def size(self, name: Any = None) -> Any:
-        """The number of keys, int64."""
-        return of_array(np.array(len(self._table), np.int64))
-
-    def found(self, key: Any) -> Any:
-        """The value of one key."""
-        return self._table.get(key, self._default)
+    def export(self, name: Any = None) -> Any:
+        """(all keys, their values)."""
+        return exported(self)
 
 
-class StaticVocabularyTable:
+class StaticVocabularyTable(Table):
     """As `StaticHashTable` with int64 values; other keys get one of `num_oov_buckets` numbers more,
     always the same."""
 
@@ -123,18 +146,11 @@ class StaticVocabularyTable:
     ) -> None:
         if num_oov_buckets <= 0:
             raise error(ValueError, f"num_oov_buckets must be >= 1, got {num_oov_buckets}")
-        self._table = StaticHashTable(initializer, -1) if initializer is not None else None
+        self._known = StaticHashTable(initializer, -1) if initializer is not None else None
         self._buckets = num_oov_buckets
-        self.key_dtype = string if self._table is None else self._table.key_dtype
+        self.key_dtype = string if self._known is None else self._known.key_dtype
         self.value_dtype = int64
-        self._size = 0 if self._table is None else len(self._table._table)
-
-    def lookup(self, keys: Any, name: Any = None) -> Any:
-        """The numbers of keys."""
-        return _looked_up(keys, self)
-
-    def __getitem__(self, keys: Any) -> Any:
-        return self.lookup(keys)
+        self._size = 0 if self._known is None else len(self._known._table)
 
     def size(self, name: Any = None) -> Any:
         """The number of keys and buckets, int64."""
@@ -142,7 +158,7 @@ class StaticVocabularyTable:
 
     def found(self, key: Any) -> Any:
         """The number of one key."""
-        value = -1 if self._table is None else self._table.found(key)
+        value = -1 if self._known is None else self._known.found(key)
         if value >= 0:
             return value
         text = key if isinstance(key, bytes) else str(key).encode()
@@ -150,8 +166,28 @@ class StaticVocabularyTable:
         return self._size + number % self._buckets
 
 
+def plain_keys(keys: Any, table: Table) -> list[Any]:
+    """Keys as a table holds them, in a row. Raises ValueError for tensors of another dtype."""
+    return convert(keys, table.key_dtype)._array().reshape(-1).tolist()
+
+
+def exported(table: Table) -> tuple[Any, Any]:
+    """(the keys of a table, their values)."""
+    keys = _array_of((len(table._table),), table.key_dtype)
+    keys[:] = list(table._table)
+    values = _array_of((len(table._table), *table.value_shape), table.value_dtype)
+    for place, value in enumerate(table._table.values()):
+        values[place] = value
+    return of_array(keys), of_array(values)
+
+
+def _array_of(shape: tuple[int, ...], kind: Any) -> np.ndarray:
+    return np.empty(shape, object if kind is string else kind.core.numpy)
+
+
 @op
-def _looked_up(keys: Any, table: Any) -> Any:
+def looked_up(keys: Any, table: Any) -> Any:
+    """The values of keys in a table."""
     held = convert(keys)
     if held.dtype != table.key_dtype:
         raise error(
@@ -159,12 +195,10 @@ def _looked_up(keys: Any, table: Any) -> Any:
             f"Dtype of argument `keys` must be {table.key_dtype!r}, received: {held.dtype!r}",
         )
     array = held._array()
-    kind = table.value_dtype
-    made = np.empty(array.shape, object if kind is string else kind.core.numpy)
+    made = _array_of((*array.shape, *table.value_shape), table.value_dtype)
     for place, key in np.ndenumerate(array):
         made[place] = table.found(key if isinstance(key, bytes) else key.item())
     return of_array(made)
 
 
-_looked_up.__dict__["host"] = True
-__getattr__ = unbuilt("tf.lookup", ("experimental",))
+looked_up.__dict__["host"] = True
