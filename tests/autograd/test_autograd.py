@@ -371,3 +371,20 @@ def test_unbuilt_parts_say_so():
         autograd.graph.saved_tensors_hooks(lambda v: v, lambda v: v)
     with pytest.raises(NotImplementedError, match="dual_level is not built"):
         _ = autograd.forward_ad.dual_level
+
+
+@pytest.mark.parametrize(
+    ("spread", "slope"),
+    [
+        (lambda x: x.std(0), 0.5**0.5),
+        (lambda x: plait.std_mean(x, 0)[0], 0.5**0.5),
+        (lambda x: x.std(0, False), 0.5),
+    ],
+)
+def test_equal_values_have_no_gradient_of_their_deviation(spread, slope):
+    """The root's slope is infinite where they do not vary: a row of zeros in a layer norm written
+    by hand gave nan to every weight before it."""
+    x = plait.tensor([[2.0, 1.0], [2.0, 3.0]], requires_grad=True)
+    spread(x).sum().backward()
+    plait.testing.assert_close(x.grad, plait.tensor([[0.0, -slope], [0.0, slope]]))
+    assert spread(x)[0].item() == 0
