@@ -24,19 +24,20 @@ if TYPE_CHECKING:
 
 
 class QuickStep:
-    """make: (run, era, the optimizer's groups, *the numbers' nodes) -> what is to be written, or
-    NotImplemented. store: (what was to be written and is computed) -> True where it has written it.
-    nbytes: of the values from outside.
+    """How a step goes from a point of the tree.
+
+    uses: how often it went from there by its recipes. make: (run, era, the optimizer's groups, *the
+    numbers' nodes) -> what is to be written, or NotImplemented; None: it is not expected yet.
+    store: (what was to be written and is computed) -> True where it has written it. nbytes: of the
+    values from outside.
     """
 
-    __slots__ = ("make", "nbytes", "store")
+    __slots__ = ("make", "nbytes", "store", "uses")
 
-    def __init__(
-        self, make: Callable[..., Any], store: Callable[..., Any] | None, nbytes: int
-    ) -> None:
-        self.make = make
-        self.store = store
-        self.nbytes = nbytes
+    def __init__(self) -> None:
+        self.uses = self.nbytes = 0
+        self.make: Callable[..., Any] | None = None
+        self.store: Callable[..., Any] | None = None
 
 
 def making(

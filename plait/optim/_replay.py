@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from plait.optim._apply import Update
     from plait.optim.optimizer import Optimizer
 
-#: The uses of a step after which it is expected to go as it does.
+#: The uses of a step from one point of the tree after which it is expected to go as it does.
 _EXPECTED = (2, 32, 512)
 #: Steps that are kept of one optimizer, and how often it may fail to be learned. A net of random
 #: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
@@ -79,7 +79,6 @@ class Step:
         "recipes",
         "sources",
         "types",
-        "uses",
         "writes",
     )
 
@@ -95,8 +94,6 @@ class Step:
     numbers: Callable[[], tuple | None]
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
-    #: How often it was found to fit.
-    uses: int
 
     def fits(self, groups: list[dict[str, Any]]) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
@@ -171,7 +168,7 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if run is None or run.lost:
         return False
     quick = run.point.guesses.get(step)
-    if quick is None:
+    if quick is None or quick.make is None:
         return False
     numbers = step.numbers()
     if numbers is None:
@@ -305,8 +302,7 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     values += _number_nodes(step, numbers)
     run.follow(tuple(key), values[sources:])
     made = len(values)
-    step.uses += 1
-    if step.uses in _EXPECTED and type(run) is Run and not run.lost:
+    if type(run) is Run and not run.lost:
         _expect(run, start, step, values, len(numbers))
     step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
@@ -317,16 +313,21 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
 
 
 def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
-    """Expect that the step goes the next time as it does now, from the same point on."""
+    """Expect that the step goes the next time as it does now, from the same point on, if it has gone
+    so often enough."""
+    if not start.point.guesses:
+        start.point.guesses = {}
+    quick = start.point.guesses.setdefault(step, QuickStep())
+    quick.uses += 1
+    if quick.uses not in _EXPECTED:
+        return
     make = making(run, start, step, values, numbers)
     if make is None:
         return
-    if not start.point.guesses:
-        start.point.guesses = {}
     entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
     outside = [node for node in entered if any(node is x for x in values[: len(step.sources)])]
-    nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
-    start.point.guesses[step] = QuickStep(make, storing(step), nbytes)
+    quick.nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
+    quick.make, quick.store = make, storing(step)
 
 
 def _write(written: list[tuple[Tensor, Node]]) -> None:
@@ -378,7 +379,6 @@ def _step(
 ) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
-    step.uses = 0
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]

@@ -148,6 +148,13 @@ def _recurrent() -> Callable[[], Any]:
     return _training(model, x, lambda made: nn.functional.mse_loss(made, y))
 
 
+def _deep() -> Callable[[], Any]:
+    """Its backward pass is thousands of instructions on thousands of objects."""
+    model = nn.Sequential(*[layer for _ in range(40) for layer in (nn.Linear(2, 2), nn.Tanh())])
+    x, y = torch.randn(3, 2), torch.randn(3, 2)
+    return _training(model, x, lambda made: nn.functional.mse_loss(made, y))
+
+
 def _training(
     model: nn.Module, x: torch.Tensor, loss_of: Callable[[Any], Any]
 ) -> Callable[[], Any]:
@@ -225,8 +232,8 @@ def test_known_blocks_go_by_the_object_machine(
 @pytest.mark.skipif(machine() is None, reason="this Python has no object machine to go by")
 @pytest.mark.parametrize(
     "make",
-    [lambda: _classifier(torch.optim.SGD), _convolutions, _recurrent, _adversarial],
-    ids=["mlp", "cnn", "lstm", "gan"],
+    [lambda: _classifier(torch.optim.SGD), _convolutions, _recurrent, _adversarial, _deep],
+    ids=["mlp", "cnn", "lstm", "gan", "deep"],
 )
 def test_known_steps_go_by_the_object_machine(
     make: Callable[[], Callable[[], Any]], monkeypatch: pytest.MonkeyPatch
@@ -252,3 +259,30 @@ def test_known_steps_go_by_the_object_machine(
 
     on_a_fresh_thread(body)
     assert not gone
+
+
+@pytest.mark.skipif(machine() is None, reason="this Python has no object machine to go by")
+def test_an_update_is_expected_wherever_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that settles on another way after some steps is soon as fast as before."""
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    made: list[Any] = []
+
+    def body() -> None:
+        model = nn.Linear(3, 2)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        x = torch.randn(4, 3)
+
+        def step(scale: float) -> None:
+            optimizer.zero_grad()
+            (model(x) * scale).sum().backward()
+            optimizer.step()
+
+        for scale in (2.0, 3.0):
+            for _ in range(6):
+                step(scale)
+        before = _replay._made
+        monkeypatch.setattr(_replay, "_made", lambda *args: made.append(args) or before(*args))
+        step(3.0)
+
+    on_a_fresh_thread(body)
+    assert not made
