@@ -109,6 +109,12 @@ def _recorded_after_fault(roots: list[Node]) -> list[Node]:
     return []
 
 
+def note_writes(cells: Iterable[Cell]) -> None:
+    """Note that these cells were given contents that wait, and keep their fallbacks."""
+    for cell in cells:
+        _unsettled.note(cell)
+
+
 def compute_all(cells: Iterable[Cell]) -> None:
     """Compute the contents of several cells in one run; a failure changes none of them.
 
