@@ -20,6 +20,7 @@ from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
 from plait.core.lazy.replay.expected import Start
+from plait.core.lazy.replay.launch import note_update
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
@@ -78,6 +79,7 @@ class Step:
         "numbers",
         "recipes",
         "sources",
+        "sparse",
         "types",
         "writes",
     )
@@ -86,6 +88,8 @@ class Step:
     given: list[str]
     held: list[tuple[Any, str, Any]]
     sources: list[tuple[str, Tensor]]
+    #: The parameters whose gradients were sparse.
+    sparse: list[Tensor]
     #: Numbers of sources that are one value: the gradients of two biases that are added, say.
     alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
@@ -108,6 +112,16 @@ class Step:
                 if _kind_of(param._grad) != next(given):
                     return False
         return self.still_holds()
+
+    def sparse_parts(self) -> list[Tensor] | None:
+        """The present indices and rows of the sparse gradients; None where one is not sparse."""
+        found: list[Tensor] = []
+        for param in self.sparse:
+            grad: Any = param._grad
+            if grad is None or not grad.is_sparse:
+                return None
+            found += (grad._index, grad._rows)
+        return found
 
     def still_holds(self) -> bool:
         """Whether the state is made of the same tensors."""
@@ -147,6 +161,9 @@ def replay(optimizer: Optimizer) -> bool:
     """Do a step as one before; False where none of them fits."""
     if watch.active is not None or not threads.matches or body_era():
         return False
+    run = threads.run
+    if run is not None and run.went_on is not None and run.went_on[1] == len(run.nodes):
+        run.went_on = None  # this is what it went on for
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if _quickly(optimizer, step):
             return True
@@ -171,9 +188,12 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if quick is None or quick.make is None:
         return False
     numbers = step.numbers()
-    if numbers is None:
+    parts = step.sparse_parts() if step.sparse else ()
+    if numbers is None or parts is None:
         return False
-    written = quick.make(run, watch.era, optimizer.param_groups, *_number_nodes(step, numbers))
+    given = _number_nodes(step, numbers)
+    written = quick.make(run, watch.era, optimizer.param_groups, *parts, *given)
+    del parts
     if written is NotImplemented:
         return False
     threads.bytes += quick.nbytes
@@ -291,6 +311,8 @@ def _learn_part(optimizer: Optimizer, record: Callable[..., None], part: _Part) 
 def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, Node]]:
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
+    if threads.run is None:
+        note_update(values)
     run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
     start = Start(run, run.point)
     key: list[Any] = [step]
@@ -382,6 +404,7 @@ def _step(
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
+    step.sparse = [param for param, kind in zip(params, step.given) if kind == "sparse"]
     step.held = []
     step.sources = []
     parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
