@@ -105,15 +105,16 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         return _first_time(run, pending, wanted, given, key)
     for place in launch.dead:
         nodes[place] = None
-    copies: list[int] = []
-    if launch.donated:
-        copies = shared_inputs(launch, nodes)
-    inputs = launch.arrays(nodes)
-    for number in copies:
-        inputs[number] = inputs[number].copy()
+    are_several = several()
+    inputs = None if are_several else launch.own_arrays(nodes)
+    if inputs is None:
+        copies = shared_inputs(launch, nodes) if launch.donated else ()
+        inputs = launch.arrays(nodes)
+        for number in copies:
+            inputs[number] = inputs[number].copy()
     try:
         run_now = launch.runner.run
-        results = let_others_in(run_now, inputs) if several() else run_now(inputs)
+        results = let_others_in(run_now, inputs) if are_several else run_now(inputs)
     except Exception:
         return False
     launch.give(nodes, results)
