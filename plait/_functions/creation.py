@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Sequence
@@ -367,14 +368,12 @@ def _beside(other: Tensor, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _like(name: str, value: Any) -> Any:
-    fitting: dict[DType, Any] = {}
+    fitting = functools.cache(functools.partial(fitting_number, value))
 
     def create(input: Tensor, **kwargs: Any) -> Tensor:
         if not kwargs and input.device is CPU:
             dtype = input._dtype
-            if dtype not in fitting:
-                fitting[dtype] = fitting_number(value, dtype)
-            return Tensor.of_node(full_node(fitting[dtype], input._shape, dtype))
+            return Tensor.of_node(full_node(fitting(dtype), input._shape, dtype))
         kwargs.pop("memory_format", None)
         dtype = require_dtype(name, kwargs.pop("dtype", None)) or input.dtype
         return full(input._shape, value, dtype=dtype, **_beside(input, kwargs))

@@ -29,8 +29,8 @@ class QuickStep:
 
     uses: how often it went from there by its recipes. make: (run, era, the optimizer's groups, *the
     parts of sparse gradients, *the numbers' nodes) -> what is to be written, or NotImplemented;
-    None: it is not expected yet. store: (what was to be written and is computed) -> True where it has written it. nbytes: of the
-    values from outside.
+    None: it is not expected yet. store: (what was to be written and is computed) -> True where it
+    has written it. nbytes: of the values from outside.
     """
 
     __slots__ = ("make", "nbytes", "store", "uses")

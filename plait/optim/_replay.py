@@ -335,8 +335,8 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
 
 
 def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
-    """Expect that the step goes the next time as it does now, from the same point on, if it has gone
-    so often enough."""
+    """Expect that the step goes the next time as it does now, from the same point on, if it has
+    gone so often enough."""
     if not start.point.guesses:
         start.point.guesses = {}
     quick = start.point.guesses.setdefault(step, QuickStep())

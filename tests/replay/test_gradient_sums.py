@@ -1,4 +1,4 @@
-"""Passes whose gradients are added to those that are there: by the object machine, as without it."""
+"""Passes whose gradients are added to those that are there: as they are without replay."""
 
 from __future__ import annotations
 

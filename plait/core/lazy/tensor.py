@@ -9,7 +9,7 @@ own over the same cell: it shares the memory and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 
@@ -422,7 +422,7 @@ class LazyTensor:
             )
         self._refuse_leaf(self if self._base is None else self._settled_base())
 
-    def _takes_plainly(self, result: Any) -> bool:
+    def _takes_plainly(self, result: Any) -> TypeGuard[LazyTensor]:
         """Whether a value can be written as it is, and leads to no place in autograd."""
         return (
             type(result) is self.plain

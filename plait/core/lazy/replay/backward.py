@@ -35,8 +35,8 @@ class _Pass:
     there. leaves: likewise per leaf tensor that a gradient arrives at, and the place of its
     gradient. saved: (place, number of a visited node, operand or None for the output) of what an
     earlier launch has computed. recipes: the nodes made. following: the point after it. uses: how
-    often it was done by them, per kinds of gradients that were there. quick: the same by the object machine (see `quick_pass`), as it went
-    last before how it went earlier.
+    often it was done by them, per kinds of gradients that were there. quick: the same by the
+    object machine (see `quick_pass`), as it went last before how it went earlier.
     """
 
     __slots__ = ("following", "leaves", "quick", "recipes", "saved", "uses", "visited")

@@ -82,9 +82,7 @@ class BlockSteps(Steps):
             self.append(self.needs, register)
 
 
-def reading(
-    places: list[int], donated: Sequence[tuple[int, int]]
-) -> Callable[..., Any] | None:
+def reading(places: list[int], donated: Sequence[tuple[int, int]]) -> Callable[..., Any] | None:
     """The function (nodes) -> the values of those in these places.
 
     donated: as `Donating` has it: nothing else may hold those (see `shared_inputs`).

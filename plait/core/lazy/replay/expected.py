@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir.node import Node
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.tree import Point
 
@@ -108,8 +109,8 @@ class Arrival:
         self.grad = grad
         self.held = held = leaf._grad
         cell = None if held is None or held._base is not None else held._cell
-        self.node = None if cell is None else cell._node
-        self.fallback = None if cell is None else cell.fallback
+        self.node: Node | None = None if cell is None else cell._node
+        self.fallback: Node | None = None if cell is None else cell.fallback
         self.point = run.point
 
 

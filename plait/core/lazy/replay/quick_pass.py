@@ -7,7 +7,7 @@ otherwise is found before anything is changed, and the pass goes the ordinary wa
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from plait.core.codegen.objects import Do
 from plait.core.ir.node import Node
@@ -23,9 +23,7 @@ from plait.core.ops.elementwise import ADD
 from plait.core.runtime.objects import Register
 
 
-def quick_pass(
-    run: Run, seen: Seen, recipes: list[Recipe], saved: list[tuple]
-) -> QuickPass | None:
+def quick_pass(run: Run, seen: Seen, recipes: list[Recipe], saved: list[tuple]) -> QuickPass | None:
     """The function of a pass that has just been made; None where there is none.
 
     saved: as `backward` has it.
@@ -119,11 +117,12 @@ class _Ends:
         """Compare the gradient that a leaf holds, which is added to; None where that is not what
         happened, or cannot be told in advance."""
         held, before = arrival.held, arrival.node
+        if before is None:
+            return None
         node = held._cell._node
         is_sum = (
             type(held) is arrival.leaf.plain
             and held._base is None
-            and before is not None
             and type(node) is Node
             and node.op is ADD
             and node.run is self.run.token
