@@ -20,6 +20,7 @@ from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
 from plait.core.lazy.replay.expected import Start
+from plait.core.lazy.replay.launch import note_update
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from plait.optim._apply import Update
     from plait.optim.optimizer import Optimizer
 
-#: The uses of a step after which it is expected to go as it does.
+#: The uses of a step from one point of the tree after which it is expected to go as it does.
 _EXPECTED = (2, 32, 512)
 #: Steps that are kept of one optimizer, and how often it may fail to be learned. A net of random
 #: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
@@ -78,8 +79,8 @@ class Step:
         "numbers",
         "recipes",
         "sources",
+        "sparse",
         "types",
-        "uses",
         "writes",
     )
 
@@ -87,6 +88,8 @@ class Step:
     given: list[str]
     held: list[tuple[Any, str, Any]]
     sources: list[tuple[str, Tensor]]
+    #: The parameters whose gradients were sparse.
+    sparse: list[Tensor]
     #: Numbers of sources that are one value: the gradients of two biases that are added, say.
     alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
@@ -95,8 +98,6 @@ class Step:
     numbers: Callable[[], tuple | None]
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
-    #: How often it was found to fit.
-    uses: int
 
     def fits(self, groups: list[dict[str, Any]]) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
@@ -111,6 +112,16 @@ class Step:
                 if _kind_of(param._grad) != next(given):
                     return False
         return self.still_holds()
+
+    def sparse_parts(self) -> list[Tensor] | None:
+        """The present indices and rows of the sparse gradients; None where one is not sparse."""
+        found: list[Tensor] = []
+        for param in self.sparse:
+            grad: Any = param._grad
+            if grad is None or not grad.is_sparse:
+                return None
+            found += (grad._index, grad._rows)
+        return found
 
     def still_holds(self) -> bool:
         """Whether the state is made of the same tensors."""
@@ -150,6 +161,9 @@ def replay(optimizer: Optimizer) -> bool:
     """Do a step as one before; False where none of them fits."""
     if watch.active is not None or not threads.matches or body_era():
         return False
+    run = threads.run
+    if run is not None and run.went_on is not None and run.went_on[1] == len(run.nodes):
+        run.went_on = None  # this is what it went on for
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if _quickly(optimizer, step):
             return True
@@ -171,12 +185,15 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if run is None or run.lost:
         return False
     quick = run.point.guesses.get(step)
-    if quick is None:
+    if quick is None or quick.make is None:
         return False
     numbers = step.numbers()
-    if numbers is None:
+    parts = step.sparse_parts() if step.sparse else ()
+    if numbers is None or parts is None:
         return False
-    written = quick.make(run, watch.era, optimizer.param_groups, *_number_nodes(step, numbers))
+    given = _number_nodes(step, numbers)
+    written = quick.make(run, watch.era, optimizer.param_groups, *parts, *given)
+    del parts
     if written is NotImplemented:
         return False
     threads.bytes += quick.nbytes
@@ -294,6 +311,8 @@ def _learn_part(optimizer: Optimizer, record: Callable[..., None], part: _Part) 
 def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, Node]]:
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
+    if threads.run is None:
+        note_update(values)
     run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
     start = Start(run, run.point)
     key: list[Any] = [step]
@@ -305,8 +324,7 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     values += _number_nodes(step, numbers)
     run.follow(tuple(key), values[sources:])
     made = len(values)
-    step.uses += 1
-    if step.uses in _EXPECTED and type(run) is Run and not run.lost:
+    if type(run) is Run and not run.lost:
         _expect(run, start, step, values, len(numbers))
     step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
@@ -317,16 +335,21 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
 
 
 def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
-    """Expect that the step goes the next time as it does now, from the same point on."""
+    """Expect that the step goes the next time as it does now, from the same point on, if it has
+    gone so often enough."""
+    if not start.point.guesses:
+        start.point.guesses = {}
+    quick = start.point.guesses.setdefault(step, QuickStep())
+    quick.uses += 1
+    if quick.uses not in _EXPECTED:
+        return
     make = making(run, start, step, values, numbers)
     if make is None:
         return
-    if not start.point.guesses:
-        start.point.guesses = {}
     entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
     outside = [node for node in entered if any(node is x for x in values[: len(step.sources)])]
-    nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
-    start.point.guesses[step] = QuickStep(make, storing(step), nbytes)
+    quick.nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
+    quick.make, quick.store = make, storing(step)
 
 
 def _write(written: list[tuple[Tensor, Node]]) -> None:
@@ -378,10 +401,10 @@ def _step(
 ) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
-    step.uses = 0
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
+    step.sparse = [param for param, kind in zip(params, step.given) if kind == "sparse"]
     step.held = []
     step.sources = []
     parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
