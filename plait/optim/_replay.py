@@ -77,9 +77,11 @@ class Step:
         "groups",
         "held",
         "numbers",
+        "present",
         "recipes",
         "sources",
         "sparse",
+        "states",
         "types",
         "writes",
     )
@@ -87,6 +89,10 @@ class Step:
     groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]]
     given: list[str]
     held: list[tuple[Any, str, Any]]
+    #: Per parameter with a gradient its part of the optimizer's state; None where that is empty.
+    states: list[tuple[Tensor, Any]]
+    #: Keys and values of the optimizer's state when they were last found to be so.
+    present: tuple[tuple, tuple]
     sources: list[tuple[str, Tensor]]
     #: The parameters whose gradients were sparse.
     sparse: list[Tensor]
@@ -99,8 +105,9 @@ class Step:
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
 
-    def fits(self, groups: list[dict[str, Any]]) -> bool:
+    def fits(self, optimizer: Optimizer) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
+        groups = optimizer.param_groups
         if len(groups) != len(self.groups):
             return False
         given = iter(self.given)
@@ -111,7 +118,7 @@ class Step:
             for param in params:
                 if _kind_of(param._grad) != next(given):
                     return False
-        return self.still_holds()
+        return self.still_holds(optimizer)
 
     def sparse_parts(self) -> list[Tensor] | None:
         """The present indices and rows of the sparse gradients; None where one is not sparse."""
@@ -123,9 +130,21 @@ class Step:
             found += (grad._index, grad._rows)
         return found
 
-    def still_holds(self) -> bool:
+    def still_holds(self, optimizer: Optimizer) -> bool:
         """Whether the state is made of the same tensors."""
+        if not self.is_present(optimizer):
+            state = optimizer.state
+            if any((state.get(param) or None) is not known for param, known in self.states):
+                return False
+            self.present = (tuple(state), tuple(state.values()))
         return all(mapping.get(name) is value for mapping, name, value in self.held)
+
+    def is_present(self, optimizer: Optimizer) -> bool:
+        """Whether the optimizer's state holds the parts that it held, in the same order: a look
+        that calls no Python, as `hash` of a tensor does."""
+        state, (keys, values) = optimizer.state, self.present
+        same = len(state) == len(keys) and all(map(is_, state, keys))
+        return same and all(map(is_, state.values(), values))
 
     def nodes(self) -> list[Node] | None:
         """The present values of the sources; None where one is not as it was."""
@@ -167,7 +186,7 @@ def replay(optimizer: Optimizer) -> bool:
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if _quickly(optimizer, step):
             return True
-        if not step.fits(optimizer.param_groups):
+        if not step.fits(optimizer):
             continue
         nodes = step.nodes()
         if nodes is None:
@@ -185,7 +204,7 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if run is None or run.lost:
         return False
     quick = run.point.guesses.get(step)
-    if quick is None or quick.make is None:
+    if quick is None or quick.make is None or not step.is_present(optimizer):
         return False
     numbers = step.numbers()
     parts = step.sparse_parts() if step.sparse else ()
@@ -225,7 +244,7 @@ def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
     for part in _parts(optimizer):
         if part.params[0][1]._grad is None:
             continue
-        if part.step is None or not part.fits():
+        if part.step is None or not part.fits(optimizer):
             part.step = _learn_part(optimizer, record, part)
         if part.step is None:
             return False
@@ -253,11 +272,11 @@ class _Part:
         self.params = params
         self.step: Step | None = None
 
-    def fits(self) -> bool:
+    def fits(self, optimizer: Optimizer) -> bool:
         step = self.step
         assert step is not None, "only asked of a known step"
         same = all(_kind_of(p._grad) == kind for (_, p), kind in zip(self.params, step.given))
-        return same and step.still_holds()
+        return same and step.still_holds(optimizer)
 
     def split(self) -> list[_Part]:
         """The part itself, or the two that have a gradient now and have none."""
@@ -406,6 +425,8 @@ def _step(
     step.given = [_kind_of(param._grad) for param in params]
     step.sparse = [param for param, kind in zip(params, step.given) if kind == "sparse"]
     step.held = []
+    step.states = []
+    step.present = (tuple(optimizer.state), tuple(optimizer.state.values()))
     step.sources = []
     parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
     for param, kind in zip(params, step.given):
@@ -413,7 +434,8 @@ def _step(
             continue
         step.sources.append(("value", param))
         step.sources += [(part, param) for part in parts[kind]]
-        state = optimizer.state.get(param, {})
+        state = optimizer.state.get(param) or {}
+        step.states.append((param, state or None))
         for name, value in state.items():
             step.held.append((state, name, value))
             if isinstance(value, Tensor) and not _is_number(watched, value):
