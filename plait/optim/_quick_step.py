@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 class QuickStep:
     """How a step goes from a point of the tree.
 
-    uses: how often it went from there by its recipes. make: (run, era, the optimizer's groups, *the
-    parts of sparse gradients, *the numbers' nodes) -> what is to be written, or NotImplemented;
-    None: it is not expected yet. store: (what was to be written and is computed) -> True where it
-    has written it. nbytes: of the values from outside.
+    uses: how often it went from there by its recipes. make: (run, era, the optimizer's groups,
+    *keys and values of its state, *the parts of sparse gradients, *the numbers' nodes) -> what is
+    to be written, or NotImplemented; None: it is not expected yet. store: (what was to be written
+    and is computed) -> True where it has written it. nbytes: of the values from outside.
     """
 
     __slots__ = ("make", "nbytes", "store", "uses")
@@ -42,22 +42,30 @@ class QuickStep:
 
 
 def making(
-    run: Run, start: Start, step: Step, values: list[Node], numbers: int
+    run: Run,
+    start: Start,
+    step: Step,
+    state: dict[Any, Any],
+    values: list[Node],
+    numbers: int,
 ) -> Callable[..., Any] | None:
     """The function that makes a step as it has just been made, from `start` on.
 
-    values: the nodes of the sources, of the constants and of that many numbers, all in their
-    places. None where there is no such function.
+    state: the optimizer's. values: the nodes of the sources, of the constants and of that many
+    numbers, all in their places. None where there is no such function.
     """
-    steps = Steps(1 + 2 * len(step.sparse) + numbers)
+    held = (*state, *state.values())
+    steps = Steps(1 + len(held) + 2 * len(step.sparse) + numbers)
     groups, *given = steps.given
+    for part in held:
+        steps.same(given.pop(0), steps.constant(part))
     parts, given = given[: 2 * len(step.sparse)], given[2 * len(step.sparse) :]
     steps.length(steps.nodes, start.nodes)
     grads = _optimizer(steps, groups, step)
     for part in parts:
         steps.type(part, Tensor)
     of_grads: dict[tuple[str, int], Register] = {}
-    for number, param in enumerate(step.sparse):
+    for number, (param, _) in enumerate(step.sparse):
         of_grads["index", id(param)], of_grads["rows", id(param)] = parts[2 * number :][:2]
     nodes: list[Register] = []
     for (part, owner), node in zip(step.sources, values):
@@ -103,7 +111,7 @@ def _optimizer(steps: Steps, groups: Register, step: Step) -> dict[int, Register
             if kind == "none":
                 steps.same(grad, steps.constant(None))
             else:
-                steps.type(grad, SparseTensor if kind == "sparse" else Tensor)
+                steps.type(grad, Tensor if kind == "dense" else SparseTensor)
     for mapping, name, value in step.held:
         steps.same(steps.entry(steps.constant(mapping), name), steps.constant(value))
     return grads

@@ -77,7 +77,6 @@ class Step:
         "groups",
         "held",
         "numbers",
-        "present",
         "recipes",
         "sources",
         "sparse",
@@ -91,11 +90,9 @@ class Step:
     held: list[tuple[Any, str, Any]]
     #: Per parameter with a gradient its part of the optimizer's state; None where that is empty.
     states: list[tuple[Tensor, Any]]
-    #: Keys and values of the optimizer's state when they were last found to be so.
-    present: tuple[tuple, tuple]
     sources: list[tuple[str, Tensor]]
-    #: The parameters whose gradients were sparse.
-    sparse: list[Tensor]
+    #: The parameters whose gradients were sparse, with the kinds of these.
+    sparse: list[tuple[Tensor, str]]
     #: Numbers of sources that are one value: the gradients of two biases that are added, say.
     alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
@@ -121,30 +118,21 @@ class Step:
         return self.still_holds(optimizer)
 
     def sparse_parts(self) -> list[Tensor] | None:
-        """The present indices and rows of the sparse gradients; None where one is not sparse."""
+        """The present indices and rows of the sparse gradients; None where one is of another
+        kind."""
         found: list[Tensor] = []
-        for param in self.sparse:
+        for param, kind in self.sparse:
             grad: Any = param._grad
-            if grad is None or not grad.is_sparse:
+            if _kind_of(grad) != kind:
                 return None
             found += (grad._index, grad._rows)
         return found
 
     def still_holds(self, optimizer: Optimizer) -> bool:
         """Whether the state is made of the same tensors."""
-        if not self.is_present(optimizer):
-            state = optimizer.state
-            if any((state.get(param) or None) is not known for param, known in self.states):
-                return False
-            self.present = (tuple(state), tuple(state.values()))
-        return all(mapping.get(name) is value for mapping, name, value in self.held)
-
-    def is_present(self, optimizer: Optimizer) -> bool:
-        """Whether the optimizer's state holds the parts that it held, in the same order: a look
-        that calls no Python, as `hash` of a tensor does."""
-        state, (keys, values) = optimizer.state, self.present
-        same = len(state) == len(keys) and all(map(is_, state, keys))
-        return same and all(map(is_, state.values(), values))
+        state = optimizer.state
+        same = all((state.get(param) or None) is known for param, known in self.states)
+        return same and all(mapping.get(name) is value for mapping, name, value in self.held)
 
     def nodes(self) -> list[Node] | None:
         """The present values of the sources; None where one is not as it was."""
@@ -163,7 +151,10 @@ class Step:
 def _kind_of(grad: Any) -> str:
     if grad is None:
         return "none"
-    return "sparse" if grad.is_sparse else "dense"
+    if not grad.is_sparse:
+        return "dense"
+    # Rows that are in order, each there once, are read as they are.
+    return "coalesced" if grad.is_coalesced() else "sparse"
 
 
 def _part(part: str, tensor: Any) -> Any:
@@ -193,7 +184,7 @@ def replay(optimizer: Optimizer) -> bool:
             continue
         numbers = step.numbers()
         if numbers is not None:
-            _write(_made(step, nodes, numbers))
+            _write(_made(optimizer, step, nodes, numbers))
             return True
     return False
 
@@ -204,14 +195,17 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if run is None or run.lost:
         return False
     quick = run.point.guesses.get(step)
-    if quick is None or quick.make is None or not step.is_present(optimizer):
+    if quick is None or quick.make is None:
         return False
     numbers = step.numbers()
     parts = step.sparse_parts() if step.sparse else ()
     if numbers is None or parts is None:
         return False
     given = _number_nodes(step, numbers)
-    written = quick.make(run, watch.era, optimizer.param_groups, *parts, *given)
+    state = optimizer.state
+    # Its parts are compared one by one: to ask for a tensor's would be a call of its `hash`.
+    held = (*state, *state.values())
+    written = quick.make(run, watch.era, optimizer.param_groups, *held, *parts, *given)
     del parts
     if written is NotImplemented:
         return False
@@ -256,7 +250,7 @@ def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
         ready.append((part.step, nodes, numbers))
     written = []
     for step, nodes, numbers in ready:
-        written += _made(step, nodes, numbers)
+        written += _made(optimizer, step, nodes, numbers)
     del ready
     _write(written)
     return True
@@ -327,7 +321,9 @@ def _learn_part(optimizer: Optimizer, record: Callable[..., None], part: _Part) 
         watched.close()
 
 
-def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, Node]]:
+def _made(
+    optimizer: Optimizer, step: Step, values: list[Node], numbers: tuple
+) -> list[tuple[Tensor, Node]]:
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
     if threads.run is None:
@@ -344,7 +340,7 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     run.follow(tuple(key), values[sources:])
     made = len(values)
     if type(run) is Run and not run.lost:
-        _expect(run, start, step, values, len(numbers))
+        _expect(optimizer, run, start, step, values, len(numbers))
     step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
         run.nodes += values[made:]
@@ -353,7 +349,14 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     return written
 
 
-def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
+def _expect(
+    optimizer: Optimizer,
+    run: Run,
+    start: Start,
+    step: Step,
+    values: list[Node],
+    numbers: int,
+) -> None:
     """Expect that the step goes the next time as it does now, from the same point on, if it has
     gone so often enough."""
     if not start.point.guesses:
@@ -362,7 +365,7 @@ def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int
     quick.uses += 1
     if quick.uses not in _EXPECTED:
         return
-    make = making(run, start, step, values, numbers)
+    make = making(run, start, step, optimizer.state, values, numbers)
     if make is None:
         return
     entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
@@ -423,17 +426,18 @@ def _step(
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
-    step.sparse = [param for param, kind in zip(params, step.given) if kind == "sparse"]
+    step.sparse = [
+        (param, kind) for param, kind in zip(params, step.given) if kind not in ("none", "dense")
+    ]
     step.held = []
     step.states = []
-    step.present = (tuple(optimizer.state), tuple(optimizer.state.values()))
     step.sources = []
-    parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
+    parts = {"none": [], "dense": ["grad"]}
     for param, kind in zip(params, step.given):
         if kind == "none":
             continue
         step.sources.append(("value", param))
-        step.sources += [(part, param) for part in parts[kind]]
+        step.sources += [(part, param) for part in parts.get(kind, ["index", "rows"])]
         state = optimizer.state.get(param) or {}
         step.states.append((param, state or None))
         for name, value in state.items():

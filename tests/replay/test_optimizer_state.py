@@ -75,3 +75,26 @@ def test_changed_state_counts_at_once(
 ) -> None:
     monkeypatch.setenv("PLAIT_BACKEND", "reference")
     assert_same(_training, change, rule)
+
+
+def _sparse(rule: Callable[[Any], Any]) -> list[Any]:
+    table, log = nn.Embedding(9, 3, sparse=True), []
+    optimizer = rule(table.parameters())
+    for i in range(20):
+        optimizer.zero_grad()
+        ordered = i % 16 < 10
+        (table(torch.tensor([1, 2, 5] if ordered else [5, 2, 5])) ** 2).sum().backward()
+        if ordered:
+            table.weight.grad = table.weight.grad.coalesce()
+        optimizer.step()
+        log.append(table.weight.detach().clone().numpy())
+    return log
+
+
+@pytest.mark.parametrize("rule", [optim.SparseAdam, optim.Adagrad])
+def test_rows_that_are_in_order_are_another_kind_of_gradient(
+    rule: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are read as they are; others are put in order first."""
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    assert_same(_sparse, rule)

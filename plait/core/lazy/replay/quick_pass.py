@@ -2,7 +2,8 @@
 
 The pass is expected to find the grad nodes and leaves of the last one in the same places: no hooks,
 nothing freed or written in between, leaves that require a gradient as they did and have one where
-they had one. What is otherwise is found before anything is changed, and the pass goes the ordinary way.
+they had one. What is otherwise is found before anything is changed, and the pass goes the ordinary
+way.
 """
 
 from __future__ import annotations
