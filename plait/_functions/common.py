@@ -95,12 +95,19 @@ def _in_place(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if len(args) >= most:
             given, kwargs = today(function.__name__, (self, *args), kwargs)
             args = given[1:]
-        # The old value is taken first, so that a derivative may read it after the write.
-        return self.assign_result(name, function(self.frozen(), *args, **kwargs))
+        if kwargs or not _is_constant(self) or any(isinstance(x, Tensor) for x in args):
+            # The old value is taken first, so that a derivative may read it after the write.
+            return self.assign_result(name, function(self.frozen(), *args, **kwargs))
+        return self.assign_result(name, function(self, *args))
 
     write.__name__ = name
     write.__doc__ = f"In-place version of `{function.__name__}`."
     return write
+
+
+def _is_constant(x: Tensor) -> bool:
+    """Whether this is a base tensor that no gradient flows to or through."""
+    return x._base is None and x._grad_fn is None and not x._requires_grad and x.is_dense
 
 
 def attach(**members: Any) -> None:

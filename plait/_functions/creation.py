@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import numpy as np
 from plait._functions.common import attach, public, require_dtype, shape_argument
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
-from plait._types import is_meta, require_cpu
+from plait._types import CPU, is_meta, require_cpu
 from plait.core.functional.broadcasting import Number
 from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
@@ -367,7 +368,12 @@ def _beside(other: Tensor, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _like(name: str, value: Any) -> Any:
+    fitting = functools.cache(functools.partial(fitting_number, value))
+
     def create(input: Tensor, **kwargs: Any) -> Tensor:
+        if not kwargs and input.device is CPU:
+            dtype = input._dtype
+            return Tensor.of_node(full_node(fitting(dtype), input._shape, dtype))
         kwargs.pop("memory_format", None)
         dtype = require_dtype(name, kwargs.pop("dtype", None)) or input.dtype
         return full(input._shape, value, dtype=dtype, **_beside(input, kwargs))

@@ -12,6 +12,7 @@ from plait._tensor import Tensor
 from plait.core.functional.axes import normal_axis
 from plait.core.functional.broadcasting import broadcast_shapes
 from plait.core.ir.errors import error
+from plait.core.lazy.replay.function import one_step
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import CONCAT, slice_axis
 
@@ -40,6 +41,10 @@ def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
 def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
     """Join along an existing axis; dtypes are promoted. Empty 1-D tensors are skipped."""
     found = _tensor_list("cat", tensors)
+    return (_joined_at_once if len(found) <= _MOST_AT_ONCE else _joined)(dim, *found)
+
+
+def _joined(dim: int, *found: Tensor) -> Tensor:
     dtype = common_dtype(found)
     kept = [x for x in found if x._shape != (0,)] or found[:1]
     first = kept[0]
@@ -64,6 +69,11 @@ def cat(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
                     f"{', '.join(str(list(t._shape)) for t in kept)})",
                 )
     return CONCAT(*[cast(x, dtype) for x in kept], axis=axis)
+
+
+#: The same as one step of replay, which compares each tensor with every other.
+_joined_at_once = one_step(_joined)
+_MOST_AT_ONCE = 64
 
 
 @public(method=False)

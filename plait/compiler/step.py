@@ -250,7 +250,9 @@ class Step:
         """Whether gradients and optimizer state are there as they were."""
         for tensor, absent in self.grad_guards:
             held = tensor._grad
-            if (held is None) is not absent or (held is not None and held._base is not None):
+            if (held is None) is not absent:
+                return False
+            if held is not None and (held._base is not None or not held.is_dense):
                 return False
         for tensor, shape, dtype in self.owners:
             if tensor._base is not None or tensor._shape != shape or tensor._dtype is not dtype:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from plait._sparse import SparseTensor
 from plait._tensor import Tensor
 from plait.core.ir.node import Node
 from plait.core.lazy.cell import Cell
@@ -24,38 +25,54 @@ if TYPE_CHECKING:
 
 
 class QuickStep:
-    """make: (run, era, the optimizer's groups, *the numbers' nodes) -> what is to be written, or
-    NotImplemented. store: (what was to be written and is computed) -> True where it has written it.
-    nbytes: of the values from outside.
+    """How a step goes from a point of the tree.
+
+    uses: how often it went from there by its recipes. make: (run, era, the optimizer's groups,
+    *keys and values of its state, *the parts of sparse gradients, *the numbers' nodes) -> what is
+    to be written, or NotImplemented; None: it is not expected yet. store: (what was to be written
+    and is computed) -> True where it has written it. nbytes: of the values from outside.
     """
 
-    __slots__ = ("make", "nbytes", "store")
+    __slots__ = ("make", "nbytes", "store", "uses")
 
-    def __init__(
-        self, make: Callable[..., Any], store: Callable[..., Any] | None, nbytes: int
-    ) -> None:
-        self.make = make
-        self.store = store
-        self.nbytes = nbytes
+    def __init__(self) -> None:
+        self.uses = self.nbytes = 0
+        self.make: Callable[..., Any] | None = None
+        self.store: Callable[..., Any] | None = None
 
 
 def making(
-    run: Run, start: Start, step: Step, values: list[Node], numbers: int
+    run: Run,
+    start: Start,
+    step: Step,
+    state: dict[Any, Any],
+    values: list[Node],
+    numbers: int,
 ) -> Callable[..., Any] | None:
     """The function that makes a step as it has just been made, from `start` on.
 
-    values: the nodes of the sources, of the constants and of that many numbers, all in their
-    places. None where there is no such function.
+    state: the optimizer's. values: the nodes of the sources, of the constants and of that many
+    numbers, all in their places. None where there is no such function.
     """
-    if any(kind == "sparse" for kind in step.given):
-        return None
-    steps = Steps(1 + numbers)
+    held = (*state, *state.values())
+    steps = Steps(1 + len(held) + 2 * len(step.sparse) + numbers)
     groups, *given = steps.given
+    for part in held:
+        steps.same(given.pop(0), steps.constant(part))
+    parts, given = given[: 2 * len(step.sparse)], given[2 * len(step.sparse) :]
     steps.length(steps.nodes, start.nodes)
     grads = _optimizer(steps, groups, step)
+    for part in parts:
+        steps.type(part, Tensor)
+    of_grads: dict[tuple[str, int], Register] = {}
+    for number, (param, _) in enumerate(step.sparse):
+        of_grads["index", id(param)], of_grads["rows", id(param)] = parts[2 * number :][:2]
     nodes: list[Register] = []
     for (part, owner), node in zip(step.sources, values):
-        tensor = grads[id(owner)] if part == "grad" else steps.constant(owner)
+        if part == "value":
+            tensor = steps.constant(owner)
+        else:
+            tensor = grads[id(owner)] if part == "grad" else of_grads[part, id(owner)]
         _, there = steps.contents(tensor)
         if not steps.place(there, node, run, start.nodes):
             return None
@@ -90,10 +107,11 @@ def _optimizer(steps: Steps, groups: Register, step: Step) -> dict[int, Register
             register = steps.constant(param)
             steps.same(steps.item(held, place), register)
             grads[id(param)] = grad = steps.load(register, LazyTensor, "_grad")
-            if next(given) == "none":
+            kind = next(given)
+            if kind == "none":
                 steps.same(grad, steps.constant(None))
             else:
-                steps.type(grad, Tensor)
+                steps.type(grad, Tensor if kind == "dense" else SparseTensor)
     for mapping, name, value in step.held:
         steps.same(steps.entry(steps.constant(mapping), name), steps.constant(value))
     return grads

@@ -20,6 +20,7 @@ from plait.core.ir.op import leaf
 from plait.core.lazy.capture import Capture, Options, watch
 from plait.core.lazy.cell import compute_nodes
 from plait.core.lazy.replay.expected import Start
+from plait.core.lazy.replay.launch import note_update
 from plait.core.lazy.replay.run import Run, bytes_of
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.unroll import Recipe, Recipes
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from plait.optim._apply import Update
     from plait.optim.optimizer import Optimizer
 
-#: The uses of a step after which it is expected to go as it does.
+#: The uses of a step from one point of the tree after which it is expected to go as it does.
 _EXPECTED = (2, 32, 512)
 #: Steps that are kept of one optimizer, and how often it may fail to be learned. A net of random
 #: depth has one for each depth; where they are too few, each step is learned anew, as a new way.
@@ -78,15 +79,20 @@ class Step:
         "numbers",
         "recipes",
         "sources",
+        "sparse",
+        "states",
         "types",
-        "uses",
         "writes",
     )
 
     groups: list[tuple[dict[str, Any], tuple[Tensor, ...]]]
     given: list[str]
     held: list[tuple[Any, str, Any]]
+    #: Per parameter with a gradient its part of the optimizer's state; None where that is empty.
+    states: list[tuple[Tensor, Any]]
     sources: list[tuple[str, Tensor]]
+    #: The parameters whose gradients were sparse, with the kinds of these.
+    sparse: list[tuple[Tensor, str]]
     #: Numbers of sources that are one value: the gradients of two biases that are added, say.
     alike: list[tuple[int, int]]
     types: list[tuple[Any, Any]]
@@ -95,11 +101,10 @@ class Step:
     numbers: Callable[[], tuple | None]
     recipes: Recipes
     writes: list[tuple[Tensor, int]]
-    #: How often it was found to fit.
-    uses: int
 
-    def fits(self, groups: list[dict[str, Any]]) -> bool:
+    def fits(self, optimizer: Optimizer) -> bool:
         """Whether the optimizer still holds what it held when this was learned."""
+        groups = optimizer.param_groups
         if len(groups) != len(self.groups):
             return False
         given = iter(self.given)
@@ -110,11 +115,24 @@ class Step:
             for param in params:
                 if _kind_of(param._grad) != next(given):
                     return False
-        return self.still_holds()
+        return self.still_holds(optimizer)
 
-    def still_holds(self) -> bool:
+    def sparse_parts(self) -> list[Tensor] | None:
+        """The present indices and rows of the sparse gradients; None where one is of another
+        kind."""
+        found: list[Tensor] = []
+        for param, kind in self.sparse:
+            grad: Any = param._grad
+            if _kind_of(grad) != kind:
+                return None
+            found += (grad._index, grad._rows)
+        return found
+
+    def still_holds(self, optimizer: Optimizer) -> bool:
         """Whether the state is made of the same tensors."""
-        return all(mapping.get(name) is value for mapping, name, value in self.held)
+        state = optimizer.state
+        same = all((state.get(param) or None) is known for param, known in self.states)
+        return same and all(mapping.get(name) is value for mapping, name, value in self.held)
 
     def nodes(self) -> list[Node] | None:
         """The present values of the sources; None where one is not as it was."""
@@ -133,7 +151,10 @@ class Step:
 def _kind_of(grad: Any) -> str:
     if grad is None:
         return "none"
-    return "sparse" if grad.is_sparse else "dense"
+    if not grad.is_sparse:
+        return "dense"
+    # Rows that are in order, each there once, are read as they are.
+    return "coalesced" if grad.is_coalesced() else "sparse"
 
 
 def _part(part: str, tensor: Any) -> Any:
@@ -150,17 +171,20 @@ def replay(optimizer: Optimizer) -> bool:
     """Do a step as one before; False where none of them fits."""
     if watch.active is not None or not threads.matches or body_era():
         return False
+    run = threads.run
+    if run is not None and run.went_on is not None and run.went_on[1] == len(run.nodes):
+        run.went_on = None  # this is what it went on for
     for step in optimizer.__dict__.get("_learned_steps", ()):
         if _quickly(optimizer, step):
             return True
-        if not step.fits(optimizer.param_groups):
+        if not step.fits(optimizer):
             continue
         nodes = step.nodes()
         if nodes is None:
             continue
         numbers = step.numbers()
         if numbers is not None:
-            _write(_made(step, nodes, numbers))
+            _write(_made(optimizer, step, nodes, numbers))
             return True
     return False
 
@@ -171,12 +195,18 @@ def _quickly(optimizer: Optimizer, step: Step) -> bool:
     if run is None or run.lost:
         return False
     quick = run.point.guesses.get(step)
-    if quick is None:
+    if quick is None or quick.make is None:
         return False
     numbers = step.numbers()
-    if numbers is None:
+    parts = step.sparse_parts() if step.sparse else ()
+    if numbers is None or parts is None:
         return False
-    written = quick.make(run, watch.era, optimizer.param_groups, *_number_nodes(step, numbers))
+    given = _number_nodes(step, numbers)
+    state = optimizer.state
+    # Its parts are compared one by one: to ask for a tensor's would be a call of its `hash`.
+    held = (*state, *state.values())
+    written = quick.make(run, watch.era, optimizer.param_groups, *held, *parts, *given)
+    del parts
     if written is NotImplemented:
         return False
     threads.bytes += quick.nbytes
@@ -208,7 +238,7 @@ def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
     for part in _parts(optimizer):
         if part.params[0][1]._grad is None:
             continue
-        if part.step is None or not part.fits():
+        if part.step is None or not part.fits(optimizer):
             part.step = _learn_part(optimizer, record, part)
         if part.step is None:
             return False
@@ -220,7 +250,7 @@ def in_parts(optimizer: Optimizer, record: Callable[..., None]) -> bool:
         ready.append((part.step, nodes, numbers))
     written = []
     for step, nodes, numbers in ready:
-        written += _made(step, nodes, numbers)
+        written += _made(optimizer, step, nodes, numbers)
     del ready
     _write(written)
     return True
@@ -236,11 +266,11 @@ class _Part:
         self.params = params
         self.step: Step | None = None
 
-    def fits(self) -> bool:
+    def fits(self, optimizer: Optimizer) -> bool:
         step = self.step
         assert step is not None, "only asked of a known step"
         same = all(_kind_of(p._grad) == kind for (_, p), kind in zip(self.params, step.given))
-        return same and step.still_holds()
+        return same and step.still_holds(optimizer)
 
     def split(self) -> list[_Part]:
         """The part itself, or the two that have a gradient now and have none."""
@@ -291,9 +321,13 @@ def _learn_part(optimizer: Optimizer, record: Callable[..., None], part: _Part) 
         watched.close()
 
 
-def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, Node]]:
+def _made(
+    optimizer: Optimizer, step: Step, values: list[Node], numbers: tuple
+) -> list[tuple[Tensor, Node]]:
     """Make the nodes of a step from those of its sources: what is to be written."""
     # An optimizer's step is a block by itself; else it is one more step of the run.
+    if threads.run is None:
+        note_update(values)
     run = threads.begin() if threads.in_blocks or threads.run is None else threads.run
     start = Start(run, run.point)
     key: list[Any] = [step]
@@ -305,9 +339,8 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     values += _number_nodes(step, numbers)
     run.follow(tuple(key), values[sources:])
     made = len(values)
-    step.uses += 1
-    if step.uses in _EXPECTED and type(run) is Run and not run.lost:
-        _expect(run, start, step, values, len(numbers))
+    if type(run) is Run and not run.lost:
+        _expect(optimizer, run, start, step, values, len(numbers))
     step.recipes.make(values, here.owner if run.lost else run.token, len(run.nodes))
     if not run.lost:
         run.nodes += values[made:]
@@ -316,17 +349,29 @@ def _made(step: Step, values: list[Node], numbers: tuple) -> list[tuple[Tensor, 
     return written
 
 
-def _expect(run: Run, start: Start, step: Step, values: list[Node], numbers: int) -> None:
-    """Expect that the step goes the next time as it does now, from the same point on."""
-    make = making(run, start, step, values, numbers)
-    if make is None:
-        return
+def _expect(
+    optimizer: Optimizer,
+    run: Run,
+    start: Start,
+    step: Step,
+    values: list[Node],
+    numbers: int,
+) -> None:
+    """Expect that the step goes the next time as it does now, from the same point on, if it has
+    gone so often enough."""
     if not start.point.guesses:
         start.point.guesses = {}
+    quick = start.point.guesses.setdefault(step, QuickStep())
+    quick.uses += 1
+    if quick.uses not in _EXPECTED:
+        return
+    make = making(run, start, step, optimizer.state, values, numbers)
+    if make is None:
+        return
     entered = run.nodes[start.nodes : start.nodes + len(step.sources)]
     outside = [node for node in entered if any(node is x for x in values[: len(step.sources)])]
-    nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
-    start.point.guesses[step] = QuickStep(make, storing(step), nbytes)
+    quick.nbytes = sum(bytes_of(node.value) for node in outside if node.value is not None)
+    quick.make, quick.store = make, storing(step)
 
 
 def _write(written: list[tuple[Tensor, Node]]) -> None:
@@ -378,19 +423,23 @@ def _step(
 ) -> Step | None:
     """The step that was recorded; None where it reads what cannot be found again."""
     step = Step()
-    step.uses = 0
     step.groups = groups
     params = [param for _, held in step.groups for param in held]
     step.given = [_kind_of(param._grad) for param in params]
+    step.sparse = [
+        (param, kind) for param, kind in zip(params, step.given) if kind not in ("none", "dense")
+    ]
     step.held = []
+    step.states = []
     step.sources = []
-    parts = {"none": [], "dense": ["grad"], "sparse": ["index", "rows"]}
+    parts = {"none": [], "dense": ["grad"]}
     for param, kind in zip(params, step.given):
         if kind == "none":
             continue
         step.sources.append(("value", param))
-        step.sources += [(part, param) for part in parts[kind]]
-        state = optimizer.state.get(param, {})
+        step.sources += [(part, param) for part in parts.get(kind, ["index", "rows"])]
+        state = optimizer.state.get(param) or {}
+        step.states.append((param, state or None))
         for name, value in state.items():
             step.held.append((state, name, value))
             if isinstance(value, Tensor) and not _is_number(watched, value):

@@ -86,8 +86,9 @@ class Head(enum.IntEnum):
     SIZE = 3
 
 
-#: Registers of one call.
-MOST_REGISTERS = 2048
+#: Registers of one call, which are on the stack: a call takes as many as it has. The backward pass
+#: of a net of a hundred layers needs some six thousand.
+MOST_REGISTERS = 1 << 14
 FUNCTIONS = ("plait_objects", "plait_counts")
 
 #: Python's Py_EQ.
@@ -192,11 +193,11 @@ class _Machine(_Writer):
         f.line(f"%table = getelementptr i8, ptr {table}, i64 {self.layout[Layout.BYTES]}")
         code = self.field(me, items + 8)
         f.line(f"%code = getelementptr i8, ptr {code}, i64 {self.layout[Layout.BYTES]}")
-        f.line(f"%registers = alloca [{MOST_REGISTERS} x ptr], align 8")
         f.line("%counter = alloca ptr, align 8")
         f.line("%held = alloca i64, align 8")
         f.line("%result = alloca i64, align 8")
         head = [f.load("i64", f.at("%code", str(int(h)), "i64"), 8) for h in Head if h < Head.SIZE]
+        f.line(f"%registers = alloca ptr, i64 {head[2]}, align 8")
         f.store("i64", head[2], "%held", 8)
         f.store("i64", "0", "%result", 8)
         self.unless(f.let(f"icmp eq i64 %count, {head[0]}"), "miss")

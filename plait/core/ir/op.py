@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from plait.core.ir.node import Node, Unneeded
+from plait.core.ir.node import Node, Unneeded, here
 
 #: Kinds of values that decide how an op is recorded, whatever the other operands are.
 binds_first: set[type] = {Unneeded}
@@ -203,8 +203,20 @@ def _infer_leaf(*, shape: tuple[int, ...], dtype: Any) -> tuple[Any, Any]:
 LEAF = Op("leaf", infer=_infer_leaf, lowering=Lowering.SOURCE)
 
 
+_new: Any = object.__new__
+
+
 def leaf(value: Any, shape: tuple[int, ...], dtype: Any) -> Node:
     """A node for a value that is already there."""
-    node = Node(LEAF, (), {"shape": shape, "dtype": dtype})
+    # As `Node` makes it, without the calls: each step of an optimizer makes some of its numbers.
+    node = _new(Node)
+    node.op = LEAF
+    node.inputs = ()
+    node.attrs = {"shape": shape, "dtype": dtype}
+    node.shape = shape
+    node.dtype = dtype
     node.value = value
+    node.source = None
+    node.run = here.owner
+    node.place = 0
     return node

@@ -267,7 +267,10 @@ class Capture:
         if id(tensor) not in self.grads:
             self.grads[id(tensor)] = GradSlot(tensor, True)
             held = tensor._grad
-            if held is not None and held._base is None:
+            if held is not None and not held.is_dense:
+                # Its parts are other tensors each time.
+                self.interrupt("a sparse gradient that was there is read")
+            elif held is not None and held._base is None:
                 self.grad_owner[id(held._cell)] = tensor
 
     def grad_set(self, tensor: LazyTensor) -> None:

@@ -47,11 +47,14 @@ class _Unsettled(threading.local):
         """The cells that wait still; the others are forgotten."""
         found = {id(c): c for weak in self.cells if (c := weak()) is not None and c.fallback}
         waiting = list(found.values())
-        self.cells = [ref(cell) for cell in waiting]
+        if len(waiting) < len(self.cells):
+            self.cells = [ref(cell) for cell in waiting]
         return waiting
 
     def besides(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells whose writes wait, without these."""
+        if not cells:
+            return self._waiting()
         known = {id(cell) for cell in cells}
         return [cell for cell in self._waiting() if id(cell) not in known]
 
@@ -107,6 +110,12 @@ def _recorded_after_fault(roots: list[Node]) -> list[Node]:
         except Exception:
             return nodes[position:]
     return []
+
+
+def note_writes(cells: Iterable[Cell]) -> None:
+    """Note that these cells were given contents that wait, and keep their fallbacks."""
+    for cell in cells:
+        _unsettled.note(cell)
 
 
 def compute_all(cells: Iterable[Cell]) -> None:
@@ -234,7 +243,7 @@ class Cell:
             else:
                 active.wrote(self)
         self.require_writable()
-        if self.is_shared():
+        if self.shared is not None and self.is_shared():
             realize([node])
             assert self.shared is not None
             np.copyto(self.shared, node.value)

@@ -9,7 +9,7 @@ own over the same cell: it shares the memory and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 
@@ -430,6 +430,19 @@ class LazyTensor:
             )
         self._refuse_leaf(self if self._base is None else self._settled_base())
 
+    def _takes_plainly(self, result: Any) -> TypeGuard[LazyTensor]:
+        """Whether a value can be written as it is, and leads to no place in autograd."""
+        return (
+            type(result) is self.plain
+            and not result.is_in_graph
+            and result._dtype is self._dtype
+            and result._shape == self._shape
+            and result._base is None
+            and result._grad_fn is None
+            and not result._requires_grad
+            and watch.active is None
+        )
+
     def assign(self, result: LazyTensor | Node) -> Self:
         """Write a value of this shape into this tensor's memory, in place.
 
@@ -441,6 +454,11 @@ class LazyTensor:
         recording = modes.grad_enabled
         if recording:
             self._refuse_leaf(base)
+        if base is self and self._grad_fn is None and self._takes_plainly(result):
+            self._cell.write(result._cell.node)
+            if not self._silent:
+                self._cell.version += 1
+            return self
         result = cast(result, self._dtype)
         if result.shape != self._shape:
             raise error(

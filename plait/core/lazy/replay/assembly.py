@@ -102,10 +102,14 @@ class Steps(Assembly):
 
     # -- making ----------------------------------------------------------------------------------
 
-    def enter_outside(self) -> None:
-        """Give places to the values from outside, and hold again what was dropped."""
+    def hold_dropped(self) -> None:
+        """Hold again what the run has dropped."""
         for register, place in self.dropped:
             self.do(Do.PUT, self.nodes, place, register)
+
+    def enter_outside(self) -> None:
+        """Give places to the values from outside, and hold again what was dropped."""
+        self.hold_dropped()
         for register, _, place in self.outside:
             self.enter(register, place)
 

@@ -8,21 +8,24 @@ grad node of another run or a user's function is met, the pass goes the ordinary
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from plait.core.ir.node import Node
 from plait.core.lazy.capture import watch
+from plait.core.lazy.cell import note_writes
 from plait.core.lazy.grad import GradNode, Walk
-from plait.core.lazy.replay.expected import Seen
+from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.replay.expected import Arrival, QuickPass, Seen
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.thread import threads
 from plait.core.lazy.replay.tree import Point
 from plait.core.lazy.replay.unroll import Recipe, Recipes
 from plait.core.runtime.crowd import crowd
 
-#: The uses of a known pass after which it is expected to come as it did.
+#: The uses of a known pass after which it is expected to come as it did, and in how many manners: a
+#: loop that adds up the gradients of several batches finds none at first, and then some.
 _EXPECTED = (2, 32, 512)
+_MOST_QUICK, _MOST_MANNERS = 4, 16
 
 
 class _Pass:
@@ -32,7 +35,8 @@ class _Pass:
     there. leaves: likewise per leaf tensor that a gradient arrives at, and the place of its
     gradient. saved: (place, number of a visited node, operand or None for the output) of what an
     earlier launch has computed. recipes: the nodes made. following: the point after it. uses: how
-    often it was done. quick: the same by the object machine (see `quick_pass`).
+    often it was done by them, per kinds of gradients that were there. quick: the same by the
+    object machine (see `quick_pass`), as it went last before how it went earlier.
     """
 
     __slots__ = ("following", "leaves", "quick", "recipes", "saved", "uses", "visited")
@@ -43,8 +47,16 @@ class _Pass:
         self.saved = saved
         self.recipes = recipes
         self.following = Point()
-        self.uses = 0
-        self.quick: Callable[..., Any] | None = None
+        self.uses: dict[tuple, int] = {}
+        self.quick: list[QuickPass] = []
+
+    def is_expected(self, leaves: list[Any]) -> bool:
+        """Count one more use; whether the next is expected to be as this one."""
+        manner = tuple([type(leaf._grad) for leaf in leaves])
+        if len(self.uses) > _MOST_MANNERS:
+            self.uses.clear()
+        self.uses[manner] = uses = self.uses.get(manner, 0) + 1
+        return uses in _EXPECTED
 
 
 class LearningWalk(Walk):
@@ -71,8 +83,14 @@ def replay(root: GradNode, number: int) -> bool:
     known = run.point.children.get(_key(root, number))
     if known is None:
         return False
-    if known.quick is not None and known.quick(run, watch.era, root) is True:
-        return True
+    for quick in known.quick:
+        done = quick.make(run, watch.era, root)
+        if done is not NotImplemented:
+            if quick.nbytes:
+                threads.bytes += quick.nbytes
+            if done is not True:
+                _finish(*done)
+            return True
     visited = [root]
     for parent, edge in known.visited:
         visited.append(visited[parent].edges[edge][0])
@@ -91,28 +109,38 @@ def replay(root: GradNode, number: int) -> bool:
         if nodes[place] is None:
             made = visited[holder]
             nodes[place] = made.output if operand is None else made.inputs[operand]
-    known.uses += 1
-    is_expected = known.uses in _EXPECTED
+    is_expected = known.is_expected(leaves)
     seen = Seen(len(nodes), visited, known.visited, known.leaves) if is_expected else None
     known.recipes.make(nodes, run.token, len(nodes))
     run.point = known.following
     grads = [nodes[place] for _, _, place in known.leaves]  # adding one up may end the run
-    are_kept = True
-    with crowd.lock:
+    with crowd.lock, grad_mode(False):
         for leaf, node in zip(leaves, grads):
+            if seen is not None:
+                seen.arrivals.append(Arrival(run, leaf, node.place))
             grad = leaf.plain.of_node(node)
             if leaf._grad is None and leaf.keeps_grads_as_they_are(grad):
                 leaf._grad = grad
             else:
-                are_kept = False
                 leaf.accumulate_grad(grad, False)
-    if seen is not None and are_kept:
+    if seen is not None and threads.run is run and not run.lost:
         from plait.core.lazy.replay.quick_pass import quick_pass  # only once one repeats
 
-        known.quick = quick_pass(run, seen, list(known.recipes), known.saved, known.following)
+        quick = quick_pass(run, seen, list(known.recipes), known.saved)
+        if quick is not None:
+            known.quick = [quick, *known.quick[: _MOST_QUICK - 1]]
     for made in visited:
         made.release()
     return True
+
+
+def _finish(written: tuple, left: tuple) -> None:
+    """What a pass by the object machine has left to do: to note the cells that it has written, and
+    to let gradients arrive."""
+    note_writes(written)
+    with grad_mode(False):
+        for leaf, node in left:
+            leaf.accumulate_grad(leaf.plain.of_node(node), False)
 
 
 def learn(root: GradNode, number: int, start: Node) -> None:
@@ -137,8 +165,9 @@ def learn(root: GradNode, number: int, start: Node) -> None:
             run.point.enter(_key(root, number), made)
             threads.points += len(made.recipes)
             run.point = made.following
-        for leaf, grad in walk.arrived:
-            leaf.accumulate_grad(walk._tensor(grad, leaf.plain), False)
+        with grad_mode(False):
+            for leaf, grad in walk.arrived:
+                leaf.accumulate_grad(walk._tensor(grad, leaf.plain), False)
     else:
         walk.run([((root, number), start)])
     walk.release()

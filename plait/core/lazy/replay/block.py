@@ -52,7 +52,7 @@ class Block(Run):
         # All that `Run` sets, in one go: blocks are made by the dozen in each step.
         self.thread = home.owner.thread
         self.disturbed = False
-        self.left = self.last_step = None
+        self.left = self.last_step = self.went_on = None
         self.token = self
         self.home = home
         self.since = len(home.waiting)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from plait.core.codegen.objects import Do
@@ -82,8 +82,11 @@ class BlockSteps(Steps):
             self.append(self.needs, register)
 
 
-def reading(places: list[int]) -> Callable[..., Any] | None:
-    """The function (nodes) -> the values of those in these places."""
+def reading(places: list[int], donated: Sequence[tuple[int, int]]) -> Callable[..., Any] | None:
+    """The function (nodes) -> the values of those in these places.
+
+    donated: as `Donating` has it: nothing else may hold those (see `shared_inputs`).
+    """
     steps = Assembly(1)
     (nodes,) = steps.arguments
     held = [steps.item(nodes, place) for place in places]
@@ -92,6 +95,9 @@ def reading(places: list[int]) -> Callable[..., Any] | None:
     values = [steps.load(node, Node, "value") for node in held]
     for value in values:
         steps.isnt(value, None)
+    for number, known in donated:
+        steps.alone(held[number], known)
+        steps.owns(values[number])
     steps.hold()
     steps.give(steps.list(values))
     return steps.function()

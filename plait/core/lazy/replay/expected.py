@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from plait.core.ir.node import Node
 from plait.core.lazy.replay.run import Run
 from plait.core.lazy.replay.tree import Point
 
@@ -94,12 +95,31 @@ def _without(guess: Guess | None, known: Any) -> Guess | None:
     return following
 
 
+class Arrival:
+    """A leaf of a pass just before its gradient arrives.
+
+    grad: the place of the gradient. held: the gradient that is there; node, fallback: what its cell
+    has, where it is no view. point: where the run is.
+    """
+
+    __slots__ = ("fallback", "grad", "held", "leaf", "node", "point")
+
+    def __init__(self, run: Run, leaf: Any, grad: int) -> None:
+        self.leaf = leaf
+        self.grad = grad
+        self.held = held = leaf._grad
+        cell = None if held is None or held._base is not None else held._cell
+        self.node: Node | None = None if cell is None else cell._node
+        self.fallback: Node | None = None if cell is None else cell.fallback
+        self.point = run.point
+
+
 class Seen:
     """A pass as it has just been made.
 
     start: how many nodes there were before; visited: its grad nodes, and per one after the root the
     number of another and of its edge that leads there; versions: how many values each watches;
-    leaves: likewise, with the place of the gradient; nodes: the run's. following: the point after.
+    leaves: likewise, with the place of the gradient; arrivals: what was found at each of them.
     """
 
     def __init__(self, start: int, visited: list[Any], ways: list, leaves: list) -> None:
@@ -109,4 +129,19 @@ class Seen:
         self.leaves = leaves
         self.ops = [made.op for made in visited]
         self.versions = [len(made.versions) for made in visited]
-        self.targets = [visited[parent].edges[edge][0] for parent, edge, _ in leaves]
+        self.arrivals: list[Arrival] = []
+
+
+class QuickPass:
+    """A pass by the object machine.
+
+    make: (run, era, root) -> True where the pass was made, or (cells that were written, (leaf,
+    node of its gradient) of the leaves that are left to Python). nbytes: of the values from
+    outside.
+    """
+
+    __slots__ = ("make", "nbytes")
+
+    def __init__(self, make: Callable[..., Any], nbytes: int) -> None:
+        self.make = make
+        self.nbytes = nbytes

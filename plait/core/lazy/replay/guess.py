@@ -120,7 +120,7 @@ class _Writer:
     def _made_by(self, there: Register, made_by: Any, number: int) -> bool:
         """Compare the grad node of a tensor."""
         steps = self.steps
-        if type(made_by) is not GradNode or made_by.run is None:
+        if type(made_by) is not GradNode:
             return False
         steps.type(there, GradNode)
         owner = steps.load(there, GradNode, "run")
@@ -129,8 +129,11 @@ class _Writer:
             steps.same(owner, steps.token)
             steps.number(steps.load(there, GradNode, "place"), made_by.place)
             return True
-        steps.differ(owner, steps.token)
-        steps.isnt(owner, None)
+        if made_by.run is None:  # a pass has freed it: losses that are added up, say
+            steps.same(owner, steps.constant(None))
+        else:
+            steps.differ(owner, steps.token)
+            steps.isnt(owner, None)
         self._target(there, made_by)
         return True
 

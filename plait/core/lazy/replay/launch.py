@@ -7,6 +7,7 @@ at this point: then its graph is run at once.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,16 +38,18 @@ class _Launch(Values):
     dead: places of waiting nodes that nobody holds any more. dropped: places that
     nothing waiting refers to afterwards. following: the point after it. is_step: whether it
     computes an optimizer's step. returned: whether a backward pass has come back over it; False
-    where none had by the next step, None where that is not known.
+    where none had by the next step, None where that is not known. goes_on: whether another
+    optimizer's step has come next, that read what waited still; False where once none has.
     """
 
-    __slots__ = ("dead", "dropped", "following", "is_step", "returned")
+    __slots__ = ("dead", "dropped", "following", "goes_on", "is_step", "returned")
 
     dead: list[int]
     dropped: list[int]
     following: Point
     is_step: bool
     returned: bool | None
+    goes_on: bool | None
 
 
 def realize(roots: Sequence[Node]) -> None:
@@ -102,15 +105,16 @@ def _launched(roots: Sequence[Node], donors: Sequence[Node | None]) -> bool:
         return _first_time(run, pending, wanted, given, key)
     for place in launch.dead:
         nodes[place] = None
-    copies: list[int] = []
-    if launch.donated:
-        copies = shared_inputs(launch, nodes)
-    inputs = launch.arrays(nodes)
-    for number in copies:
-        inputs[number] = inputs[number].copy()
+    are_several = several()
+    inputs = None if are_several else launch.own_arrays(nodes)
+    if inputs is None:
+        copies = shared_inputs(launch, nodes) if launch.donated else ()
+        inputs = launch.arrays(nodes)
+        for number in copies:
+            inputs[number] = inputs[number].copy()
     try:
         run_now = launch.runner.run
-        results = let_others_in(run_now, inputs) if several() else run_now(inputs)
+        results = let_others_in(run_now, inputs) if are_several else run_now(inputs)
     except Exception:
         return False
     launch.give(nodes, results)
@@ -145,7 +149,8 @@ def _first_time(
     del wanted
     token = run.token
     launch = _Launch()
-    launch.is_step, launch.returned = bool(donors), None
+    launch.is_step = bool(donors)
+    launch.returned = launch.goes_on = None
     # Before the question whose they are, and before the program runs: another thread may enter
     # the leaves in a run of its own at any time.
     launch.inputs = [node.place for node in captured.leaves]
@@ -198,6 +203,9 @@ def _leftover(nodes: list[Any], computed: set[int]) -> tuple[list[int], set[int]
 def _follow(run: Run, launch: _Launch) -> None:
     """Go on after a launch: in the same run while a backward pass may come, else from the root."""
     nodes: list[Any] = run.nodes
+    if run.went_on is not None:
+        run.went_on[0].goes_on = False
+        run.went_on = None
     is_all = len(launch.dropped) == len(nodes)
     if is_all and not run.has_open_grads():
         threads.leave(run)
@@ -209,10 +217,35 @@ def _follow(run: Run, launch: _Launch) -> None:
             nodes[place] = None
     run.launches += 1
     run.point = launch.following
-    if run.launches >= _MOST_LAUNCHES or not run.has_open_grads():
+    if run.launches >= _MOST_LAUNCHES:
         threads.end()
+    elif not run.has_open_grads():
+        _after_passes(run, launch)
     elif launch.is_step:
         _after_step(run, launch)
+
+
+def _after_passes(run: Run, launch: _Launch) -> None:
+    """Leave a run that no backward pass can come back to, if no other optimizer's step is to come.
+
+    One of several optimizers computes what its own parameters need. The gradients of the others'
+    wait, and are known by their places only here.
+    """
+    if launch.goes_on and launch.is_step:
+        run.went_on = (launch, len(run.nodes))
+        return
+    run.token.left = launch
+    threads.end()
+
+
+def note_update(nodes: Sequence[Node]) -> None:
+    """Note an optimizer's step that begins a run and reads these: whether it goes on from what a
+    launch before has left."""
+    for node in itertools.chain(nodes, *[read.inputs for read in nodes]):
+        if node.value is None and node.run is not None:
+            left = node.run.left
+            if left is not None and left.goes_on is None:
+                left.goes_on = True
 
 
 def _after_step(run: Run, launch: _Launch) -> None:

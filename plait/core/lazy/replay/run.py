@@ -37,6 +37,8 @@ class Run(Owner):
     a launch has computed, until they are used again. targets: places of leaf tensors and foreign
     grad nodes, by id. grads: the grad nodes made, weakly. launches: how many there were.
     last_step: the last launch that was an optimizer's step, and how many grad nodes there were.
+    went_on: the launch after which the run went on for another optimizer's step, and how many nodes
+    there were then; None where that has come.
 
     The tree grows by what is recorded a second time: the first time, an unknown step leads off the
     tree (`lost`), and from there on until the run ends nothing is matched; the second time, the
@@ -58,6 +60,7 @@ class Run(Owner):
         "targets",
         "token",
         "trace",
+        "went_on",
     )
 
     #: What runs that are blocks have besides (see `block`): whether the program took another way
@@ -83,6 +86,7 @@ class Run(Owner):
         self.grads: list[ref[GradNode]] = []
         self.launches = 0
         self.last_step: tuple[Any, int] | None = None
+        self.went_on: tuple[Any, int] | None = None
         self.learning = False
         self.lost = False
         #: Ops recorded off the tree.

@@ -19,7 +19,7 @@ class Values:
     are known).
     """
 
-    __slots__ = ("_read", "_uses", "_write", "donated", "inputs", "outputs", "runner")
+    __slots__ = ("_own", "_read", "_uses", "_write", "donated", "inputs", "outputs", "runner")
 
     runner: Runner
     inputs: list[int]
@@ -28,8 +28,15 @@ class Values:
 
     def __init__(self) -> None:
         self._uses = 0
+        self._own: Callable[..., Any] | None = None
         self._read: Callable[..., Any] | None = None
         self._write: Callable[..., Any] | None = None
+
+    def own_arrays(self, nodes: list[Node]) -> list[Any] | None:
+        """The values of the inputs, where nothing else holds those to be donated; None where that
+        is not so, or not known at once. Only for threads that are alone."""
+        found = NotImplemented if self._own is None else self._own(nodes)
+        return None if found is NotImplemented else found
 
     def arrays(self, nodes: list[Node]) -> list[Any]:
         """The values of the inputs."""
@@ -38,7 +45,8 @@ class Values:
             # Not at the top, like all that writes instructions: only what repeats needs them.
             from plait.core.lazy.replay.block_assembly import giving, reading
 
-            self._read, self._write = reading(self.inputs), giving(self.outputs)
+            self._read, self._write = reading(self.inputs, ()), giving(self.outputs)
+            self._own = reading(self.inputs, self.donated) if self.donated else self._read
         if self._read is not None:
             found = self._read(nodes)
             if found is not NotImplemented:
