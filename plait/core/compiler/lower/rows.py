@@ -220,8 +220,14 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         across and not blocks and any(map(_jumps, kernel.reads)),
         together,
         blocks,
-        _turns(last, unroll * lanes) if form in ("rows", "mixed") and not across else 0,
+        _turns(last, unroll * lanes) if form in ("rows", "mixed") and _nested(kernel) else 0,
     )
+
+
+def _nested(kernel: RowKernel) -> bool:
+    """Whether the loop over vectors is inside another one along the row, and so begins often. Of
+    other rows, code that knows their length would only be made again for the next length."""
+    return len(kernel.inner) > 1
 
 
 def _turns(extent: int, step: int) -> int:
