@@ -123,7 +123,7 @@ def driven(program: Any, values: Sequence[Any]) -> Callable[[], None]:
         if drive(frame.address, begin, end):
             raise ValueError("a check failed")
 
-    call.keeps = (bound, arena)  # type: ignore[attr-defined]  # kernels read and write them
+    call.keeps = [*bound, arena]  # type: ignore[attr-defined]  # kernels read and write them
     return call
 
 

@@ -4,15 +4,58 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any
 from weakref import ref
 
 from plait.core.ir.errors import error
 from plait.core.lazy import backward as differentiation
 from plait.core.lazy.capture import current, watch
+from plait.core.lazy.cell import ALONE
 from plait.core.lazy.grad import add_hook
 from plait.core.lazy.tensor import LazyTensor
+from plait.core.lazy.views import is_contiguous
 from plait.core.ops.look_up import is_rows, rows_of
+
+
+class _Probe:
+    """Counts the references to what is assigned to a property."""
+
+    count = 0
+
+    @property
+    def data(self) -> int:
+        return self.count
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self.count = getrefcount(value)
+
+
+def _references_of_a_temporary() -> int:
+    """References to a value that is assigned to a property and that nothing else holds; 0 where a
+    value that a variable holds has no more."""
+    probe = _Probe()
+    probe.data = object()
+    alone = probe.count
+    held = object()
+    probe.data = held
+    return alone if probe.count > alone else 0
+
+
+_OF_A_TEMPORARY = _references_of_a_temporary()
+
+
+def _is_all_there_is(view: LazyTensor) -> bool:
+    """Whether a temporary view, in row-major order, is the only way to its memory: then it can be
+    replaced by its value. Training is faster with parameters that are no views."""
+    base, cell = view._base, view._cell
+    if base is None or base._base is not None or base._requires_grad or base._cell is not cell:
+        return False
+    if cell.shared is not None or not is_contiguous(view._shape, view.memory().strides):
+        return False
+    # The base: its view and the local. The cell: those two tensors and the local.
+    return getrefcount(base) <= ALONE and getrefcount(cell) <= ALONE + 1
 
 
 class AutogradMethods(LazyTensor):
@@ -114,6 +157,8 @@ class AutogradMethods(LazyTensor):
             raise error(
                 TypeError, f"Variable data has to be a tensor, but got {type(value).__name__}"
             )
+        if getrefcount(value) <= _OF_A_TEMPORARY and _is_all_there_is(value):
+            value = self.plain.of_node(value.read())
         self.adopt(value)
 
     @property

@@ -13,6 +13,7 @@ from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
 from plait._unbuilt import not_built
 from plait.core.functional.axes import normal_axes, normal_axis
+from plait.core.functional.norms import root
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
@@ -21,6 +22,7 @@ from plait.core.ops import elementwise as prim
 from plait.core.ops import reduce as red
 from plait.core.ops.elementwise import cast
 from plait.core.ops.index import GATHER
+from plait.core.ops.math import SQRT
 from plait.core.ops.view import broadcast, reshape
 
 
@@ -296,7 +298,7 @@ def var(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
 def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The standard deviation; arguments as `var`."""
     dim, correction, keepdim = _correction(args, kwargs)
-    return _root(_variance("std", input, dim, correction, keepdim)[0])
+    return _deviation(_variance("std", input, dim, correction, keepdim)[0])
 
 
 @public(method=False)
@@ -311,13 +313,12 @@ def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
     variance, center = _variance("std_mean", input, dim, correction, keepdim)
-    return _root(variance), center
+    return _deviation(variance), center
 
 
-def _root(variance: Tensor) -> Tensor:
-    """Its square root; what does not vary has a slope of 0, as in PyTorch."""
-    same = pw.eq(variance, 0)
-    return pw.where(same, 0, pw.sqrt(pw.where(same, 1, variance)))
+def _deviation(variance: Any) -> Any:
+    """The square root; equal values have no gradient, where the root's slope is infinite."""
+    return root(variance, SQRT)
 
 
 @public

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from weakref import ref
 
 from plait._tensor import Tensor, scalar_type
+from plait._valueless import ValuelessTensor
 from plait.core.ir.errors import error
 from plait.core.ir.node import Node, Spec
 from plait.core.lazy.cell import Cell
@@ -24,8 +25,11 @@ class _Saved:
     Raises RuntimeError when it is asked for after its memory has been written to.
     """
 
-    def __init__(self, tensor: Tensor, output: int | None) -> None:
+    def __init__(self, tensor: Tensor, output: int | None, samples: Any) -> None:
         self.output = output
+        self.samples = samples
+        if samples is not None and output is not None:
+            tensor = samples.all_of(tensor)
         self.cls = type(tensor)
         self.cell: Cell = tensor.storage_cell
         self.version = self.cell.version
@@ -43,7 +47,8 @@ class _Saved:
         if isinstance(self.held, Tensor):
             return self.held
         edge = None if grad_node is None else (grad_node, self.output)
-        return self.cls.plain.of_value(self.held, edge)  # type: ignore[arg-type]  # output is an int here
+        made = self.cls.plain.of_value(self.held, edge)  # type: ignore[arg-type]  # output is an int here
+        return made if self.samples is None else self.samples.one_of(made)
 
 
 class FunctionCtx:
@@ -94,11 +99,14 @@ class FunctionCtx:
         """Whether backward receives zeros (default) or None for outputs without a gradient."""
         self.materialize_grads = value
 
-    def _settle(self, outputs: Sequence[Any]) -> None:
-        """After forward: keep what was saved without referring to the outputs themselves."""
+    def _settle(self, outputs: Sequence[Any], samples: Any = None) -> None:
+        """After forward: keep what was saved without referring to the outputs themselves.
+
+        samples: under `vmap`, what goes from one sample to all and back.
+        """
         numbers = {id(output): i for i, output in enumerate(outputs)}
         self._saved = [
-            None if tensor is None else _Saved(tensor, numbers.get(id(tensor)))
+            None if tensor is None else _Saved(tensor, numbers.get(id(tensor)), samples)
             for tensor in self._to_save
         ]
         self._to_save = ()
@@ -150,6 +158,19 @@ class Function(FunctionCtx):
     vjp = backward
 
     @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], *args: Any) -> Any:
+        """What `torch.vmap` calls in place of `forward`, where a function has it.
+
+        Gives (results, axes of the samples in these); info has the batch_size, and in_dims are the
+        axes of the samples in the arguments.
+        """
+        raise error(
+            NotImplementedError,
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or "
+            "set generate_vmap_rule=True.",
+        )
+
+    @staticmethod
     def jvp(ctx: Any, *grad_inputs: Any) -> Any:
         """Forward-mode derivative; not built yet."""
         raise error(NotImplementedError, "forward-mode derivatives are not built in Plait yet")
@@ -157,6 +178,11 @@ class Function(FunctionCtx):
     @classmethod
     def apply(cls, *args: Any) -> Any:
         """Run forward on the arguments and record the function for differentiation."""
+        if cls.vmap is not Function.vmap and any(isinstance(a, ValuelessTensor) for a in args):
+            from plait.func import _custom  # above this module
+
+            if _custom.are_samples(args):
+                return _custom.mapped_by_its_own_rule(cls, args)
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(isinstance(a, Tensor) and a.requires_grad for a in args)
         with grad_mode(False):
@@ -207,8 +233,13 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: Any, outputs: list[Any]
     fixed = {id(tensor) for tensor in ctx._non_differentiable}
     positions = [i for i, output in enumerate(outputs) if isinstance(output, Tensor)]
     tensors = [outputs[i] for i in positions]
-    ctx._settle(tensors)
     inputs = [a if isinstance(a, Tensor) else None for a in args]
+    samples = None
+    if any(isinstance(a, ValuelessTensor) for a in args):
+        from plait.func import _custom  # above this module
+
+        samples = _custom.Samples(inputs) if _custom.are_samples(args) else None
+    ctx._settle(tensors, samples)
     specs = [None if t is None else Spec(t.shape, t.dtype) for t in inputs]
     label = f"{cls.__name__}Backward"
     rule = cls.backward if cls.backward is not Function.backward else cls.vjp
@@ -220,12 +251,19 @@ def _record(cls: type[Function], ctx: FunctionCtx, args: Any, outputs: list[Any]
             arguments[position] = grad
         return _checked_gradients(label, rule(ctx, *arguments), specs)
 
-    node = attach(label, inputs, tensors, call_backward, ctx.materialize_grads)
+    if samples is None:
+        node = attach(label, inputs, tensors, call_backward, ctx.materialize_grads)
+    else:
+        kept = [id(tensor) in fixed for tensor in tensors]
+        node = samples.attach(label, inputs, tensors, call_backward, ctx.materialize_grads)
+        fixed |= {id(tensor) for tensor, is_fixed in zip(tensors, kept) if is_fixed}
+        for position, tensor in zip(positions, tensors):
+            outputs[position] = tensor
     if node is not None:
         ctx._grad_node = ref(node)
-    for tensor in tensors:
+    for position, tensor in zip(positions, tensors):
         if id(tensor) in fixed:
-            tensor.detach_()
+            outputs[position] = tensor.detach_() if samples is None else tensor.detached()
 
 
 def _checked_gradients(label: str, results: Any, specs: list[Spec | None]) -> tuple[Any, ...]:

@@ -59,6 +59,7 @@ class _Plan:
 
     def __init__(self, captured: Capture, result: Any, arguments: Sequence[Any]) -> None:
         self.captured = captured
+        captured.forget_lost_gradients()
         self.cells: list[Cell] = []
         self.objects: list[Object] = []
         self._cell_numbers: dict[int, int] = {}

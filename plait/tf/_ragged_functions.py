@@ -41,7 +41,7 @@ _REDUCTIONS = {
     "reduce_prod": segments.unsorted_segment_prod,
     "reduce_max": segments.unsorted_segment_max,
     "reduce_min": segments.unsorted_segment_min,
-    "reduce_mean": segments.unsorted_segment_mean,
+    "reduce_mean": None,  # a sum and a quotient
 }
 
 
@@ -53,6 +53,9 @@ def _reduced(name: str, rows: RaggedTensor, axis: Any = None, keepdims: bool = F
     if keepdims or where == 0 or name not in _REDUCTIONS:
         raise not_built(f"tf.{name} of a ragged tensor with axis={axis}, keepdims={keepdims}")
     inner = rows.values
+    if where == 1 and name == "reduce_mean":  # nan for a row without elements
+        lengths = elementwise.cast(rows.row_lengths(), rows.dtype)
+        return _reduced("reduce_sum", rows, 1) / lengths
     if where == 1 and not isinstance(inner, RaggedTensor):
         return _REDUCTIONS[name](inner, rows.value_rowids(), len(rows))
     if where > 1 and isinstance(inner, RaggedTensor):

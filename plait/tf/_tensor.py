@@ -16,7 +16,7 @@ from plait._valueless import ValuelessTensor
 from plait.core.ir.errors import error
 from plait.core.ir.graph import capture
 from plait.core.ir.op import LEAF
-from plait.core.lazy.capture import current, watch
+from plait.core.lazy.capture import Break, current, watch
 from plait.core.lazy.cell import leaf_of
 from plait.core.reference.executor import run
 from plait.tf import errors
@@ -156,7 +156,7 @@ class Tensor:
             return held.compute()
         except (IndexError, RuntimeError) as fault:
             # Values that an operation does not take are found when it is computed.
-            if isinstance(fault, NotImplementedError):
+            if isinstance(fault, (NotImplementedError, Break)):
                 raise
             raise errors.InvalidArgumentError(str(fault)) from None
 

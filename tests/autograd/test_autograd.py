@@ -210,6 +210,29 @@ def test_results_that_no_derivative_reads_may_be_written_to(values):
     assert plait.autograd.grad(y.sum(), x)[0].eq(0.5).all()
 
 
+def test_a_gradient_that_is_nan_is_found():
+    x = plait.tensor([0.0, 4.0], requires_grad=True)
+
+    def loss():
+        return (x.sqrt() * plait.tensor([0.0, 1.0])).sum()
+
+    for _ in range(4):  # recorded, remembered, and replayed
+        loss().backward()
+    with autograd.detect_anomaly():
+        assert autograd.is_anomaly_enabled()
+        with pytest.raises(RuntimeError, match=r"Function 'SqrtBackward0' returned nan values"):
+            loss().backward()
+        with pytest.raises(RuntimeError, match="returned nan values in its 0th output"):
+            autograd.grad(loss(), x, create_graph=True)
+        x[1].sqrt().backward()
+    with autograd.detect_anomaly(check_nan=False):
+        loss().backward()
+    with autograd.set_detect_anomaly(True), pytest.raises(RuntimeError, match="nan values"):
+        loss().backward()
+    loss().backward()
+    assert not autograd.is_anomaly_enabled()
+
+
 def test_backward_twice_needs_retain_graph(x):
     y = Exp.apply(x).sum()
     y.backward(retain_graph=True)
@@ -348,3 +371,20 @@ def test_unbuilt_parts_say_so():
         autograd.graph.saved_tensors_hooks(lambda v: v, lambda v: v)
     with pytest.raises(NotImplementedError, match="dual_level is not built"):
         _ = autograd.forward_ad.dual_level
+
+
+@pytest.mark.parametrize(
+    ("spread", "slope"),
+    [
+        (lambda x: x.std(0), 0.5**0.5),
+        (lambda x: plait.std_mean(x, 0)[0], 0.5**0.5),
+        (lambda x: x.std(0, False), 0.5),
+    ],
+)
+def test_equal_values_have_no_gradient_of_their_deviation(spread, slope):
+    """The root's slope is infinite where they do not vary: a row of zeros in a layer norm written
+    by hand gave nan to every weight before it."""
+    x = plait.tensor([[2.0, 1.0], [2.0, 3.0]], requires_grad=True)
+    spread(x).sum().backward()
+    plait.testing.assert_close(x.grad, plait.tensor([[0.0, -slope], [0.0, slope]]))
+    assert spread(x)[0].item() == 0

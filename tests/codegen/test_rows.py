@@ -277,7 +277,7 @@ def test_many_rows_side_by_side_are_folded_together(op: Op, dtype: DType, isa: s
 
 
 @pytest.mark.parametrize("isa", ISAS)
-@pytest.mark.parametrize("width", [16, 35])
+@pytest.mark.parametrize("width", [32, 55])
 @pytest.mark.parametrize(
     ("op", "dtype"),
     [(MAX, dtypes.float32), (SUM, dtypes.float64), (ARGMAX, dtypes.float32), (MIN, dtypes.int16)],
@@ -325,7 +325,8 @@ def test_several_passes_over_rows_in_blocks(isa: str, monkeypatch: pytest.Monkey
     g = graph([float_row(width)], write)
     each = Write(Access((1, 0)), "store")
     kernel = RowKernel(g, (rows,), (width,), (Access((1, rows)),), (each,) * 3)
-    monkeypatch.setattr(row_launches, "_CACHED", 1 << 10)
+    assert not style_of(kernel, target(isa)).blocks
+    monkeypatch.setattr(row_launches, "_MAPPED", 1 << 10)
     assert style_of(kernel, target(isa)).blocks
     check(kernel, [values((rows * width,), dtypes.float32)], [(rows,)] * 3, isa)
 
@@ -418,6 +419,7 @@ def test_long_rows_are_added_up_many_at_a_time(isa: str, monkeypatch: pytest.Mon
     write = Write(Access((0, 1)), "accumulate")
     kernel = RowKernel(g, (rows,), (width,), (Access((width, 1)),), (write,))
     given = [values((rows, width), dtypes.float32)]
+    monkeypatch.setattr(row_launches, "_MAPPED", 1 << 20)
     assert style_of(kernel, target(isa)).together > 4
     (many,) = check(kernel, given, [(width,)], isa, 5e-5, 5e-5)
     monkeypatch.setattr(row_launches, "_FAR", 1 << 20)

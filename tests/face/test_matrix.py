@@ -88,3 +88,14 @@ def test_errors() -> None:
         torch.ones(2, 3) @ torch.ones(2, 3)
     with pytest.raises(RuntimeError, match="same dtype, but got: float != double"):
         torch.mm(torch.ones(2, 2), torch.ones(2, 2).double())
+
+
+def test_einsum_sums_integers_in_int64() -> None:
+    """What is summed alone is summed as `sum` does it, and does not run over; products keep their
+    dtype."""
+    x = torch.full((2, 200), 2, dtype=torch.uint8)
+    assert torch.einsum("ij->", x).tolist() == 800
+    assert torch.einsum("ij->i", x).dtype is torch.int64
+    assert torch.einsum("ij->i", x > 1).tolist() == [200, 200]
+    assert torch.einsum("ij,kl->ik", x, x).tolist() == [[160000] * 2] * 2
+    assert torch.einsum("ij,ij->i", x.int(), x.int()).dtype is torch.int32

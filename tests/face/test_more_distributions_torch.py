@@ -127,9 +127,11 @@ def test_distribution(name):
             continue
         expected = ask(theirs, their_value)
         assert tuple(mine.shape) == tuple(expected.shape)
-        # Special functions are our own: their error bounds, not the last bit.
+        # Special functions are our own: their error bounds, not the last bit. PyTorch's entropy of
+        # a multinomial has its log-factorials in float32.
+        rtol = 1e-7 if name == "Multinomial" else 1e-8
         np.testing.assert_allclose(
-            mine.tolist(), expected.tolist(), rtol=1e-8, atol=1e-12, equal_nan=True
+            mine.tolist(), expected.tolist(), rtol=rtol, atol=1e-12, equal_nan=True
         )
         answered += 1
     assert answered
@@ -173,7 +175,7 @@ def test_draws_carry_gradients(name):
     ours, _, _ = pairs(plait)[name]
     base = getattr(ours, "base_dist", ours)
     base = getattr(base, "base_dist", base)
-    possible = ("loc", "scale", "probs", "_root", "concentration1")
+    possible = ("loc", "scale", "probs", "_root", "concentration1", "concentration")
     named = [n for n in possible if isinstance(base.__dict__.get(n), plait.Tensor)]
     if name == "RelaxedOneHotCategorical":
         base, named = ours._categorical, ["probs"]

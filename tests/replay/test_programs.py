@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 
 import plait as torch
+from plait import nn
+from plait.core.lazy.replay import launch
+from plait.core.lazy.replay.thread import threads
 from tests.replay.machine import ACTIONS, Machine, action_between_known_steps, program
 from tests.replay.twice import assert_same
 
@@ -117,3 +120,23 @@ def test_calls_of_views_are_told_by_what_they_are_views_of() -> None:
         return found
 
     assert assert_same(body)
+
+
+@pytest.mark.parametrize("every", [1, 2])
+def test_memory_that_a_value_is_a_part_of_is_not_taken_over(
+    every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a known launch, after which what the old parameters are needed for is computed."""
+    monkeypatch.setenv("PLAIT_BACKEND", "compiled")
+    monkeypatch.setattr(launch, "several", lambda: False)  # else all that is donated is copied
+    threads.forget_the_program()
+    model = nn.Linear(3, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    x = torch.randn(4, 3)
+    for i in range(40):
+        old = model.weight.tolist()[0]
+        row = model.weight.detach()[0] * 2 if i % every == 0 else None
+        optimizer.zero_grad()
+        (model(x) ** 2).sum().backward()
+        optimizer.step()
+        assert row is None or row.tolist() == [2 * value for value in old]

@@ -47,3 +47,22 @@ def test_a_shallow_copy_is_a_leaf() -> None:
     assert twin.grad.tolist() == [2, 2, 2] and parameter.grad is None
     made = copy.copy(parameter * 2)
     assert made.is_leaf and made.requires_grad
+
+
+def test_data_is_a_view_only_of_memory_that_something_else_holds() -> None:
+    """Parameters that are views train more slowly: they are made where it can be seen."""
+    weight = plait.nn.Parameter(plait.zeros(2, 2))
+    weight.data = plait.arange(8.0)[:4].view(2, 2)
+    assert not weight._is_view() and weight.tolist() == [[0.0, 1.0], [2.0, 3.0]]
+    memory = plait.arange(4.0)
+    part = memory.view(2, 2)
+    twin = memory.detach()
+    del memory
+    weight.data = twin.view(2, 2)
+    assert weight._is_view()
+    twin.add_(1)
+    assert weight.tolist() == part.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    held = [plait.ones(4).view(2, 2)]
+    weight.data = held[0]
+    held[0].add_(1)
+    assert weight.tolist() == held[0].tolist() == [[2.0, 2.0], [2.0, 2.0]]

@@ -355,6 +355,7 @@ tf.unique([3, 1, 3, 2]).y
 tf.unique_with_counts([3, 1, 3, 2]).count
 isinstance(tf.TensorSpec([1]), tf.TypeSpec) and isinstance(tf.RaggedTensorSpec([1, None]), tf.TypeSpec)
 isinstance(tf.constant(1), tf.TypeSpec)
+tf.sparse.to_dense(tf.cast(tf.sparse.from_dense([[0, 1], [2, 0]]), tf.float32))
 tf.searchsorted([1, 3, 5], [2, 5])
 tf.searchsorted([1, 3, 5], [3], side="right")
 tf.sequence_mask([1, 3])

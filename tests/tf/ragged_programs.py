@@ -38,6 +38,16 @@ def counted_in_rows(tf: Any) -> Any:
 
 
 @program
+def means_of_rows(tf: Any) -> Any:
+    rows = tf.ragged.constant([[1.0, 2.0], [], [3.0]])
+    return (
+        tf.reduce_mean(rows, axis=1),
+        tf.reduce_mean(tf.ragged.constant([[1, 2], [], [4]]), axis=1),
+        tf.reduce_mean(rows),
+    )
+
+
+@program
 def mapped_to_rows(tf: Any) -> Any:
     rows = tf.ragged.constant([[1, 1, 2], [], [0]])
     counts = tf.RaggedTensorSpec([None], tf.int32)

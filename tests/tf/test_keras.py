@@ -248,6 +248,41 @@ model.save("sparse.keras")
 again = tf.keras.models.load_model("sparse.keras")
 np.testing.assert_allclose(again.predict(x, verbose=0), model.predict(x, verbose=0), rtol=1e-6)
 """,
+    "a_step_that_asks_for_a_value": """
+class Model(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.last, self.seen = tf.keras.layers.Dense(10), []
+
+    def call(self, x):
+        return self.last(x)
+
+    def test_step(self, data):
+        logits = self(data[0])
+        self.seen.append(float(tf.reduce_mean(cost(labels=data[1], logits=logits))))
+        return {"loss": self.seen[-1]}
+
+
+class Size(tf.keras.metrics.Metric):
+    def __init__(self):
+        super().__init__(name="size")
+        self.n = self.add_weight(name="n", initializer="zeros")
+
+    def update_state(self, y, p, sample_weight=None):
+        self.n.assign_add(tf.cast(tf.size(p), tf.float32))  # known without its value
+
+    def result(self):
+        return self.n
+
+
+model = Model()
+model.compile("sgd")
+model.evaluate(x, y, batch_size=64, verbose=0)
+assert len(model.seen) == 4 and len(set(model.seen)) == 4
+counted = tf.keras.Sequential([tf.keras.layers.Dense(10)])
+counted.compile("sgd", tf.keras.losses.SparseCategoricalCrossentropy(True), metrics=[Size()])
+assert counted.evaluate(x, y, verbose=0)[1] == 2560
+""",
     "true_logits": """
 import warnings
 model = tf.keras.Sequential([tf.keras.layers.Dense(10, activation="softmax")])

@@ -12,9 +12,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from plait.core.ir.dtypes import int64
 from plait.core.ir.errors import error
 from plait.core.ops.contract import DOT_GENERAL
-from plait.core.ops.elementwise import MUL
+from plait.core.ops.elementwise import MUL, cast
 from plait.core.ops.reduce import SUM
 from plait.core.ops.view import broadcast, reshape, slice_axis, transpose
 
@@ -171,11 +172,12 @@ def _without_ones(term: Term, extents: dict[Label, int]) -> Term:
 
 
 def _summed(term: Term, wanted: set[Label]) -> Term:
-    """Sum over the labels that nothing else needs."""
+    """Sum over the labels that nothing else needs; integers in int64, as sums are."""
     axes = tuple([i for i, label in enumerate(term.labels) if label not in wanted])
     if not axes:
         return term
-    total = SUM(term.value, axes=axes)
+    value = cast(term.value, int64) if term.value.dtype.kind in "biu" else term.value
+    total = SUM(value, axes=axes)
     kept = [i for i in range(len(term.labels)) if i not in axes]
     shape = tuple([term.value.shape[i] for i in kept])
     return Term(reshape(total, shape), tuple([term.labels[i] for i in kept]))
@@ -183,6 +185,8 @@ def _summed(term: Term, wanted: set[Label]) -> Term:
 
 def _contract(a: Term, b: Term, wanted: set[Label]) -> Term:
     """The product of two terms, summed over the shared labels that are not wanted."""
+    if a.value.dtype is not b.value.dtype:  # one has been summed before
+        a, b = [term._replace(value=cast(term.value, int64)) for term in (a, b)]
     shared = [label for label in a.labels if label in b.labels]
     batch = tuple([label for label in shared if label in wanted])
     folded = tuple([label for label in shared if label not in wanted])

@@ -33,9 +33,9 @@ def vector_norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
     if p == 1:
         return SUM(ABS(x), axes=axes)
     if p == 2:
-        return _root(SUM(MUL(x, x), axes=axes), SQRT)
-    power = _root(ABS(x), lambda v: POW(v, constant(p, v)), at_zero=math.inf if p < 0 else 0)
-    return _root(SUM(power, axes=axes), lambda v: POW(v, constant(1 / p, v)))
+        return root(SUM(MUL(x, x), axes=axes), SQRT)
+    power = root(ABS(x), lambda v: POW(v, constant(p, v)), at_zero=math.inf if p < 0 else 0)
+    return root(SUM(power, axes=axes), lambda v: POW(v, constant(1 / p, v)))
 
 
 def count(x: Any) -> Any:
@@ -43,7 +43,7 @@ def count(x: Any) -> Any:
     return WHERE(ISNAN(x), constant(1, x), ABS(SIGN(x)))
 
 
-def _root(x: Any, function: Any, at_zero: float = 0) -> Any:
+def root(x: Any, function: Any, at_zero: float = 0) -> Any:
     """function(x), and `at_zero` with no gradient where x is 0, where the slope may be infinite."""
     zero = EQ(x, constant(0, x))
     return WHERE(zero, constant(at_zero, x), function(WHERE(zero, constant(1, x), x)))

@@ -10,6 +10,7 @@ from plait.core.batching.levels import body_era
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import watch
 from plait.core.lazy.grad import Edge, GradNode, Walk, ones_for
+from plait.core.lazy.modes import modes
 from plait.core.lazy.replay.backward import learn, replay
 from plait.core.lazy.replay.block import Block
 from plait.core.lazy.replay.block_backward import backward_through_blocks
@@ -31,7 +32,7 @@ def backward(
     Raises RuntimeError as PyTorch does (no graph, not a scalar, freed graph, wrong shapes).
     """
     _refuse_in_body(tensors)
-    plain = inputs is None and not create_graph and not retain_graph
+    plain = inputs is None and not create_graph and not retain_graph and not modes.checks_nan
     if plain and len(tensors) == 1 and gradients[0] is None and _from_scalar(tensors[0]):
         return
     roots = [_root(i, t, g, create_graph) for i, (t, g) in enumerate(zip(tensors, gradients))]

@@ -278,6 +278,17 @@ class Capture:
         if id(tensor) not in self.grads:
             self.grads[id(tensor)] = GradSlot(tensor, False)
 
+    def forget_lost_gradients(self) -> None:
+        """Let go of the slots of tensors that nothing else holds: leaves that the call made for
+        itself, such as points at which a penalty takes a gradient. Nobody sees their `.grad`."""
+        for key in list(self.grads):
+            slot = self.grads.pop(key)
+            there = ref(slot.tensor)
+            del slot.tensor
+            if (tensor := there()) is not None:
+                slot.tensor = tensor
+                self.grads[key] = slot
+
     # -- numbers and arrays from Python ---------------------------------------------------------
 
     def number_node(self, number: HostNumber, dtype: DType) -> Node:

@@ -13,12 +13,14 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from plait.core.autodiff.rules import apply_vjp
 from plait.core.ir.errors import error
 from plait.core.ir.node import Node, Spec, Unneeded
 from plait.core.ir.op import Op
 from plait.core.lazy.grad_names import grad_name
-from plait.core.lazy.modes import grad_mode
+from plait.core.lazy.modes import grad_mode, modes
 from plait.core.ops.complex_parts import CONJ
 from plait.core.ops.elementwise import ADD
 from plait.core.ops.source import full
@@ -363,6 +365,8 @@ class Walk:
         if self.needed is not None and not any(id(e[0]) in self.needed for e in edges):
             return [(edge, None) for edge in edges]
         results = target.apply(grads, self.create_graph)
+        if modes.checks_nan:
+            self._refuse_nan(target, results)
         if target.hooks and -1 in target.hooks:
             results = self._hook_node(target, results, grads)
         return [
@@ -370,6 +374,17 @@ class Walk:
             for i, edge in enumerate(target.edges)
             if edge is not None
         ]
+
+    def _refuse_nan(self, target: Any, results: Sequence[Any]) -> None:
+        for number, (result, edge) in enumerate(zip(results, target.edges)):
+            if edge is None or result is None or not result.dtype.is_differentiable:
+                continue
+            value = self._tensor(result, target.cls).compute()
+            if np.isnan(value).any():
+                raise error(
+                    RuntimeError,
+                    f"Function '{target.name()}' returned nan values in its {number}th output.",
+                )
 
     def _capture(self, target: Any, number: int, grad: Any) -> None:
         if self.wanted is not None and (id(target), number) in self.wanted and grad is not None:

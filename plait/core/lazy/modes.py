@@ -10,6 +10,8 @@ class _Modes(threading.local):
 
     grad_enabled = True
     inference = False
+    #: Whether a backward pass looks for nan in each gradient (anomaly detection).
+    checks_nan = False
 
 
 modes = _Modes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,7 +41,7 @@ def shape_n(input: Any, out_type: Any = int32) -> Any:
 @op
 def size(input: Any, out_type: Any = int32) -> Any:
     """The number of elements as a tensor."""
-    return of_array(np.array(convert(input)._array().size, core_dtype(out_type).numpy))
+    return of_array(np.array(math.prod(convert(input)._inner.shape), core_dtype(out_type).numpy))
 
 
 @op
@@ -484,5 +485,5 @@ def _unique_spec(x: Any, out_idx: Any = int32) -> Any:
 # How many there are depends on the values: a graph cannot know it.
 unique.__dict__["infer"] = _unique_spec
 unique_with_counts.__dict__["infer"] = lambda x, out_idx=int32: UniqueWithCounts(
-    *_unique_spec(x, out_idx), TensorSpec([None], out_idx)
+    *_unique_spec(x, out_idx), count=TensorSpec([None], out_idx)
 )

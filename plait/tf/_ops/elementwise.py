@@ -347,6 +347,8 @@ def round(x: Any) -> Any:
 def cast(x: Any, dtype: Any) -> Any:
     """The values in another dtype; from floats to integers they are cut off."""
     kind = as_dtype(dtype)
+    if hasattr(x, "dense_shape"):  # a sparse tensor
+        return type(x)(x.indices, cast(x.values, kind), x.dense_shape)
     tensor = convert(x)
     if tensor.dtype is kind:
         return tensor

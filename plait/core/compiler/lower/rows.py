@@ -49,6 +49,8 @@ _SHORT, _SUMMED, _NEAR = 2 << 10, 8 << 10, 16 << 10
 _FAR_ROWS = 16
 #: Of kernels that do so: ops, and elements of a row, at most.
 _SIMPLE_OPS, _SUMS = 6, 1 << 14
+#: Bytes whose pages the processor knows, about (3072 of 4 KB on Zen 4).
+_MAPPED = 12 << 20
 #: Bytes of accumulators of a block of neighbouring rows, and blocks that there are to be at least.
 #: Wide blocks in the second-level cache are faster than more of them in the first.
 _HELD, _FEW_BLOCKS = 64 << 10, 4
@@ -231,7 +233,8 @@ def _turns(extent: int, step: int) -> int:
 
 def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
     """Whether neighbouring rows are walked in blocks: where the steps along them are long, and
-    what they read is more than the second-level cache holds."""
+    what they read is more than the second-level cache holds; of several folds, which find it there
+    again, more than the processor knows the pages of."""
     graph, lane = kernel.graph, len(kernel.outer) - 1
     if varies(*kernel.extents) or len(kernel.inner) != 1 or not any(map(_jumps, kernel.reads)):
         return False
@@ -239,8 +242,10 @@ def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
     plain = all(d.kind != "b" for d in every) and not any(map(kernel.is_full, graph.outputs))
     apart = any(a.strides[lane] not in (0, 1) or a.guards for a in kernel.accesses)
     size = kernel.rows * kernel.width * max(d.itemsize for d in every)
-    large = size > _CACHED // 2 and kernel.width >= _FAR_ROWS and kernel.outer[-1] >= 4 * lanes
-    return plain and not apart and large
+    folds = sum(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
+    large = size > (_CACHED // 2 if folds == 1 else _MAPPED)
+    long = kernel.width >= 2 * _FAR_ROWS and kernel.outer[-1] >= 4 * lanes
+    return plain and not apart and large and long
 
 
 def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
@@ -276,7 +281,8 @@ def _far_rows(kernel: RowKernel) -> bool:
     simple = len(kernel.graph.instructions) <= _SIMPLE_OPS
     if varies(*kernel.extents) or not simple or not _FAR <= kernel.width <= _SUMS:
         return False
-    return _runs(kernel)[1] >= 2 * _FAR_ROWS
+    large = kernel.rows * kernel.width * 4 > _MAPPED
+    return large and _runs(kernel)[1] >= 2 * _FAR_ROWS
 
 
 def _jumps(access: Access) -> bool:

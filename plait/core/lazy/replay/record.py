@@ -217,12 +217,13 @@ def check(node: Node) -> None:
     """Run an op's check where the values are there; else remember the user's line for later."""
     op = node.op
     assert op.check is not None, "asked only of ops with a check"
-    if any(node.inputs[i].value is None for i in op.checks):
-        node.source = node.source or user_location()
-        from plait.core.lazy.recorder import recorder  # not at the top: it imports this module
+    for i in op.checks:
+        if node.inputs[i].value is None:
+            node.source = node.source or user_location()
+            from plait.core.lazy.recorder import recorder  # not at the top: it imports this module
 
-        recorder.await_check(node)
-        return
+            recorder.await_check(node)
+            return
     try:
         executor.check(op, [x.value for x in node.inputs], node.attrs, None)
     except executor.OpFailure as failure:
