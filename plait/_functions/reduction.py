@@ -238,12 +238,14 @@ def count_nonzero(input: Tensor, dim: Any = None) -> Tensor:
 def _variance(
     name: str, input: Tensor, dim: Any, correction: float, keepdim: bool
 ) -> tuple[Any, Any]:
-    """(variance, mean) by the two-pass formula."""
+    """(variance, mean) by the two-pass formula; of 16-bit floats in float32, as float16
+    holds neither sums of many squares nor large counts."""
     if input.dtype.kind not in "fc":
         raise error(RuntimeError, f"{name} only support floating point and complex dtypes")
     axes = normal_axes(dim, input.ndim, name)
-    center = red.MEAN(input, axes=axes)
-    deviation = prim.SUB(input, broadcast(center, input._shape))
+    value: Any = cast(input, dtypes.float32) if input.dtype.is_half else input
+    center = red.MEAN(value, axes=axes)
+    deviation = prim.SUB(value, broadcast(center, input._shape))
     squares = red.SUM(_size_squared(deviation), axes=axes)
     count = red.count_of(input, axes)
     # No degrees of freedom left: 0 / 0, as in PyTorch.
@@ -291,21 +293,22 @@ def _correction(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, flo
 def var(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The variance: var(input, dim=None, *, correction=1, keepdim=False), or with `unbiased`."""
     dim, correction, keepdim = _correction(args, kwargs)
-    return _variance("var", input, dim, correction, keepdim)[0]
+    return _rounded(input, _variance("var", input, dim, correction, keepdim)[0])
 
 
 @public
 def std(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     """The standard deviation; arguments as `var`."""
     dim, correction, keepdim = _correction(args, kwargs)
-    return _deviation(_variance("std", input, dim, correction, keepdim)[0])
+    return _rounded(input, _deviation(_variance("std", input, dim, correction, keepdim)[0]))
 
 
 @public(method=False)
 def var_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Variance and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
-    return _variance("var_mean", input, dim, correction, keepdim)
+    variance, center = _variance("var_mean", input, dim, correction, keepdim)
+    return _rounded(input, variance), _rounded(input, center)
 
 
 @public(method=False)
@@ -313,7 +316,12 @@ def std_mean(input: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean."""
     dim, correction, keepdim = _correction(args, kwargs)
     variance, center = _variance("std_mean", input, dim, correction, keepdim)
-    return _deviation(variance), center
+    return _rounded(input, _deviation(variance)), _rounded(input, center)
+
+
+def _rounded(input: Tensor, found: Any) -> Any:
+    """What was computed in float32 of 16-bit floats, in their dtype."""
+    return cast(found, input.dtype) if input.dtype.is_half else found
 
 
 def _deviation(variance: Any) -> Any:

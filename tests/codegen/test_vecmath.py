@@ -122,6 +122,15 @@ def test_all_widths_give_the_same_bits(name: str, isa: str) -> None:
         np.testing.assert_array_equal(other, results[0])
 
 
+@pytest.mark.parametrize("isa", ["avx512", "avx2"])
+@pytest.mark.parametrize("name", ["tanh", "erf"])
+def test_far_out_they_are_one(name: str, isa: str) -> None:
+    """A unit in the last place of 1 + erf(x) is times x, in gelu, which may be of any size."""
+    x = np.array([9.2, 50, 1e4, 1e10, 3e38, np.inf], np.float32)
+    y = apply(op_by_name(name), [np.concatenate([x, -x])], {}, isa, 16)
+    np.testing.assert_array_equal(y, np.repeat([1, -1], x.size))
+
+
 @pytest.mark.parametrize("name", ["exp", "sigmoid", "tanh", "erf"])
 def test_tables_are_in_registers_where_these_are_wide(name: str) -> None:
     one = [dtypes.float32]

@@ -25,8 +25,8 @@ _LOST = tuple([(power - float(np.float32(power))) / power for power in _POWERS])
 _EXP = (0.5000161899, 0.1666666667)
 #: Adding it leaves an integer number of 16ths in the lowest bits of the mantissa.
 _SIXTEENTHS = SINGLE.shift / _LANES
-#: Where tanh and erf round to 1, but for the last bit.
-_TANH_FLAT, _ERF_FLAT = 9.02, 3.8749
+#: Where tanh rounds to 1, erf to 1 but for the last bit, and erf to 1.
+_TANH_FLAT, _ERF_FLAT, _ERF_ONE = 9.02, 3.8749, 3.919206
 
 
 def by_sixteens(v: Values, x: str, function: Callable[[Values, str], str]) -> str:
@@ -131,7 +131,11 @@ def tanh(v: Values, x: str) -> str:
 
 
 def erf(v: Values, x: str) -> str:
-    """By the polynomial of the piece that |x| is in; what is added first rounds less."""
+    """By the polynomial of the piece that |x| is in; what is added first rounds less.
+
+    Far out it is 1 to the last bit: 1 + erf(x) is a factor beside x of any size.
+    """
+    beyond = v.fcmp("ogt", v.call("fabs", x), v.const(_ERF_ONE))
     size = _size(v, x, _ERF_FLAT)
     shift = v.const(SINGLE.shift / 4)
     shifted = v.add(size, shift)
@@ -141,4 +145,5 @@ def erf(v: Values, x: str) -> str:
     y = rows[-1]
     for row in reversed(rows[:-1]):
         y = v.fma(y, d, row)
-    return v.call("copysign", v.fma(y, d, v.add(first, d)), x)
+    y = v.select(beyond, v.const(1), v.fma(y, d, v.add(first, d)))
+    return v.call("copysign", y, x)
