@@ -341,8 +341,11 @@ class Step:
             return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
         if kind is View:
             base = self._make(value.base, objects, arguments)
+            steps = value.steps
+            while base._moved:  # an argument that was transposed in place is itself a view
+                base, steps = base._base, (*base._steps, *steps)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
-            view._base, view._steps, view._layout = base, value.steps, value.layout
+            view._base, view._steps, view._layout = base, steps, value.layout
             return view
         return value
 
