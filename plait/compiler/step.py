@@ -248,12 +248,17 @@ class Step:
 
     def holds(self) -> bool:
         """Whether gradients and optimizer state are there as they were."""
+        cells: set[int] = set()
         for tensor, absent in self.grad_guards:
             held = tensor._grad
             if (held is None) is not absent:
                 return False
-            if held is not None and (held._base is not None or not held.is_dense):
-                return False
+            if held is not None:
+                cell = id(held._cell)
+                # Each is written by itself: two tensors that share one go the ordinary way.
+                if held._base is not None or not held.is_dense or cell in cells:
+                    return False
+                cells.add(cell)
         for tensor, shape, dtype in self.owners:
             if tensor._base is not None or tensor._shape != shape or tensor._dtype is not dtype:
                 return False

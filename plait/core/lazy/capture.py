@@ -271,6 +271,8 @@ class Capture:
                 # Its parts are other tensors each time.
                 self.interrupt("a sparse gradient that was there is read")
             elif held is not None and held._base is None:
+                if id(held._cell) in self.grad_owner:
+                    self.interrupt("two tensors share a gradient")
                 self.grad_owner[id(held._cell)] = tensor
 
     def grad_set(self, tensor: LazyTensor) -> None:
