@@ -259,6 +259,8 @@ class Step:
                 if held._base is not None or not held.is_dense or cell in cells:
                     return False
                 cells.add(cell)
+        if cells and not cells.isdisjoint([id(tensor._cell) for _, tensor, *_ in self.fixed]):
+            return False
         for tensor, shape, dtype in self.owners:
             if tensor._base is not None or tensor._shape != shape or tensor._dtype is not dtype:
                 return False

@@ -145,6 +145,9 @@ class Step:
             if node is None or node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
+        # Memory that has come to be shared is written by one after the other.
+        if len({id(tensor._cell) for tensor, _ in self.writes}) < len(self.writes):
+            return None
         return found if all(found[i] is found[k] for i, k in self.alike) else None
 
 
