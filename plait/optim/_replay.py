@@ -53,6 +53,9 @@ class _Numbers(Capture):
     def handle(self, tensor: Any) -> None:
         pass
 
+    def grad_read(self, tensor: Any) -> None:
+        pass
+
     def wrote(self, cell: Any) -> None:
         self.interrupt("a tensor is written before the step is over")
 
@@ -123,7 +126,9 @@ class Step:
         found: list[Tensor] = []
         for param, kind in self.sparse:
             grad: Any = param._grad
-            if _kind_of(grad) != kind:
+            if grad is None or not grad.is_sparse:
+                return None
+            if grad._is_coalesced is not (kind == "coalesced"):
                 return None
             found += (grad._index, grad._rows)
         return found
