@@ -17,7 +17,13 @@ from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import error
 from plait.core.lazy.capture import current, watch
 from plait.core.lazy.cell import leaf_of
-from plait.core.lazy.views import Layout, reshaped_strides, storage_size, strided_positions
+from plait.core.lazy.views import (
+    Layout,
+    elements_at,
+    reshaped_strides,
+    storage_size,
+    strided_positions,
+)
 from plait.core.ops.index import PUT_AT, TAKE
 from plait.core.ops.view import BITCAST, BROADCAST, FLIP, RESHAPE, SLICE, TRANSPOSE
 
@@ -459,14 +465,16 @@ def as_strided(
             f"as_strided: size {list(shape)}, stride {list(strides)} and storage offset {offset} "
             "must be non-negative, one stride per size",
         )
-    if storage_size(shape, layout) > base.numel():
+    extent = storage_size(tuple(base._shape), base.memory())
+    if storage_size(shape, layout) > extent:
         raise error(
             RuntimeError,
             f"setStorage: sizes {list(shape)}, strides {list(strides)}, storage offset {offset} "
             f"requiring {storage_size(shape, layout)} elements are out of bounds for storage of "
-            f"{base.numel()} elements",
+            f"{extent} elements",
         )
-    places = leaf_of(strided_positions(shape, strides, offset))
+    positions = strided_positions(shape, strides, offset)
+    places = leaf_of(elements_at(tuple(base._shape), base.memory(), positions))
     if input.requires_grad and not base.requires_grad:
         # A leaf in memory of others: the gradient is its own, not that of the memory around it.
         own = leaf_of(strided_positions(tuple(input._shape), *input.memory()).reshape(-1))

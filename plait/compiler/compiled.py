@@ -292,7 +292,7 @@ def _place(tensor: Any) -> tuple:
         tensor._dtype,
         tensor._requires_grad,
         tensor._grad_fn is None,
-        tensor._base is None,
+        None if tensor._base is None else tensor.requires_grad,
     )
 
 

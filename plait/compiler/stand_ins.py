@@ -65,12 +65,22 @@ class StandIns:
                 argument._grad = stand_in._grad
 
     def originals(self, result: Any) -> Any:
-        """The result with the call's own arguments in place of their stand-ins."""
-        changed = {id(pair.stand_in): pair.argument for pair in self._pairs}
-        if not changed:
+        """The result with the call's own arguments in place of their stand-ins, and views of them
+        in place of views of these."""
+        if not self._pairs:
             return result
         values, tree = tree_flatten(result)
-        return tree_unflatten([changed.get(id(value), value) for value in values], tree)
+        return tree_unflatten([self._original(value) for value in values], tree)
+
+    def _original(self, value: Any) -> Any:
+        for argument, stand_in, cell, _ in self._pairs:
+            if value is stand_in:
+                return argument
+            if isinstance(value, Tensor) and value.storage_cell is cell and value._grad_fn is None:
+                seen, path = argument.detached(), value._path()
+                value._base, value._cell = seen._base, seen._cell
+                value._steps, value._cached = (*seen._steps, *path), None
+        return value
 
     def _written(self) -> Iterator[_Pair]:
         return (pair for pair in self._pairs if pair.cell._node is not pair.node)

@@ -248,12 +248,19 @@ class Step:
 
     def holds(self) -> bool:
         """Whether gradients and optimizer state are there as they were."""
+        cells: set[int] = set()
         for tensor, absent in self.grad_guards:
             held = tensor._grad
             if (held is None) is not absent:
                 return False
-            if held is not None and (held._base is not None or not held.is_dense):
-                return False
+            if held is not None:
+                cell = id(held._cell)
+                # Each is written by itself: two tensors that share one go the ordinary way.
+                if held._base is not None or not held.is_dense or cell in cells:
+                    return False
+                cells.add(cell)
+        if cells and not cells.isdisjoint([id(tensor._cell) for _, tensor, *_ in self.fixed]):
+            return False
         for tensor, shape, dtype in self.owners:
             if tensor._base is not None or tensor._shape != shape or tensor._dtype is not dtype:
                 return False
@@ -341,8 +348,11 @@ class Step:
             return SparseTensor.of_rows(index, rows, value.shape, value.coalesced)
         if kind is View:
             base = self._make(value.base, objects, arguments)
+            steps = value.steps
+            while base._moved:  # an argument that was transposed in place is itself a view
+                base, steps = base._base, (*base._steps, *steps)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
-            view._base, view._steps, view._layout = base, value.steps, value.layout
+            view._base, view._steps, view._layout = base, steps, value.layout
             return view
         return value
 

@@ -48,9 +48,9 @@ class Update:
 
     def read(self, tensor: Tensor) -> Any:
         """The value of a tensor as this step has left it."""
-        held = self._writes.get(id(tensor))
+        held = self.pending(tensor)
         if held is not None:
-            return held[1]
+            return held
         return tensor if self.differentiable else tensor.read()
 
     def write(self, tensor: Tensor, value: Any) -> None:
@@ -58,7 +58,12 @@ class Update:
         if self.differentiable:
             tensor.assign(value)
         else:
-            self._writes[id(tensor)] = (tensor, value)
+            self._writes[_memory(tensor)] = (tensor, value)
+
+    def pending(self, tensor: Tensor) -> Any:
+        """What this step is going to write to a tensor's memory; None where that is nothing."""
+        held = self._writes.get(_memory(tensor))
+        return None if held is None else held[1]
 
     @property
     def writes(self) -> list[tuple[Tensor, Any]]:
@@ -95,6 +100,11 @@ class Update:
             if active is not None:
                 active.undo.append(partial(_forget, state, param, name))
             state[param][name] = Tensor.of_node(value) if type(value) is Node else value
+
+
+def _memory(tensor: Tensor) -> int:
+    """What tells memory apart: tensors that share it, by `.data`, are updated one after another."""
+    return id(tensor if tensor._base is not None else tensor._cell)
 
 
 def _forget(state: Any, param: Tensor, name: str) -> None:
@@ -152,9 +162,9 @@ class ParamState:
         made = self._update._created.get((id(self._param), name))
         held = made[3] if made is not None else self._held.get(name, initial)
         if isinstance(held, Tensor):
-            written = self._update._writes.get(id(held))
+            written = self._update.pending(held)
             if written is not None:
-                held = written[1]
+                held = written
             elif active is not None:
                 self._guard(name, held)
                 return active.number(held)

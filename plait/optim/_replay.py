@@ -53,6 +53,9 @@ class _Numbers(Capture):
     def handle(self, tensor: Any) -> None:
         pass
 
+    def grad_read(self, tensor: Any) -> None:
+        pass
+
     def wrote(self, cell: Any) -> None:
         self.interrupt("a tensor is written before the step is over")
 
@@ -123,7 +126,9 @@ class Step:
         found: list[Tensor] = []
         for param, kind in self.sparse:
             grad: Any = param._grad
-            if _kind_of(grad) != kind:
+            if grad is None or not grad.is_sparse:
+                return None
+            if grad._is_coalesced is not (kind == "coalesced"):
                 return None
             found += (grad._index, grad._rows)
         return found
@@ -145,6 +150,9 @@ class Step:
             if node is None or node.shape != shape or node.dtype is not dtype:
                 return None
             found.append(node)
+        # Memory that has come to be shared is written by one after the other.
+        if len({id(tensor._cell) for tensor, _ in self.writes}) < len(self.writes):
+            return None
         return found if all(found[i] is found[k] for i, k in self.alike) else None
 
 

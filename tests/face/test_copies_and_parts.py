@@ -140,3 +140,15 @@ def test_new_axes_of_one_may_be_written_through():
     torch.ones(1).expand(0).fill_(2)  # no element is written
     with pytest.raises(RuntimeError, match="more than one element"):
         base.expand(2, 3).add_(1)
+
+
+def test_as_strided_reads_memory_of_numpy_as_it_lies() -> None:
+    array = np.asfortranarray(np.arange(16.0).reshape(4, 4))
+    x = torch.from_numpy(array)
+    assert x.as_strided((2, 2), (1, 2)).tolist() == [[0, 8], [4, 12]]
+    x.t().as_strided((2,), (1,), 3).zero_()
+    assert array[3, 0] == 0 == array[0, 1]
+    apart = torch.from_numpy(np.arange(8.0)[::2])
+    assert apart.as_strided((2,), (4,)).tolist() == [0, 4]
+    with pytest.raises(NotImplementedError, match="between the elements"):
+        apart.as_strided((2,), (1,))

@@ -98,3 +98,30 @@ def test_rows_that_are_in_order_are_another_kind_of_gradient(
     """They are read as they are; others are put in order first."""
     monkeypatch.setenv("PLAIT_BACKEND", "reference")
     assert_same(_sparse, rule)
+
+
+def _sharing(rule: str) -> list[Any]:
+    """Two parameters have one memory at times: they are updated one after the other."""
+    first, second = [nn.Parameter(torch.ones(3)) for _ in range(2)]
+    optimizer, log = _RULES[rule]([first, second]), []
+    for i in range(28):
+        if i in (0, 12):
+            second.data = first.data
+        elif i in (6, 20):
+            second.data = second.data.clone()
+        optimizer.zero_grad()
+        x = torch.arange(3.0) + i
+        (first * x + second * x.cos()).sum().backward()
+        before = first.detach().clone()
+        optimizer.step()
+        log += [p.detach().clone().numpy() for p in (first, second)]
+        if rule == "sgd" and i == 0:
+            moved = 0.1 * (x + x.cos())
+            torch.testing.assert_close(before - first.detach(), moved)
+    return log
+
+
+@pytest.mark.parametrize("rule", _RULES)
+def test_parameters_that_share_memory(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLAIT_BACKEND", "reference")
+    assert_same(_sharing, rule)

@@ -270,7 +270,11 @@ class Capture:
             if held is not None and not held.is_dense:
                 # Its parts are other tensors each time.
                 self.interrupt("a sparse gradient that was there is read")
-            elif held is not None and held._base is None:
+            elif held is not None and held._base is not None:
+                self.interrupt("a gradient that was there is a view")
+            elif held is not None:
+                if id(held._cell) in self.grad_owner or id(held._cell) in self.inputs:
+                    self.interrupt("a gradient that was there shares its memory")
                 self.grad_owner[id(held._cell)] = tensor
 
     def grad_set(self, tensor: LazyTensor) -> None:

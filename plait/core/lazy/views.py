@@ -232,6 +232,21 @@ def apply_to_array(array: np.ndarray, steps: tuple[Step, ...]) -> np.ndarray:
     return array
 
 
+def elements_at(shape: tuple[int, ...], memory: Layout, positions: np.ndarray) -> np.ndarray:
+    """Which elements of a tensor, row-major, lie at these positions of its memory."""
+    if memory == Layout(contiguous_strides(shape), 0):
+        return positions
+    found = np.full(storage_size(shape, memory), -1, np.int64)
+    found[strided_positions(shape, *memory).reshape(-1)] = np.arange(elements(shape))
+    if (found[positions] < 0).any():
+        raise error(
+            NotImplementedError,
+            f"as_strided: memory between the elements of a tensor of NumPy's (shape {list(shape)}, "
+            f"strides {list(memory.strides)}) is not built in Plait yet",
+        )
+    return found[positions]
+
+
 def storage_size(shape: tuple[int, ...], layout: Layout) -> int:
     """How many elements of storage a layout reaches."""
     if elements(shape) == 0:
