@@ -69,12 +69,17 @@ def test_import_costs_little_more_than_numpy(bytecode: Path) -> None:
     The user time of a process leaves out waiting for others and for the disk. What is left of
     noise only adds to a run, so the ratio of the least times is close to the true one, unless a
     single run of one side was lucky with the clock; the ratio of the medians does not hang on one
-    run, but on how busy the machine is. Too dear an import lifts both.
+    run, but on how busy the machine is. Too dear an import lifts both, in every round; a busy
+    neighbour of the caches lifts those that it is there for.
     """
+    assert min(_ratio_of_costs(bytecode), _ratio_of_costs(bytecode)) <= BUDGET
+
+
+def _ratio_of_costs(bytecode: Path) -> float:
     numpy_costs, plait_costs = [], []
     for _ in range(PAIRS):
         numpy_costs.append(float(_python(COST.format(module="numpy"), bytecode)))
         plait_costs.append(float(_python(COST.format(module="plait"), bytecode)))
     of_least = min(plait_costs) / min(numpy_costs)
     of_medians = statistics.median(plait_costs) / statistics.median(numpy_costs)
-    assert min(of_least, of_medians) <= BUDGET
+    return min(of_least, of_medians)

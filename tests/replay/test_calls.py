@@ -216,13 +216,13 @@ def _training(
     ("make", "bound"),
     [
         pytest.param(_linear_regression, 377, id="linreg"),
-        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 180, id="mlp"),
+        pytest.param(lambda: _classifier(lambda p: torch.optim.SGD(p, lr=0.1)), 184, id="mlp"),
         pytest.param(lambda: _classifier(lambda p: torch.optim.Adam(p)), 213, id="mlp_adam"),
         pytest.param(_convolutions, 235, id="cnn"),
         pytest.param(_recurrent, 300, id="lstm"),
         pytest.param(_adversarial, 550, id="gan"),
         pytest.param(_adversarial_sums, 610, id="gan_sums"),
-        pytest.param(_recommender, 376, id="recsys"),
+        pytest.param(_recommender, 384, id="recsys"),
         pytest.param(_inference, 97, id="inference"),
     ],
 )
