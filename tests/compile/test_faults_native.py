@@ -10,7 +10,6 @@ import pytest
 
 import plait as torch
 from plait import nn
-from plait.core.runtime import arrays
 from plait.nn import functional as F
 from tests.compile.test_steps import assert_equal, programs
 
@@ -110,9 +109,9 @@ def state_of(model: nn.Module, optimizer: Any) -> Any:
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 @pytest.mark.parametrize("name", FAULTS)
-def test_nothing_has_changed(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if kind == "momentum":  # every gradient is one whose memory the next call writes again
-        monkeypatch.setattr(arrays, "LARGE", 1)
+def test_nothing_has_changed(name: str, kind: str, request: pytest.FixtureRequest) -> None:
+    if kind == "momentum":
+        request.getfixturevalue("blocks_for_all")
     loss_of, place, values, kind_of_fault, words = FAULTS[name]
     torch.manual_seed(0)
     model = Net()

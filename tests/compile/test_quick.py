@@ -15,7 +15,6 @@ from plait.compiler import compiled as calls
 from plait.compiler import step as steps
 from plait.compiler.direct import Direct
 from plait.compiler.quick import Quick
-from plait.core.runtime import arrays
 from plait.core.runtime.objects import machine
 from plait.nn import functional as F
 
@@ -146,13 +145,18 @@ def _no_direct_calls(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("backend", ["reference", "compiled"])
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_happens_between(
-    seed: int, backend: str, direct: bool, monkeypatch: pytest.MonkeyPatch, hits: list[bool]
+    seed: int,
+    backend: str,
+    direct: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    hits: list[bool],
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setenv("PLAIT_BACKEND", backend)
     if not direct:
         _no_direct_calls(monkeypatch)
-    if seed % 2:  # every gradient is one whose memory the next call writes again
-        monkeypatch.setattr(arrays, "LARGE", 1)
+    if seed % 2:
+        request.getfixturevalue("blocks_for_all")
     name = ("adam", "sgd", "momentum")[seed % 3]
     monkeypatch.setattr(steps, "_SETTLED", NEVER)
     expected = _train(name, seed, 100)
