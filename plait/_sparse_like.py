@@ -86,8 +86,8 @@ def like(
     raise unfillable(name)
 
 
-def unfillable(name: str) -> NotImplementedError:
-    """The error for what would put a number in every place of a sparse tensor."""
+def unfillable(name: str) -> Exception:
+    """The NotImplementedError for what would put a number in every place of a sparse tensor."""
     return error(
         NotImplementedError,
         f"{name}: a sparse tensor cannot be filled, in PyTorch neither; layout=torch.strided gives "
