@@ -149,3 +149,13 @@ def a_parameter_of_another_dtype(torch):
     module.to(torch.float64)
     kinds = [row.dtype is torch.float32, module.weight.dtype is torch.float64]
     return [row.tolist() == before, *kinds]
+
+
+@scenario
+def a_leaf_that_was_transposed_in_place(torch):
+    weight = torch.arange(6.0).reshape(2, 3).clone().t_().requires_grad_()
+    row = weight[0]
+    (row * row).sum().backward()
+    with torch.no_grad():
+        weight.t()[1] = 7
+    return [row.tolist(), weight.grad.tolist(), weight.tolist(), weight.is_leaf]

@@ -601,6 +601,10 @@ class LazyTensor:
 
     def require_grad(self, required: bool) -> None:
         """Set whether this leaf requires a gradient."""
+        if required and self._moved == WITH_ITS_BASE:
+            # A leaf is the base of its views, of those that are taken from here on; earlier ones
+            # that have not been looked at since its shape changed are taken for such, too.
+            self._moved = HERE
         self._requires_grad = required
 
     def leaf_hooks(self) -> list[Callable]:
