@@ -428,7 +428,7 @@ class Tensor(ArrayMethods, metaclass=_TensorMeta):
             from plait._functions.joining import cat
 
             longer = cat([flat, zeros(wanted - flat.numel(), dtype=self._dtype)])
-            self.adopt(self.plain.of_node(longer.reshape(shape).read()))
+            self.adopt(self.plain.of_node(longer.reshape(shape).read()), with_views=True)
         else:
             self.adopt(flat[:wanted].reshape(shape))
         return self

@@ -5,9 +5,21 @@ from __future__ import annotations
 import math
 
 from plait._functions.common import attach, public, tensor_argument
-from plait._functions.creation import full_like, ones_like, zeros_like
+from plait._functions.creation import ones_like, zeros_like
 from plait._functions.joining import stack
-from plait._functions.pointwise import atan2, conjugate, cos, div, eq, isnan, mul, sin, where
+from plait._functions.pointwise import (
+    abs,
+    atan2,
+    conjugate,
+    cos,
+    div,
+    eq,
+    isnan,
+    mul,
+    sign,
+    sin,
+    where,
+)
 from plait._functions.shape import transpose
 from plait._tensor import Tensor, scalar_type
 from plait.core.functional.norms import vector_norm
@@ -151,9 +163,9 @@ def angle(input: Tensor) -> Tensor:
         parts = VIEW_AS_REAL(input)
         return atan2(parts[..., 1], parts[..., 0])
     x = input if input.dtype.kind == "f" else cast(input, dtypes.float32)
-    turned = where(x < 0, full_like(x.detach(), math.pi), zeros_like(x.detach()))
-    # Times 0, so that a nan stays one and a gradient of 0 flows.
-    return where(isnan(x), x, turned + where(isnan(x), zeros_like(x.detach()), x.clamp(0, 0)))
+    # Through the sign, so that a gradient of 0 flows.
+    side = sign(x)
+    return where(isnan(x), x.detach(), (abs(side) - side) * (math.pi / 2))
 
 
 def _adjoint(self: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 from plait._functions.common import attach, public, require_dtype, shape_argument
 from plait._promotion import get_default_dtype, number_dtype, promote_types, result_type
 from plait._tensor import Tensor
-from plait._types import CPU, is_meta, require_cpu
+from plait._types import CPU, is_meta, require_cpu, strided
 from plait.core.functional.broadcasting import Number
 from plait.core.functional.numbers import fitting_number
 from plait.core.ir import dtypes
@@ -315,6 +315,10 @@ def full(
     if isinstance(fill_value, Tensor):
         fill_value = fill_value.item()
     wanted = require_dtype("full", dtype) or number_dtype(fill_value)
+    if layout not in (None, strided):
+        from plait._sparse_like import filled
+
+        return filled(shape, fill_value, wanted, layout, device, requires_grad)
     node = full_node(fitting_number(fill_value, wanted), shape, wanted)
     return _finish(Tensor.of_node(node), device, requires_grad)
 
@@ -367,10 +371,18 @@ def _beside(other: Tensor, kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
+def _like_sparse(name: str, input: Tensor, value: Any, kwargs: dict[str, Any]) -> Tensor:
+    from plait._sparse_like import like  # of the sparse tensors, which most programs do without
+
+    return like(name, input, value, **kwargs)
+
+
 def _like(name: str, value: Any) -> Any:
     fitting = functools.cache(functools.partial(fitting_number, value))
 
     def create(input: Tensor, **kwargs: Any) -> Tensor:
+        if input._has_places:
+            return _like_sparse(name, input, value, kwargs)
         if not kwargs and input.device is CPU:
             dtype = input._dtype
             return Tensor.of_node(full_node(fitting(dtype), input._shape, dtype))
@@ -391,6 +403,8 @@ empty_like = _like("empty_like", 0)
 @public(method=False)
 def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, **kwargs: Any) -> Tensor:
     """A tensor like another, filled with one value."""
+    if input._has_places:
+        return _like_sparse("full_like", input, fill_value, {"dtype": dtype, **kwargs})
     kwargs.pop("memory_format", None)
     return full(input._shape, fill_value, dtype=dtype or input.dtype, **_beside(input, kwargs))
 
@@ -401,6 +415,8 @@ def _new(name: str, value: Any) -> None:
             size = (kwargs.pop("size"),)
         shape = shape_argument(name, size)
         dtype = kwargs.pop("dtype", None) or self.dtype
+        if self._has_places:
+            kwargs.setdefault("layout", self.layout)
         return full(shape, value, dtype=dtype, **_beside(self, kwargs))
 
     create.__name__ = name
@@ -415,6 +431,8 @@ for _name, _value in (("new_zeros", 0), ("new_ones", 1), ("new_empty", 0)):
 def _new_full(self: Tensor, size: Any, fill_value: Any, **kwargs: Any) -> Tensor:
     """A tensor of this dtype filled with one value."""
     dtype = kwargs.pop("dtype", None) or self.dtype
+    if self._has_places:
+        kwargs.setdefault("layout", self.layout)
     return full(size, fill_value, dtype=dtype, **_beside(self, kwargs))
 
 

@@ -15,7 +15,7 @@ from plait._functions.matrix import matmul
 from plait._functions.shape import transpose
 from plait._tensor import Tensor, scalar_type
 from plait.core.ir.errors import error
-from plait.core.ops import linalg
+from plait.core.ops import determinants, linalg
 from plait.core.ops.view import broadcast
 
 
@@ -59,7 +59,7 @@ def det(input: Tensor) -> Tensor:
     """The determinant of each square matrix."""
     require_square("linalg.det", input)
     require_floating("linalg.det", input)
-    return linalg.DET(input)
+    return determinants.DET(input)
 
 
 @public
@@ -67,7 +67,7 @@ def slogdet(input: Tensor) -> Any:
     """Sign and logarithm of the size of each determinant."""
     require_square("linalg.slogdet", input)
     require_floating("linalg.slogdet", input)
-    return return_types.slogdet(linalg.SLOGDET(input))
+    return return_types.slogdet(determinants.SLOGDET(input))
 
 
 @public
@@ -75,7 +75,7 @@ def logdet(input: Tensor) -> Tensor:
     """The logarithm of each determinant; nan where it is negative."""
     require_square("linalg.slogdet", input)
     require_floating("linalg.slogdet", input)
-    sign, size = linalg.SLOGDET(input)
+    sign, size = determinants.SLOGDET(input)
     return pw.where(pw.lt(sign, 0), math.nan, size)
 
 

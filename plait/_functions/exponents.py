@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from plait import return_types
 from plait._functions.common import public, tensor_argument
 from plait._functions.creation import full_like, zeros_like
+from plait._functions.elementwise import apply
 from plait._functions.pointwise import (
     abs,
     exp2,
     floor,
     isfinite,
-    isinf,
     isnan,
-    log1p,
     log2,
-    logical_or,
-    maximum,
     mul,
     where,
 )
@@ -27,6 +23,7 @@ from plait._tensor import Tensor
 from plait.core.ir import dtypes
 from plait.core.ir.errors import error
 from plait.core.ops.elementwise import cast
+from plait.core.ops.pairs import LOGADDEXP2
 from plait.core.ops.view import BITCAST
 
 
@@ -46,10 +43,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 @public
 def logaddexp2(input: Tensor, other: Tensor) -> Tensor:
     """log2(2^input + 2^other), without overflow."""
-    a, b = _floats(input, other)
-    top = maximum(a, b)
-    rest = where(logical_or(isinf(a) & (a == b), isnan(top)), zeros_like(a.detach()), abs(a - b))
-    return top + log1p(exp2(-rest)) / math.log(2)
+    return apply(LOGADDEXP2, float_result(input, other), input, other)
 
 
 @public

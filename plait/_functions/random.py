@@ -19,7 +19,8 @@ from plait._functions.creation import owned
 from plait._functions.pointwise import without_slope
 from plait._promotion import get_default_dtype
 from plait._tensor import Tensor
-from plait._types import CPU, is_meta, require_cpu
+from plait._types import CPU, is_meta, require_cpu, strided
+from plait._unbuilt import not_built
 from plait.core.batching.levels import Level, running
 from plait.core.batching.rules import stacked_samples
 from plait.core.functional import arithmetic as fn
@@ -291,6 +292,8 @@ def randperm(n: int, *, generator: Any = None, dtype: Any = None, **kwargs: Any)
 def _like(name: str, draw: Any) -> Any:
     def create(input: Tensor, **kwargs: Any) -> Tensor:
         kwargs.pop("memory_format", None)
+        if input._has_places and kwargs.get("layout") is not strided:
+            raise not_built(f"{name} of a sparse tensor without layout=torch.strided")
         kwargs["dtype"] = kwargs.pop("dtype", None) or input.dtype
         if kwargs.get("device") is None:
             kwargs["device"] = input.device

@@ -146,7 +146,7 @@ def _with_index(input: Tensor, op: Op, dim: Any, keepdim: bool, name: str) -> tu
     return dropped(values, (axis,)), dropped(index, (axis,))
 
 
-def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
+def _extremum(name: str, whole: Op, evenly: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
     def extremum(input: Tensor, *args: Any, **kwargs: Any) -> Any:
         second = args[0] if args else kwargs.get("other")
         if isinstance(second, Tensor):
@@ -155,7 +155,8 @@ def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
         if dim is None:
             axes = tuple(range(input.ndim))
             _require_elements(name, input, axes, RuntimeError)
-            return folded(whole, input, axes, False)
+            op = evenly if input.dtype.kind == "f" else whole
+            return folded(op, input, axes, False)
         keepdim = kwargs.get("keepdim", args[1] if len(args) > 1 else False)
         return kind(_with_index(input, arg, dim, keepdim, name))
 
@@ -167,8 +168,8 @@ def _extremum(name: str, whole: Op, arg: Op, pairwise: Any, kind: Any) -> Any:
     return public(extremum)
 
 
-max = _extremum("max", red.MAX, red.ARGMAX, pw.maximum, return_types.max)
-min = _extremum("min", red.MIN, red.ARGMIN, pw.minimum, return_types.min)
+max = _extremum("max", red.MAX, red.MAX_EVENLY, red.ARGMAX, pw.maximum, return_types.max)
+min = _extremum("min", red.MIN, red.MIN_EVENLY, red.ARGMIN, pw.minimum, return_types.min)
 
 
 def _arg(name: str, op: Op) -> Any:

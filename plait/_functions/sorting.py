@@ -148,7 +148,7 @@ def _whole_median(input: Tensor, skip_nan: bool) -> Tensor:
     if not input.requires_grad:
         return reshape(slice_axis(found, 0, 0, 1), ())
     chosen = pw.where(pw.logical_or(same, pw.isnan(found)), flat, -math.inf)
-    return folded(red.MAX, chosen, (0,), False)
+    return folded(red.MAX_EVENLY, chosen, (0,), False)
 
 
 def _median(name: str, skip_nan: bool, kind: Any) -> Any:

@@ -6,18 +6,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from plait._functions.arithmetic import abs, add, div, mul, neg, sub
+from plait._functions.arithmetic import abs, mul, neg
 from plait._functions.common import operand, public, tensor_argument
 from plait._functions.comparison import eq, gt, lt
 from plait._functions.elementwise import apply
-from plait._functions.limits import maximum, minimum
-from plait._functions.logic import isfinite, isinf, logical_and, logical_or, where
+from plait._functions.logic import logical_and, logical_or, where
 from plait._promotion import float_result, result_type
 from plait._tensor import Tensor
 from plait.core.ir.errors import error
 from plait.core.ir.op import Op
 from plait.core.ops import elementwise as prim
 from plait.core.ops import math as pmath
+from plait.core.ops import pairs
 from plait.core.ops.elementwise import cast
 
 
@@ -77,14 +77,7 @@ def hypot(input: Tensor, other: Tensor) -> Tensor:
     dtype = result_type(input, other)
     if dtype.kind != "f":
         raise error(RuntimeError, f"hypot: not implemented for {dtype}, expected floats")
-    a, b = abs(input), abs(other)
-    large, small = maximum(a, b), minimum(a, b)
-    # Where the larger is 0 or infinite, their quotient would be nan.
-    plain = logical_or(eq(large, 0), isinf(large))
-    ratio = div(where(plain, 0.0, small), where(plain, 1.0, large))
-    return where(
-        logical_or(isinf(a), isinf(b)), math.inf, mul(large, sqrt(add(mul(ratio, ratio), 1)))
-    )
+    return apply(pairs.HYPOT, dtype, input, other)
 
 
 @public
@@ -94,10 +87,7 @@ def logaddexp(input: Tensor, other: Tensor) -> Tensor:
     dtype = result_type(input, other)
     if dtype.kind != "f":
         raise error(RuntimeError, f"logaddexp: not implemented for {dtype}, expected floats")
-    input, other = cast(input, dtype), cast(other, dtype)
-    top = maximum(input, other)
-    finite = where(isfinite(top), top, 0.0)
-    return add(finite, log(add(exp(sub(input, finite)), exp(sub(other, finite)))))
+    return apply(pairs.LOGADDEXP, dtype, input, other)
 
 
 @public

@@ -81,7 +81,7 @@ class Compiled:
         if key is None:
             leaves, tree = tree_flatten((args, kwargs))
             if any(isinstance(x, Tensor) and not x.is_dense for x in leaves):
-                log("breaks", self._function, "an argument is a sparse or a meta tensor")
+                self._refuse("an argument is a sparse or a meta tensor")
                 return self._function(*args, **kwargs)
             key = (_shape_of(tree), *map(_describe, leaves))
         key = (
@@ -94,10 +94,12 @@ class Compiled:
         )
         try:
             kind = self._kinds.get(key)
-        except TypeError:  # an argument that has no hash
+        except TypeError:
+            self._refuse("its arguments come in a structure that has no hash")
             return self._function(*args, **kwargs)
         if kind is None:
             if len(self._kinds) >= _KINDS:
+                self._refuse(f"it has had {_KINDS} kinds of calls")
                 return self._function(*args, **kwargs)
             if self._kinds:
                 log("recompiles", self._function, "the arguments are of another kind")

@@ -33,6 +33,8 @@ class StandIns:
     def __init__(self, leaves: Sequence[Any]) -> None:
         self._leaves = leaves
         self.given = [_stand_in(value) for value in leaves]
+        #: By id, base and steps that stand-ins were given when the capture was broken.
+        self._became: dict[int, tuple[Any, Any]] = {}
         self._pairs = [
             _Pair(value, made, made._cell, made._cell._node)
             for value, made in zip(leaves, self.given)
@@ -51,14 +53,22 @@ class StandIns:
                 captured.enter(value, value._cell).argument = number
 
     def are_written(self) -> bool:
-        """Whether the call has written, by a stand-in, to an argument that is a view."""
-        return any(True for _ in self._written())
+        """Whether the call has written, by a stand-in, to an argument that is a view, or changed
+        its shape."""
+        return any(True for _ in self._written()) or any(
+            pair.stand_in._base is not None for pair in self._pairs
+        )
 
     def finish(self) -> None:
         """Let the arguments have what the call has done to their stand-ins."""
         for pair in self._written():
             pair.argument.detached().assign(pair.cell.node)
         for argument, stand_in, *_ in self._pairs:
+            base, steps = self._became.get(id(stand_in), (None, ()))
+            if base is None and stand_in._base is not None:
+                argument.adopt(self._seen_through(argument, stand_in))
+            elif base is not stand_in._base or steps is not stand_in._steps:
+                argument.adopt(stand_in)  # which went on to other memory, or took another shape
             if stand_in._requires_grad and argument.is_leaf:
                 argument.require_grad(True)
             if stand_in._grad is not None:
@@ -77,10 +87,16 @@ class StandIns:
             if value is stand_in:
                 return argument
             if isinstance(value, Tensor) and value.storage_cell is cell and value._grad_fn is None:
-                seen, path = argument.detached(), value._path()
-                value._base, value._cell = seen._base, seen._cell
-                value._steps, value._cached = (*seen._steps, *path), None
+                return self._seen_through(argument, value)
         return value
+
+    @staticmethod
+    def _seen_through(argument: Tensor, view: Tensor) -> Tensor:
+        """A view of a stand-in as one of the argument."""
+        seen, path = argument.detached(), view._path()
+        view._base, view._cell = seen._base, seen._cell
+        view._steps, view._cached = (*seen._steps, *path), None
+        return view
 
     def _written(self) -> Iterator[_Pair]:
         return (pair for pair in self._pairs if pair.cell._node is not pair.node)
@@ -94,6 +110,7 @@ class StandIns:
             seen = argument.detached()
             stand_in._base, stand_in._steps, stand_in._cell = seen._base, seen._steps, seen._cell
             stand_in._layout, stand_in._cached = seen._layout, None
+            self._became[id(stand_in)] = (seen._base, seen._steps)
 
 
 def _stand_in(value: Any) -> Any:

@@ -21,6 +21,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import ALONE, Cell
+from plait.core.lazy.tensor import WITH_ITS_BASE
 from plait.core.runtime.arrays import has_block
 from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.generator import Generator
@@ -349,7 +350,9 @@ class Step:
         if kind is View:
             base = self._make(value.base, objects, arguments)
             steps = value.steps
-            while base._moved:  # an argument that was transposed in place is itself a view
+            while (
+                base._moved == WITH_ITS_BASE
+            ):  # an argument that was transposed in place is itself a view
                 base, steps = base._base, (*base._steps, *steps)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
             view._base, view._steps, view._layout = base, steps, value.layout

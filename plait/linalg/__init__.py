@@ -130,7 +130,8 @@ def matrix_norm(
     rows, columns = (normal_axis(d, value.ndim, "linalg.matrix_norm") for d in dim)
     if abs(ord) == 2:
         singular = svdvals(movedim(value, (rows, columns), (-2, -1)))
-        result = singular[..., 0 if ord > 0 else -1]
+        # Equal ones share the gradient.
+        result = (_reduction.amax if ord > 0 else _reduction.amin)(singular, -1)
     elif abs(ord) in (1, math.inf):
         along, over = (rows, columns) if abs(ord) == 1 else (columns, rows)
         sums = _vector_norm(value, 1.0, (along,))  # that axis keeps extent 1

@@ -477,6 +477,31 @@ def test_fullgraph_raises_for_whatever_reason(name: str) -> None:
             run(*given)
 
 
+@pytest.mark.parametrize("kind", ["coo", "csr", "meta"])
+def test_fullgraph_raises_for_arguments_that_have_no_memory_of_their_own(kind: str) -> None:
+    dense = torch.eye(3)
+    given = {
+        "coo": dense.to_sparse,
+        "csr": dense.to_sparse_csr,
+        "meta": lambda: torch.empty(3, 3, device="meta"),
+    }[kind]()
+    calls = []
+    run = torch.compile(lambda x: calls.append(1) or x * 2, fullgraph=True)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match=r"fullgraph.*a sparse or a meta tensor"):
+            run(given)
+    assert not calls
+    # Without it the call runs as it is.
+    assert torch.compile(lambda x: x * 2)(given).shape == (3, 3)
+
+
+def test_fullgraph_raises_where_there_are_too_many_kinds_of_calls() -> None:
+    run = torch.compile(lambda x, turn: x + turn, fullgraph=True)
+    with pytest.raises(RuntimeError, match=r"fullgraph.*kinds of calls"):
+        for turn in range(100):
+            assert run(torch.zeros(1), turn).item() == turn
+
+
 def test_fullgraph_leaves_all_as_it_was_where_it_raises() -> None:
     seen = [0]
     total = torch.zeros(2)

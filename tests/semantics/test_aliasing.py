@@ -1,4 +1,4 @@
-"""Views, in-place writes and shared memory behave as in PyTorch (see scenarios.py)."""
+"""Views, in-place writes and shared memory behave as in PyTorch (see the scenarios)."""
 
 import copy
 import json
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import plait
-from tests.semantics.scenarios import SCENARIOS
+from tests.semantics import memory_scenarios, scenarios
 
+SCENARIOS = {**scenarios.SCENARIOS, **memory_scenarios.SCENARIOS}
 EXPECTED = json.loads(Path(__file__).with_name("expected.json").read_text())
 
 

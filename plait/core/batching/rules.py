@@ -187,7 +187,8 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("max_pool", "window_sum", "window_sum_grad"), _in_front),
     **dict.fromkeys(("pool_gather", "pool_scatter", "check_pool_index"), _in_front),
     **dict.fromkeys(("softmax", "log_softmax"), _reduced),
-    **dict.fromkeys(("cholesky", "det", "eigh", "inv", "qr", "slogdet", "svd"), _in_front),
+    **dict.fromkeys(("cholesky", "eigh", "inv", "qr", "svd"), _in_front),
+    **dict.fromkeys(("cofactors", "det", "inverse_or_infinite", "slogdet"), _in_front),
     **dict.fromkeys(
         ("eig", "geqrf", "ldl_factor", "ldl_solve", "lu_factor", "pivot_matrix"), _in_front
     ),

@@ -10,10 +10,9 @@ from typing import Any
 
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.arithmetic import rounded_once
-from plait.core.ops.activation import ELU, SOFTPLUS
-from plait.core.ops.elementwise import ABS, MINIMUM, NEG
-from plait.core.ops.math import EXP, EXPM1, LOG1P, TANH
-from plait.core.ops.source import constant
+from plait.core.ops.activation import ELU, LOG_SIGMOID, SOFTPLUS
+from plait.core.ops.elementwise import ABS
+from plait.core.ops.math import EXPM1, TANH
 from plait.core.ops.view import slice_axis
 
 SELU_ALPHA = 1.6732632423543772848170429916717
@@ -43,12 +42,8 @@ def mish(x: Any) -> Any:
 
 
 def log_sigmoid(x: Any) -> Any:
-    """log(1 / (1 + exp(-x))) without overflow: min(x, 0) - log1p(exp(-|x|))."""
-
-    def formula(x: Any) -> Any:
-        return fn.sub(MINIMUM(x, constant(0, x)), LOG1P(EXP(NEG(ABS(x)))))
-
-    return rounded_once(formula, x)
+    """log(1 / (1 + exp(-x))) without overflow."""
+    return LOG_SIGMOID(x)
 
 
 def hard_sigmoid(x: Any) -> Any:
@@ -65,8 +60,11 @@ def hard_swish(x: Any) -> Any:
     """x hard_sigmoid(x)."""
 
     def formula(x: Any) -> Any:
-        curve = fn.div(fn.mul(x, fn.add(x, 3)), 6)
-        return fn.where(fn.at_most(x, -3), 0, fn.where(fn.less(x, 3), curve, x))
+        low, inside = fn.at_most(x, -3), fn.less(x, 3)
+        # Kept finite elsewhere, so that the gradient of what is not taken does not spoil the other.
+        bent = fn.where(low, 0, fn.where(inside, x, 0))
+        curve = fn.div(fn.mul(bent, fn.add(bent, 3)), 6)
+        return fn.where(low, 0, fn.where(inside, curve, x))
 
     return rounded_once(formula, x)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from plait.core.functional import arithmetic as fn
 from plait.core.functional.arithmetic import rounded_once
-from plait.core.functional.norms import count
+from plait.core.functional.norms import count, root
 from plait.core.ops.elementwise import ABS, cast
 from plait.core.ops.math import SQRT
-from plait.core.ops.reduce import MAX, MIN
+from plait.core.ops.reduce import MAX_EVENLY, MIN_EVENLY
 from plait.core.ops.rows import wide_of
 from plait.core.ops.source import constant
 from plait.core.ops.view import reshape
@@ -26,7 +26,7 @@ def norm(x: Any, p: float, axes: tuple[int, ...], keep: bool = False) -> Any:
 
 def _norm(x: Any, p: float, axes: tuple[int, ...], keep: bool) -> Any:
     if p == math.inf or p == -math.inf:
-        made = (MAX if p > 0 else MIN)(ABS(x), axes=axes) if axes else ABS(x)
+        made = (MAX_EVENLY if p > 0 else MIN_EVENLY)(ABS(x), axes=axes) if axes else ABS(x)
         shape = tuple([n for i, n in enumerate(made.shape) if keep or i not in axes])
         return reshape(made, shape)
     if p == 0:
@@ -34,20 +34,10 @@ def _norm(x: Any, p: float, axes: tuple[int, ...], keep: bool) -> Any:
     if p == 1:
         return fn.total(ABS(x), axes, keep)
     if p == 2:
-        return _root(fn.total(fn.square(x), axes, keep))
-    size = ABS(x)
-    zero = fn.equal(size, 0)
+        return root(fn.total(fn.square(x), axes, keep), SQRT)
     # |x|^p has slope 0 at 0 for p > 1, which the rule of pow gives only away from 0.
-    powers = fn.where(zero, 0, fn.power(fn.where(zero, 1, size), p))
-    whole = fn.total(powers, axes, keep)
-    empty = fn.equal(whole, 0)
-    return fn.where(empty, 0, fn.power(fn.where(empty, 1, whole), 1 / p))
-
-
-def _root(x: Any) -> Any:
-    """The square root, with slope 0 at 0."""
-    zero = fn.equal(x, 0)
-    return fn.where(zero, 0, SQRT(fn.where(zero, 1, x)))
+    powers = root(ABS(x), lambda v: fn.power(v, p), at_zero=math.inf if p < 0 else 0)
+    return root(fn.total(powers, axes, keep), lambda v: fn.power(v, 1 / p))
 
 
 def pairwise_distance(a: Any, b: Any, p: float, eps: float, keep: bool) -> Any:

@@ -14,7 +14,7 @@ from plait.core.functional.arithmetic import rounded_once
 from plait.core.ir import dtypes
 from plait.core.ops.elementwise import ABS, LOG, NEG, NOT, cast
 from plait.core.ops.index import SCATTER
-from plait.core.ops.math import EXP, SQRT
+from plait.core.ops.math import EXP, RELU, SQRT
 from plait.core.ops.scan import CUMSUM
 from plait.core.ops.source import ARANGE, constant, full
 from plait.core.ops.special import XLOGY
@@ -172,7 +172,7 @@ def multi_margin(x: Any, target: Any, weight: Any, p: int, margin: float) -> Any
 
     def formula(x: Any, *weights: Any) -> Any:
         own = fn.total(fn.where(hot, x, 0), (1,), keep=True)
-        hinge = fn.positive_part(fn.add(fn.sub(x, own), margin))
+        hinge = RELU(fn.add(fn.sub(x, own), margin))
         losses = hinge if p == 1 else fn.square(hinge)
         if weights:
             of_label = fn.where(hot, broadcast(weights[0], shape), 0)
@@ -207,7 +207,7 @@ def multilabel_margin(x: Any, target: Any) -> Any:
     def formula(x: Any) -> Any:
         spread = broadcast(reshape(x, (rows, 1, classes)), cube)
         own = fn.total(fn.where(hot, spread, 0), (2,), keep=True)
-        hinge = fn.positive_part(fn.add(fn.sub(spread, own), 1))
+        hinge = RELU(fn.add(fn.sub(spread, own), 1))
         return fn.div(fn.total(fn.where(pairs, hinge, 0), (1, 2)), classes)
 
     return rounded_once(formula, x)

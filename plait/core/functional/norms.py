@@ -12,7 +12,7 @@ from typing import Any
 from plait.core.ir import dtypes
 from plait.core.ops.elementwise import ABS, EQ, ISNAN, MUL, POW, SIGN, WHERE, cast
 from plait.core.ops.math import SQRT
-from plait.core.ops.reduce import MAX, MIN, SUM
+from plait.core.ops.reduce import MAX_EVENLY, MIN_EVENLY, SUM
 from plait.core.ops.source import constant
 
 
@@ -25,9 +25,9 @@ def vector_norm(x: Any, p: float, axes: tuple[int, ...]) -> Any:
     if x.dtype.is_half:
         return cast(vector_norm(cast(x, dtypes.float32), p, axes), x.dtype)
     if p == math.inf:
-        return MAX(ABS(x), axes=axes)
+        return MAX_EVENLY(ABS(x), axes=axes)
     if p == -math.inf:
-        return MIN(ABS(x), axes=axes)
+        return MIN_EVENLY(ABS(x), axes=axes)
     if p == 0:
         return SUM(count(x), axes=axes)
     if p == 1:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 
-from plait.core.ir.dtypes import DType
+from plait.core.ir.dtypes import DType, dtype_of
 from plait.core.ir.errors import ShapeError, error
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op
@@ -35,6 +35,11 @@ from plait.core.lazy.views import (
 from plait.core.lazy.writing import write_at_once, write_shared, write_through
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
 from plait.core.runtime.crowd import crowd
+
+#: Where the memory is that a base's earlier views were taken of: still here; with the base of this,
+#: which an in-place change of shape made a view itself (`become`); where it was, while this went on
+#: to other memory (`adopt`).
+HERE, WITH_ITS_BASE, LEFT = range(3)
 
 
 class LazyTensor:
@@ -92,8 +97,8 @@ class LazyTensor:
         self._output_number = 0
         self._requires_grad = False
         self._leaf_hooks = None
-        #: Whether an in-place change of shape made this base a view of another (see `become`).
-        self._moved = False
+        #: Whether views taken of this base have to be told where they belong: see `_settled_base`.
+        self._moved = HERE
         #: Writes through `.data` do not count as in-place changes for autograd.
         self._silent = False
         return self
@@ -141,7 +146,10 @@ class LazyTensor:
     @property
     def storage_cell(self) -> Cell:
         """The cell that holds the memory."""
-        return self._cell if self._base is None else self._base.storage_cell
+        base = self._base
+        if base is None:
+            return self._cell
+        return (self._settled_base() if base._moved else base).storage_cell
 
     def _family(self) -> LazyTensor:
         """The tensor whose views share this one's place in autograd: its base, or itself.
@@ -155,13 +163,31 @@ class LazyTensor:
         return self._steps if self._base is None else (*self._settled_base()._path(), *self._steps)
 
     def _settled_base(self) -> LazyTensor:
-        """The base, or the one that took its place when it changed its shape."""
+        """The base, or the one that took its place when it changed its shape or its memory."""
         base = self._base
         assert base is not None, "only asked of views"
         if base._moved:
-            base = self._base = base._base
-            assert base is not None, "a moved base is a view"
+            if base._cell is not self._cell:
+                base = self._base = self._left_by(base)
+            elif base._moved == WITH_ITS_BASE:
+                base = self._base = base._base
+                assert base is not None, "a base that has become a view has one"
         return base
+
+    def _left_by(self, base: LazyTensor) -> LazyTensor:
+        """A base for a view whose own went on to other memory: the memory that it was taken of, and
+        the same place in autograd."""
+        cell = self._cell
+        like = (
+            Spec(cell.shared.shape, dtype_of(cell.shared.dtype))
+            if cell.shared is not None
+            else cell.node
+        )
+        left = self.plain.of_cell(cell, like.shape, like.dtype)
+        edge = base.edge()
+        if edge is not None:
+            left._continue(edge)
+        return left
 
     def read(self) -> Node:
         """The node of the present value."""
@@ -369,7 +395,7 @@ class LazyTensor:
             base._silent, base._layout = self._silent, self._layout
             base._grad_fn, base._output_number = self._grad_fn, self._output_number
             self._grad_fn, self._output_number = None, 0
-            self._base, self._moved = base, True
+            self._base, self._moved = base, WITH_ITS_BASE
         else:
             self._base = view._base
         self._steps, self._layout = view._steps, view._layout
@@ -379,7 +405,7 @@ class LazyTensor:
         """A tensor over the same memory that needs no gradient."""
         base = self
         while base._base is not None:
-            base = base._base
+            base = base._settled_base()
         if watch.active is not None and (active := current()) is not None:
             active.handle(base)
         twin = self.plain.of_cell(base._cell, base._shape, base._dtype)
@@ -393,8 +419,11 @@ class LazyTensor:
         view._layout = self._layout
         return view
 
-    def adopt(self, other: LazyTensor) -> None:
-        """Become a handle on another tensor's memory, keeping identity and autograd state."""
+    def adopt(self, other: LazyTensor, with_views: bool = False) -> None:
+        """Become a handle on another tensor's memory, keeping identity and autograd state.
+
+        Earlier views stay with the memory that they were taken of, unless they are to follow.
+        """
         if watch.active is not None:
             forced("a tensor takes over the memory of another")
         self.storage_cell.require_writable()
@@ -402,6 +431,11 @@ class LazyTensor:
             # The result of an operation is no view besides: it takes the value.
             other = self.plain.of_node(other.read())
         seen = other.detached()
+        if not with_views and (self._base is None or self._moved):
+            if seen._cell is not self._cell:
+                self._moved = LEFT
+            elif seen._base is not None and not self.requires_grad:
+                self._moved = WITH_ITS_BASE
         self._base, self._steps, self._cached = seen._base, seen._steps, None
         self._cell = seen._cell
         self._layout = seen._layout
@@ -516,6 +550,10 @@ class LazyTensor:
                 self._grad_fn = autograd.record(SIGN, {}, (node,), (old,), node, (), self.plain)
             self._output_number = 0
             return
+        self._continue(edge)
+
+    def _continue(self, edge: Edge) -> None:
+        """Take a place in autograd."""
         if isinstance(edge[0], LazyTensor):
             # A plain copy of a leaf: give it a grad node, so that this tensor is no leaf.
             node = self._cell.node
@@ -525,8 +563,7 @@ class LazyTensor:
 
     def continue_from(self, grad_fn: Any, number: int) -> None:
         """Take output `number` of a grad node as this tensor's origin."""
-        base = self if self._base is None else self._base
-        if base is not self:
+        if self._base is not None:
             self.adopt(self.plain.of_node(self.read()))
         if self._dtype.is_differentiable:
             self._grad_fn, self._output_number = grad_fn, number
@@ -564,6 +601,10 @@ class LazyTensor:
 
     def require_grad(self, required: bool) -> None:
         """Set whether this leaf requires a gradient."""
+        if required and self._moved == WITH_ITS_BASE:
+            # A leaf is the base of its views, of those that are taken from here on; earlier ones
+            # that have not been looked at since its shape changed are taken for such, too.
+            self._moved = HERE
         self._requires_grad = required
 
     def leaf_hooks(self) -> list[Callable]:

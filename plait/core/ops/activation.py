@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from plait.core.ir.op import Lowering, Op, elements
-from plait.core.ops.elementwise import ADD, GT, LE, MUL, SUB, WHERE, cast
+from plait.core.ops.elementwise import ABS, ADD, GT, LE, MINIMUM, MUL, NEG, SUB, WHERE, cast
 from plait.core.ops.families import REAL, contiguous, require_kind
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
 from plait.core.ops.math import EXP, EXPM1, LOG1P, SIGMOID, TANH, one_minus_square, scaled
@@ -104,6 +104,23 @@ SOFTPLUS = _activation(
     reference=_softplus,
     body=_softplus_body,
     slope=_softplus_slope,
+    flops=35,
+)
+
+# -- log of the sigmoid -----------------------------------------------------------------------
+
+
+def _log_sigmoid_body(x: Any) -> Any:
+    return SUB(MINIMUM(x, constant(0, x)), LOG1P(EXP(NEG(ABS(x)))))
+
+
+# The body has no second derivative at 0, where two kinks meet: the slope is written out.
+LOG_SIGMOID = _activation(
+    "log_sigmoid",
+    "log(1 / (1 + exp(-x))) without overflow: min(x, 0) - log1p(exp(-|x|)).",
+    reference=lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
+    body=_log_sigmoid_body,
+    slope=lambda g, x: MUL(g, SIGMOID(NEG(x))),
     flops=35,
 )
 

@@ -1,7 +1,7 @@
 """Matrix decompositions and solvers, through NumPy's LAPACK.
 
-All take stacks of matrices: leading axes are a batch. float32 and float64 only, but for `solve`,
-`inv` and `det`. Derivatives follow
+All take stacks of matrices: leading axes are a batch. float32 and float64 only, but for `solve`
+and `inv`. Derivatives follow
 Giles, "Collected matrix derivative results for forward and reverse mode algorithmic
 differentiation" (2008), and Walter & Lehmann, "Algorithmic differentiation of linear algebra
 functions" (arXiv:1009.6112) for QR; they are written with ops and differentiate again.
@@ -235,46 +235,6 @@ INV = Op(
     dtypes=FLOATS,
 )
 
-
-def _infer_det(x: Any) -> tuple[Any, Any]:
-    """The determinant of each matrix; its gradient is that of invertible matrices."""
-    require_matrices("det", x, square=True, kinds=HOLOMORPHIC)
-    return x.shape[:-2], x.dtype
-
-
-def _times_inverse(factor: Any, x: Any) -> Any:
-    return MUL(broadcast(reshape(factor, (*factor.shape, 1, 1)), x.shape), transposed(INV(x)))
-
-
-DET = Op(
-    "det",
-    infer=_infer_det,
-    lowering=Lowering.OPAQUE,
-    reference=np.linalg.det,
-    vjp=lambda g, y, x: _times_inverse(MUL(g, y), x),
-    saves=(0, "y"),
-    flops=cubic,
-    dtypes=FLOATS,
-)
-
-
-def _infer_slogdet(x: Any) -> tuple[Any, Any]:
-    """Sign of the determinant of each matrix, and the logarithm of its size."""
-    require_matrices("slogdet", x, square=True)
-    return (x.shape[:-2], x.shape[:-2]), (x.dtype, x.dtype)
-
-
-SLOGDET = Op(
-    "slogdet",
-    infer=_infer_slogdet,
-    lowering=Lowering.OPAQUE,
-    reference=lambda x: tuple(np.linalg.slogdet(x)),
-    vjp=lambda g, y, x: _times_inverse(g[1], x),
-    saves=(0,),
-    outputs=2,
-    flops=cubic,
-    dtypes=FLOATS,
-)
 
 # -- decompositions ---------------------------------------------------------------------------
 

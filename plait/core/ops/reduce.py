@@ -9,8 +9,15 @@ import numpy as np
 from plait.core.ir import dtypes
 from plait.core.ir.errors import ShapeError
 from plait.core.ir.op import Lowering, Op, elements
-from plait.core.ops.elementwise import CAST, DIV, EQ, MUL
-from plait.core.ops.families import ORDERED, contiguous, reduced_shape, reduction, require_kind
+from plait.core.ops.elementwise import CAST, DIV, EQ, ISNAN, MUL, OR
+from plait.core.ops.families import (
+    ORDERED,
+    REAL,
+    contiguous,
+    reduced_shape,
+    reduction,
+    require_kind,
+)
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
 from plait.core.ops.source import constant, full
 
@@ -114,6 +121,36 @@ MIN = reduction(
     kinds=ORDERED,
     empty=False,
 )
+
+
+def _even_vjp(g: Any, y: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+    """As the extrema's, but where an extremum is nan its gradient goes to the nan."""
+    winners = CAST(OR(EQ(x, _spread(y, x)), ISNAN(x)), dtype=x.dtype)
+    share = DIV(g, SUM(winners, axes=axes))
+    return MUL(_spread(share, x), winners)
+
+
+#: PyTorch's whole-tensor `max` and `min`, and its norms of order inf and -inf, differ from `amax`
+#: and `amin` in this: there a nan makes all gradients nan.
+MAX_EVENLY = reduction(
+    "max_evenly",
+    lambda x, *, axes: np.max(x, axis=axes, keepdims=True),
+    body=lambda x, *, axes: MAX(x, axes=axes),
+    vjp=_even_vjp,
+    saves=(0, "y"),
+    kinds=REAL,
+    empty=False,
+)
+MIN_EVENLY = reduction(
+    "min_evenly",
+    lambda x, *, axes: np.min(x, axis=axes, keepdims=True),
+    body=lambda x, *, axes: MIN(x, axes=axes),
+    vjp=_even_vjp,
+    saves=(0, "y"),
+    kinds=REAL,
+    empty=False,
+)
+
 ALL = reduction("all", lambda x, *, axes: np.all(x, axis=axes, keepdims=True), kinds="b")
 ANY = reduction("any", lambda x, *, axes: np.any(x, axis=axes, keepdims=True), kinds="b")
 

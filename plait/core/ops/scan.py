@@ -71,15 +71,20 @@ def _cumprod_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
 
     Products from the first zero of a line onwards are 0: before it the quotient holds; at it the
     product of the others is that of the line with a 1 in its place; after it there is no gradient.
+    That of the second zero is 0 but changes with the first, so it is written out as well.
     """
     zero, one = constant(0, x), constant(1, x)
     is_zero = EQ(x, zero)
     zeros = CUMSUM(cast(is_zero, x.dtype), axis=axis, reverse=False)
+
+    def at(chosen: Any) -> Any:
+        others = CUMPROD(WHERE(chosen, one, x), axis=axis)
+        return CUMSUM(MUL(g, others), axis=axis, reverse=True)
+
     is_first = AND(is_zero, EQ(zeros, one))
-    others = CUMPROD(WHERE(is_first, one, x), axis=axis)
-    at_first = CUMSUM(MUL(g, others), axis=axis, reverse=True)
+    is_second = AND(is_zero, EQ(zeros, constant(2, x)))
     elsewhere = DIV(CUMSUM(MUL(g, y), axis=axis, reverse=True), WHERE(is_zero, one, x))
-    return WHERE(is_first, at_first, elsewhere)
+    return WHERE(is_first, at(is_first), WHERE(is_second, at(is_second), elsewhere))
 
 
 CUMPROD = Op(

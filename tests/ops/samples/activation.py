@@ -28,6 +28,7 @@ def _activation(*choices: dict[str, Any], infinite: bool = True) -> SampleMaker:
 SAMPLES: dict[str, SampleMaker] = {
     "silu": _activation({}),
     "softplus": _activation({"beta": 1.0, "threshold": 20.0}, {"beta": 2.5, "threshold": 3.0}),
+    "log_sigmoid": _activation({}),
     "elu": _activation({"alpha": 1.0}, {"alpha": 0.5}),
     "leaky_relu": _activation({"slope": 0.01}, {"slope": 0.3}),
     # At infinity PyTorch's own kernels differ: nan or infinity by dtype and length.
@@ -42,6 +43,7 @@ def _f(name: str) -> Any:
 TORCH = {
     "silu": _f("silu"),
     "softplus": _f("softplus"),
+    "log_sigmoid": _f("logsigmoid"),
     "elu": _f("elu"),
     "leaky_relu": lambda torch, x, *, slope: torch.nn.functional.leaky_relu(x, slope),
     "gelu": _f("gelu"),

@@ -41,6 +41,12 @@ def _square(*attrs: dict):
     return samples
 
 
+def _cofactors(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    singular = _matrices(rng, dtype, 4, 4)
+    singular[3] = singular[1] * 2
+    return [*_square({})(rng, dtype), Sample((singular,))]
+
+
 def _of_symmetric(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     sizes = [(*batch, 3, 3) for batch in _BATCHES] + [(1, 1), (2, 1, 1)]
     return [
@@ -146,6 +152,8 @@ SAMPLES: dict[str, Callable[[np.random.Generator, DType], list[Sample]]] = {
     "inv": _square({}),
     "det": _square({}),
     "slogdet": _square({}),
+    "cofactors": _cofactors,
+    "inverse_or_infinite": _square({}),
     "cholesky": _of_symmetric,
     "eigh": _of_symmetric,
     "qr": _qr,

@@ -53,8 +53,7 @@ def _products(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     ]
     zeros = values(rng, dtype, (3, 4), 0.5, 1.5)
     zeros[0, 1] = zeros[1, 2] = zeros[1, 3] = 0
-    # The first gradient is right at zeros (see the comparison with PyTorch), the second is not.
-    return [*samples, Sample((zeros,), {"axes": (1,)}, grad=False)]
+    return [*samples, Sample((zeros,), {"axes": (1,)})]
 
 
 def _arg(name: str) -> SampleMaker:
@@ -78,6 +77,8 @@ SAMPLES: dict[str, SampleMaker] = {
     "prod": _products,
     "max": _fold("max", empty=False),
     "min": _fold("min", empty=False),
+    "max_evenly": _fold("max_evenly", empty=False),
+    "min_evenly": _fold("min_evenly", empty=False),
     "all": _fold("all", empty=True),
     "any": _fold("any", empty=True),
     "argmax": _arg("argmax"),
@@ -112,12 +113,29 @@ def _logic(name: str) -> Any:
     return result
 
 
+def _whole(name: str) -> Any:
+    """PyTorch folds all elements or one axis, with other gradients: every fold by itself here."""
+
+    def result(torch: Any, x: Any, *, axes: tuple[int, ...]) -> Any:
+        kept = [axis for axis in range(x.ndim) if axis not in axes]
+        shape = [1 if axis in axes else n for axis, n in enumerate(x.shape)]
+        if 0 in shape or not axes:
+            return x.sum(axes, keepdim=True) if axes else x.clone()
+        count = math.prod(x.shape[axis] for axis in axes)
+        rows = x.permute((*kept, *axes)).reshape(-1, count)
+        return torch.stack([getattr(torch, name)(row) for row in rows]).reshape(shape)
+
+    return result
+
+
 TORCH = {
     "sum": _over(lambda torch, x, axes: torch.sum(x, axes, keepdim=True, dtype=x.dtype)),
     "mean": _over(lambda torch, x, axes: torch.mean(x, axes, keepdim=True)),
     "prod": _prod,
     "max": _over(lambda torch, x, axes: torch.amax(x, axes, keepdim=True)),
     "min": _over(lambda torch, x, axes: torch.amin(x, axes, keepdim=True)),
+    "max_evenly": _whole("max"),
+    "min_evenly": _whole("min"),
     "all": _logic("all"),
     "any": _logic("any"),
     "argmax": lambda torch, x, *, axis: torch.argmax(x, axis, keepdim=True),
