@@ -150,15 +150,18 @@ patch:
   %left = icmp ult i64 %j, %m
   br i1 %left, label %patch.one, label %bound
 patch.one:
-  %two = mul i64 %j, 2
-  %number.at = getelementptr i64, ptr %patches, i64 %two
+  %before.j = mul i64 %j, $Patch.SIZE
+  %number.at = getelementptr i64, ptr %patches, i64 %before.j
   %number = load i64, ptr %number.at
-  %word.at = getelementptr i64, ptr %number.at, i64 1
+  %word.at = getelementptr i64, ptr %number.at, i64 $Patch.WORD
   %word = load i64, ptr %word.at
+  %start.at = getelementptr i64, ptr %number.at, i64 $Patch.START
+  %start = load i64, ptr %start.at
   %known.at = getelementptr i64, ptr %now, i64 %number
   %known = load i64, ptr %known.at
   %to = getelementptr i64, ptr %words, i64 %word
-  store i64 %known, ptr %to
+  %known.part = add i64 %known, %start
+  store i64 %known.part, ptr %to
   %j.next = add i64 %j, 1
   br label %patch
 bound:

@@ -64,7 +64,7 @@ class Phase(enum.IntEnum):
 
 
 class Frame(enum.IntEnum):
-    """Words of a frame. PATCHES holds pairs (number of an array, index of a word in WORDS)."""
+    """Words of a frame. PATCHES holds `Patch`es."""
 
     POOL = 0  # 0: no pool
     PHASES = 1
@@ -78,6 +78,16 @@ class Frame(enum.IntEnum):
     NDARRAY = 9  # the address of NumPy's array type
     API = 10  # the address of the table of CPython's functions
     SIZE = 11
+
+
+class Patch(enum.IntEnum):
+    """Words of a patch: word number WORD of a frame's WORDS is the address START bytes into the
+    memory of array number ARRAY."""
+
+    ARRAY = 0
+    WORD = 1
+    START = 2
+    SIZE = 3
 
 
 class Api(enum.IntEnum):
@@ -155,7 +165,7 @@ def driver(
         "IS_CONTROL": control_ir.IS_CONTROL,
     }
     records = (control_ir.Control, control_ir.Call, control_ir.Place, control_ir.Copy)
-    for kind in (Chunk, Phase, Frame, Pool, Api, *records):
+    for kind in (Chunk, Phase, Frame, Patch, Pool, Api, *records):
         names.update({f"{kind.__name__}.{word.name}": int(word) for word in kind})
     parts = (
         ir.BIND,

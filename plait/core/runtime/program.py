@@ -238,8 +238,11 @@ class Program:
     def _place(self, buffer: Buffer) -> str:
         home = memory(buffer)
         if home in self._slots:
-            return f"array {self._slots[home]}"
-        return "constant" if home in self._constants else f"+{self.layout.offsets[home]}"
+            start = f"+{buffer.start}" if buffer.start else ""
+            return f"array {self._slots[home]}{start}"
+        if home in self._constants:
+            return "constant"
+        return f"+{self.layout.offsets[home] + buffer.start}"
 
     def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
