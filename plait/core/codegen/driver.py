@@ -16,7 +16,8 @@ without):
                                               arguments; gives how many do not fit (see there)
     i64 plait_run(i64 self, i64 list)         both this and the next, as a builtin of Python (see
                                               there)
-    i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault
+    i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault,
+                                              or a loop was left for Ctrl-C
     i64 plait_worker(ptr worker)              what a thread of the pool runs
     void plait_stop(ptr pool)                 ends the pool's threads; later drives run alone
 
@@ -96,6 +97,10 @@ class Api(enum.IntEnum):
     PyEval_SaveThread = 0
     PyEval_RestoreThread = 1
     PyLong_FromSsize_t = 2
+    PyGILState_Ensure = 3
+    PyGILState_Release = 4
+    PyOS_InterruptOccurred = 5
+    PyErr_SetInterrupt = 6
 
 
 class Pool(enum.IntEnum):

@@ -368,6 +368,9 @@ define i64 @plait_drive(ptr %frame, i64 %begin, i64 %end) nounwind {
 entry:
   %pool.at = getelementptr i64, ptr %frame, i64 $Frame.POOL
   %pool = load ptr, ptr %pool.at
+  %api.at = getelementptr i64, ptr %frame, i64 $Frame.API
+  %api = load ptr, ptr %api.at
+  store ptr %api, ptr @python
   %state = call i64 @run_phases(ptr %frame, i64 %begin, i64 %end, i64 0)
   %held = trunc i64 %state to i1
   br i1 %held, label %release, label %done

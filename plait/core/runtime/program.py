@@ -339,12 +339,13 @@ class Program:
         for begin, end, host in frame.segments:
             if host is not None:
                 self._run_host(host, frame, bound)
-            elif (
-                guard.drive(frame, self._functions, begin, self._guard)  # a phase is a launch there
-                if self._guard
-                else driver.drive(frame.address, begin, end)
-            ):
-                frame.explain(bound)
+            elif self._guard:
+                if guard.drive(frame, self._functions, begin, self._guard):  # a phase is a launch
+                    frame.explain(bound)
+            else:
+                # Without a fault to explain, a loop was left for Ctrl-C, and a handler went on.
+                while driver.drive(frame.address, begin, end):
+                    frame.explain(bound)
             if ended is not None:
                 ended()
         if self._plain_results and bound is given:
