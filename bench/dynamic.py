@@ -1,7 +1,8 @@
 """Programs that change their structure each step: time and memory. `python -m bench.dynamic`.
 
 Each program is plain PyTorch and runs on both frameworks, in a fresh process each. Printed are
-milliseconds a step, and what the process has grown by from a tenth of the steps to the end.
+milliseconds a step, what the process has grown by from a tenth of the steps to the end, and of
+Plait the shares of recording, planning and running in the time of as many steps again as a tenth.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from pathlib import Path
 from bench.changing import PROGRAMS
 from bench.interpreters import interpreter, parse_interpreters
 
+#: What the time of a step is split into (`bench/split.py`).
+KINDS = ("recording", "planning", "running")
+
 
 def measure_here(framework: str, name: str, steps: int) -> dict[str, float]:
-    """Milliseconds a step and megabytes of growth, in this fresh process."""
+    """Milliseconds a step, megabytes of growth and shares, in this fresh process."""
     if framework == "plait":
         import plait as torch
     else:
@@ -33,8 +37,12 @@ def measure_here(framework: str, name: str, steps: int) -> dict[str, float]:
     before, start = _resident(), time.perf_counter()
     for _ in range(steps):
         step().item()
-    seconds = time.perf_counter() - start
-    return {"ms": 1000 * seconds / steps, "grown_mb": _resident() - before}
+    found = {"ms": 1000 * (time.perf_counter() - start) / steps, "grown_mb": _resident() - before}
+    if framework == "plait":
+        from bench.split import shares  # not at the top: it is of Plait alone
+
+        found |= shares(lambda: [step().item() for _ in range(steps // 10)])
+    return found
 
 
 def _resident() -> float:
@@ -54,7 +62,8 @@ def main() -> None:
         print(json.dumps(measure_here(framework, name, given.steps)))
         return
     pythons = parse_interpreters(given.python)
-    print("| program | framework | ms a step | MB grown |\n| --- | --- | --- | --- |")
+    print("| program | framework | ms a step | MB grown | recording | planning | running |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in PROGRAMS:
         for framework in ("plait", "torch"):
             command = [interpreter(pythons, framework), "-m", "bench.dynamic"]
@@ -65,7 +74,9 @@ def main() -> None:
                 print(done.stderr[-300:], file=sys.stderr)
                 continue
             found = json.loads(done.stdout.splitlines()[-1])
-            print(f"| {name} | {framework} | {found['ms']:.2f} | {found['grown_mb']:.1f} |")
+            parts = [f"{found[kind]:.0%}" if kind in found else "" for kind in KINDS]
+            row = [name, framework, f"{found['ms']:.2f}", f"{found['grown_mb']:.1f}", *parts]
+            print(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":

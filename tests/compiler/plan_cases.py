@@ -41,7 +41,8 @@ def written(lowered: Lowered, target: Target) -> list[Any]:
                 numbers[id(value)] = len(numbers)
                 array = None if value.value is None else (value.value.shape, value.value.tobytes())
                 root = None if value.root is None else of(value.root)
-                lines.append((of(value.shape), value.dtype, value.kind, root, array))
+                place = (of(value.shape), of(value.start), root)
+                lines.append((*place, value.dtype, value.kind, array))
             return f"buffer {numbers[id(value)]}"
         if isinstance(value, tuple):
             return tuple([of(part) for part in value])

@@ -18,6 +18,7 @@ FLOAT = np.dtype(np.float32)
 
 @pytest.fixture(autouse=True)
 def nothing_idle():
+    gc.collect()  # arrays of others that died in a cycle would become idle in the middle of a test
     arrays.release()
     yield
     arrays.release()

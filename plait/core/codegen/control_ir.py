@@ -150,15 +150,18 @@ patch:
   %left = icmp ult i64 %j, %m
   br i1 %left, label %patch.one, label %bound
 patch.one:
-  %two = mul i64 %j, 2
-  %number.at = getelementptr i64, ptr %patches, i64 %two
+  %before.j = mul i64 %j, $Patch.SIZE
+  %number.at = getelementptr i64, ptr %patches, i64 %before.j
   %number = load i64, ptr %number.at
-  %word.at = getelementptr i64, ptr %number.at, i64 1
+  %word.at = getelementptr i64, ptr %number.at, i64 $Patch.WORD
   %word = load i64, ptr %word.at
+  %start.at = getelementptr i64, ptr %number.at, i64 $Patch.START
+  %start = load i64, ptr %start.at
   %known.at = getelementptr i64, ptr %now, i64 %number
   %known = load i64, ptr %known.at
   %to = getelementptr i64, ptr %words, i64 %word
-  store i64 %known, ptr %to
+  %known.part = add i64 %known, %start
+  store i64 %known.part, ptr %to
   %j.next = add i64 %j, 1
   br label %patch
 bound:
@@ -183,7 +186,43 @@ done:
   ret i64 %state
 }
 
-; All turns of a loop, or a choice. %held.0, and the result: as of @run_phases.
+; The table of CPython's functions; the same for all frames, or null.
+@python = internal global ptr null
+
+declare i64 @time(ptr)
+
+; Whether Ctrl-C was pressed. It is put back, so that Python raises, or calls the user's handler,
+; when it is at it again; a program that finds no fault then is run anew.
+define internal i1 @interrupted() nounwind {
+entry:
+  %api = load ptr, ptr @python
+  %unknown = icmp eq ptr %api, null
+  br i1 %unknown, label %no, label %ask
+no:
+  ret i1 false
+ask:
+  %enter.at = getelementptr ptr, ptr %api, i64 $Api.PyGILState_Ensure
+  %enter = load ptr, ptr %enter.at
+  %leave.at = getelementptr ptr, ptr %api, i64 $Api.PyGILState_Release
+  %leave = load ptr, ptr %leave.at
+  %pressed.at = getelementptr ptr, ptr %api, i64 $Api.PyOS_InterruptOccurred
+  %pressed = load ptr, ptr %pressed.at
+  %gil = call i32 %enter()
+  %found = call i32 %pressed()
+  %yes = icmp ne i32 %found, 0
+  br i1 %yes, label %again, label %done
+again:
+  %press.at = getelementptr ptr, ptr %api, i64 $Api.PyErr_SetInterrupt
+  %press = load ptr, ptr %press.at
+  call void %press()
+  br label %done
+done:
+  call void %leave(i32 %gil)
+  ret i1 %yes
+}
+
+; All turns of a loop, or a choice. %held.0, and the result: as of @run_phases. Once a second it is
+; asked whether to stop.
 define internal i64 @run_control(ptr %control, i64 %held.0) nounwind {
 entry:
   %most.at = getelementptr i64, ptr %control, i64 $Control.MOST
@@ -204,10 +243,12 @@ entry:
   %first.n.at = getelementptr i64, ptr %control, i64 $Control.FIRST_COUNT
   %first.n = load i64, ptr %first.n.at
   call void @copy_all(ptr %first, i64 %first.n, i64 0)
+  %begun = call i64 @time(ptr null)
   br label %turn
 turn:
-  %t = phi i64 [ 0, %entry ], [ %t.next, %next ]
-  %held = phi i64 [ %held.0, %entry ], [ %state, %next ]
+  %t = phi i64 [ 0, %entry ], [ %t.next, %next ], [ %t.next, %second ]
+  %held = phi i64 [ %held.0, %entry ], [ %state, %next ], [ %state, %second ]
+  %then = phi i64 [ %begun, %entry ], [ %then, %next ], [ %now, %second ]
   %more = icmp ult i64 %t, %most
   br i1 %more, label %ask, label %over
 ask:
@@ -233,7 +274,15 @@ go:
   br i1 %fault, label %failed, label %next
 next:
   %t.next = add i64 %t, 1
-  br label %turn
+  %now = call i64 @time(ptr null)
+  %same = icmp eq i64 %now, %then
+  br i1 %same, label %turn, label %second
+second:
+  %stop = call i1 @interrupted()
+  br i1 %stop, label %stopped, label %turn
+stopped:
+  %left = or i64 %state, 2
+  ret i64 %left
 over:
   %held.o = phi i64 [ %held, %turn ], [ %held.l, %no ]
   %odd = and i64 %t, 1

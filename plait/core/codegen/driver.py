@@ -16,7 +16,8 @@ without):
                                               arguments; gives how many do not fit (see there)
     i64 plait_run(i64 self, i64 list)         both this and the next, as a builtin of Python (see
                                               there)
-    i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault
+    i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault,
+                                              or a loop was left for Ctrl-C
     i64 plait_worker(ptr worker)              what a thread of the pool runs
     void plait_stop(ptr pool)                 ends the pool's threads; later drives run alone
 
@@ -64,7 +65,7 @@ class Phase(enum.IntEnum):
 
 
 class Frame(enum.IntEnum):
-    """Words of a frame. PATCHES holds pairs (number of an array, index of a word in WORDS)."""
+    """Words of a frame. PATCHES holds `Patch`es."""
 
     POOL = 0  # 0: no pool
     PHASES = 1
@@ -80,12 +81,26 @@ class Frame(enum.IntEnum):
     SIZE = 11
 
 
+class Patch(enum.IntEnum):
+    """Words of a patch: word number WORD of a frame's WORDS is the address START bytes into the
+    memory of array number ARRAY."""
+
+    ARRAY = 0
+    WORD = 1
+    START = 2
+    SIZE = 3
+
+
 class Api(enum.IntEnum):
     """CPython's functions, in the order of the table."""
 
     PyEval_SaveThread = 0
     PyEval_RestoreThread = 1
     PyLong_FromSsize_t = 2
+    PyGILState_Ensure = 3
+    PyGILState_Release = 4
+    PyOS_InterruptOccurred = 5
+    PyErr_SetInterrupt = 6
 
 
 class Pool(enum.IntEnum):
@@ -155,7 +170,7 @@ def driver(
         "IS_CONTROL": control_ir.IS_CONTROL,
     }
     records = (control_ir.Control, control_ir.Call, control_ir.Place, control_ir.Copy)
-    for kind in (Chunk, Phase, Frame, Pool, Api, *records):
+    for kind in (Chunk, Phase, Frame, Patch, Pool, Api, *records):
         names.update({f"{kind.__name__}.{word.name}": int(word) for word in kind})
     parts = (
         ir.BIND,

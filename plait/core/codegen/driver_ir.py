@@ -88,17 +88,20 @@ patch:
   %left = icmp ult i64 %j, %m
   br i1 %left, label %patch.one, label %done
 patch.one:
-  %two = mul i64 %j, 2
-  %number.at = getelementptr i64, ptr %patches, i64 %two
+  %before.j = mul i64 %j, $Patch.SIZE
+  %number.at = getelementptr i64, ptr %patches, i64 %before.j
   %number = load i64, ptr %number.at
-  %word.at = getelementptr i64, ptr %number.at, i64 1
+  %word.at = getelementptr i64, ptr %number.at, i64 $Patch.WORD
   %word = load i64, ptr %word.at
+  %start.at = getelementptr i64, ptr %number.at, i64 $Patch.START
+  %start = load i64, ptr %start.at
   %from.at = getelementptr ptr, ptr %items, i64 %number
   %from = load ptr, ptr %from.at
   %address.at = getelementptr i8, ptr %from, i64 $DATA
   %address = load i64, ptr %address.at
   %to = getelementptr i64, ptr %words, i64 %word
-  store i64 %address, ptr %to
+  %address.part = add i64 %address, %start
+  store i64 %address.part, ptr %to
   %j.next = add i64 %j, 1
   br label %patch
 done:
@@ -365,6 +368,9 @@ define i64 @plait_drive(ptr %frame, i64 %begin, i64 %end) nounwind {
 entry:
   %pool.at = getelementptr i64, ptr %frame, i64 $Frame.POOL
   %pool = load ptr, ptr %pool.at
+  %api.at = getelementptr i64, ptr %frame, i64 $Frame.API
+  %api = load ptr, ptr %api.at
+  store ptr %api, ptr @python
   %state = call i64 @run_phases(ptr %frame, i64 %begin, i64 %end, i64 0)
   %held = trunc i64 %state to i1
   br i1 %held, label %release, label %done

@@ -31,6 +31,11 @@ from plait.core.ops.source import FULL
 from plait.core.ops.view import CONCAT
 from plait.core.reference.executor import evaluate
 
+#: Where memory begins that kernels are given, in bytes (see `codegen/kernel.py`).
+PART_ALIGN = 16
+#: A smaller part (one in so many) of what the program itself makes is copied: all of it would have
+#: to stay in the arena for as long as the part is read.
+_LEAST_PART = 4
 #: Folds that row kernels know.
 _FOLDS = frozenset(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"))
 
@@ -79,6 +84,7 @@ class Lowerer:
         self.buffers: dict[int, Buffer] = {}
         self._parts: dict[int, list[Buffer]] = {}
         self._copies: dict[View, Buffer] = {}
+        self._pieces: dict[View, Buffer] = {}
         self.inputs = [Buffer(s.shape, s.dtype, "input") for s in graph.inputs]
         self.buffers.update(enumerate(self.inputs))
         self._wanted = {self.fusion.base(v) for v in graph.outputs}
@@ -141,6 +147,26 @@ class Lowerer:
         if view.is_whole:
             base = self.buffer(view.base)
             return base if base.shape == spec.shape else alias(base, spec.shape)
+        return self._part(view) or self._copied(value)
+
+    def _part(self, view: View) -> Buffer | None:
+        """The elements of a view where they are, if they lie one after another and begin where
+        kernels may."""
+        base = self.buffer(view.base)
+        start = view.offset * base.dtype.itemsize
+        in_a_row = not view.guards and view.strides == views.row_major(view.shape)
+        if not in_a_row or base.kind == "constant" or start % PART_ALIGN != 0:
+            return None
+        if base.kind != "input" and _LEAST_PART * elements(view.shape) < view.count:
+            return None
+        if view not in self._pieces:
+            self._pieces[view] = alias(base, view.shape, start)
+        return self._pieces[view]
+
+    def _copied(self, value: int) -> Buffer:
+        """A copy of a view in row-major order."""
+        view = self.fusion.views[value]
+        spec = self.graph.type_of(value)
         if view not in self._copies:
             made = (
                 self.graph.instructions[view.base - self.fusion.first]
@@ -174,7 +200,8 @@ class Lowerer:
         lower_copy(self.plan, source, target, view.access(), whole, view.shape)
 
     def _output(self, value: int) -> Buffer:
-        buffer = self.contiguous(value)
+        view = self.fusion.views[value]
+        buffer = self.contiguous(value) if view.is_whole else self._copied(value)
         root = buffer.root or buffer
         if root.kind == "temporary":
             root.kind = "output"
@@ -256,10 +283,11 @@ class Lowerer:
         return True
 
 
-def alias(buffer: Buffer, shape: tuple[int, ...]) -> Buffer:
-    """The same memory under another shape."""
+def alias(buffer: Buffer, shape: tuple[int, ...], start: int = 0) -> Buffer:
+    """The same memory under another shape, or so much of it from byte `start` on."""
     twin = Buffer(shape, buffer.dtype, buffer.kind, buffer.value)
     twin.root = buffer.root or buffer
+    twin.start = buffer.start + start
     twin.made = buffer.made
     return twin
 

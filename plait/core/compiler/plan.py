@@ -29,12 +29,13 @@ class Buffer:
     """Memory for one value: row-major, contiguous. Told apart by identity.
 
     kind: "input", "output", "temporary" (lives in the arena), "constant" (its `value` is an array).
-    root: the buffer whose memory this one is, under another shape; None for one of its own.
+    root: the buffer whose memory this one is, or a part of, under another shape; None for one of
+    its own. start: bytes of the root before this one; kernels only read what begins at another.
     made: of a constant, (function, arguments) that its value is the result of, where these may be
     others in another run. varying: the axes whose extents may be.
     """
 
-    __slots__ = ("dtype", "kind", "made", "root", "shape", "value", "varying")
+    __slots__ = ("dtype", "kind", "made", "root", "shape", "start", "value", "varying")
 
     def __init__(
         self, shape: tuple[int, ...], dtype: DType, kind: str, value: np.ndarray | None = None
@@ -44,6 +45,7 @@ class Buffer:
         self.kind = kind
         self.value = value
         self.root: Buffer | None = None
+        self.start = 0
         self.made: tuple[Callable[..., np.ndarray], tuple[Any, ...]] | None = None
         self.varying: tuple[int, ...] = ()
 

@@ -117,10 +117,12 @@ class Pattern:
         return self._function(*roots)
 
 
-def _buffer(like: Buffer, shape: tuple[int, ...], root: Buffer | None = None) -> Buffer:
+def _buffer(
+    like: Buffer, shape: tuple[int, ...], root: Buffer | None = None, start: int = 0
+) -> Buffer:
     """A buffer of another shape."""
     made = Buffer(shape, like.dtype, like.kind, like.value)
-    made.root = root
+    made.root, made.start = root, start
     made.varying = like.varying
     return made
 
@@ -195,9 +197,9 @@ class _Plainly:
         if buffer.root is None and buffer.made is not None:
             return _constant(buffer, plain(buffer.made[1]))
         root = None if buffer.root is None else self.of(buffer.root)
-        if root is buffer.root and not buffer.varying:
+        if root is buffer.root and not buffer.varying and type(buffer.start) is not Derived:
             return buffer
-        return _buffer(buffer, plain(buffer.shape), root)
+        return _buffer(buffer, plain(buffer.shape), root, plain(buffer.start))
 
 
 class _Unknown(Exception):
@@ -280,8 +282,10 @@ class _Writer:
             self._lines.append(f"{name} = constant({like}, {arguments})")
             return name
         shape = self._text(buffer.shape)
-        if root is None and shape is None:
+        start = self._text(buffer.start)
+        if root is None and shape is None and start is None:
             return None
-        shape = shape or self._whole(buffer.shape)
-        self._lines.append(f"{name} = buffer({like}, {shape}, {root})")
+        shape, start = shape or self._whole(buffer.shape), start or f"{buffer.start}"
+        root = root or self._whole(buffer.root)
+        self._lines.append(f"{name} = buffer({like}, {shape}, {root}, {start})")
         return name

@@ -125,7 +125,7 @@ def _in_place(step: Step, output: Any, source: Any) -> bool:
         return False
     position = targets.index(output)
     return all(
-        (position, i) in step.in_place
+        (position, i) in step.in_place and buffer.start == 0
         for i, buffer in enumerate(step.inputs)
         if memory(buffer) is source
     )

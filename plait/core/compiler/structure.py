@@ -245,6 +245,8 @@ def _differing_attrs(mine: Mapping[str, Any], other: Mapping[str, Any]) -> list[
 
 def _differing(mine: Any, other: Any) -> list[tuple]:
     """The paths to the numbers that differ."""
+    if type(mine) is int and type(other) is int:
+        return [] if mine == other else [()]
     if isinstance(mine, tuple) and isinstance(other, tuple):
         if len(mine) != len(other):
             raise _OtherStructure

@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from plait.core.codegen.control_ir import IS_CONTROL
-from plait.core.codegen.driver import MOST_CHUNKS, Chunk
+from plait.core.codegen.driver import MOST_CHUNKS, Chunk, Patch
 from plait.core.codegen.driver import Frame as FrameWord
 from plait.core.codegen.driver import Phase as PhaseWord
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.compiler.memory import Layout, rounded
 from plait.core.compiler.schedule import Phase, cost_ns
 from plait.core.compiler.steps import ControlStep, HostStep, explain, explaining, memory
+from plait.core.ir.op import elements
 from plait.core.runtime import native, threads
 from plait.core.runtime.arrays import Arena
 from plait.core.runtime.control_frame import ControlFrame
@@ -106,26 +107,27 @@ class Frame:
     def _words(self, arrays: int, steps: Sequence[Any]) -> None:
         """The arguments of launches and control flow, and where the words are that change."""
         words: list[int] = []
-        patches: list[tuple[int, int]] = []
+        patches: list[tuple[int, int, int]] = []
         moving: list[tuple[int, int]] = []
         self.starts: list[int] = []
         for step in steps:
             self.starts.append(len(words))
-            for buffer in map(memory, (*step.outputs, *step.inputs)):
-                slot = self.slots.get(buffer)
+            for buffer in (*step.outputs, *step.inputs):
+                home = memory(buffer)
+                slot = self.slots.get(home)
                 if slot is not None:
-                    patches.append((slot, len(words)))
+                    patches.append((slot, len(words), buffer.start))
                     words.append(0)
-                elif buffer in self.constants:
-                    words.append(self.constants[buffer].ctypes.data)
+                elif home in self.constants:
+                    words.append(self.constants[home].ctypes.data + buffer.start)
                 else:
-                    moving.append((len(words), self.layout.offsets[buffer]))
+                    moving.append((len(words), self.layout.offsets[home] + buffer.start))
                     words.append(0)
             if isinstance(step, Launch):
                 words.extend(step.numbers)
         # Numbers may use all 64 bits.
         self.words = np.array([w & 0xFFFF_FFFF_FFFF_FFFF for w in words], np.uint64).view(np.int64)
-        self.patches = np.array(patches, np.int64).reshape(-1, 2)
+        self.patches = np.array(patches, np.int64).reshape(-1, Patch.SIZE)
         self._moving = np.array(moving, np.int64).reshape(-1, 2)
         self.faults = np.zeros(len(self.launches), np.int64)
 
@@ -204,20 +206,21 @@ class Frame:
         addresses = [array.ctypes.data for array in arrays]
         unfit = sum(not fits(array) for array in arrays)
         if not unfit and len(self.patches):
-            self.words[self.patches[:, 1]] = np.array(addresses, np.int64)[self.patches[:, 0]]
+            slots, places, starts = self.patches.T
+            self.words[places] = np.array(addresses, np.int64)[slots] + starts
         return unfit
 
     def view(self, buffer: Any, arrays: Sequence[np.ndarray]) -> np.ndarray:
         """The array of a buffer in the present run."""
         home = memory(buffer)
         slot = self.slots.get(home)
-        if slot is not None:
-            return arrays[slot].reshape(buffer.shape)
-        if home in self.constants:
-            return self.constants[home].reshape(buffer.shape)
-        assert self.arena is not None
-        offset = self.layout.offsets[home]
-        return np.ndarray(buffer.shape, buffer.dtype.numpy, self.arena.array.data, offset)
+        if slot is None and home not in self.constants:
+            assert self.arena is not None
+            offset = self.layout.offsets[home] + buffer.start
+            return np.ndarray(buffer.shape, buffer.dtype.numpy, self.arena.array.data, offset)
+        whole = self.constants[home] if slot is None else arrays[slot]
+        first = buffer.start // buffer.dtype.itemsize
+        return whole.reshape(-1)[first : first + elements(buffer.shape)].reshape(buffer.shape)
 
     def explain(self, arrays: Sequence[np.ndarray]) -> None:
         """Raise what a fault stands for, here or in the bodies of control flow, if there is one."""

@@ -116,7 +116,7 @@ def _load(folder: Folder, missing: Mapping[str, Kernel], target: Target) -> None
 
 def _link(codes: Sequence[bytes], symbols: Sequence[str], target: Target) -> None:
     library = Library(codes, symbols, target)
-    settling.begin()
+    settling.begin(llvm=True)
     _libraries.append(library)
     for symbol in symbols:
         _addresses.setdefault(symbol, library.addresses[symbol])
@@ -239,7 +239,7 @@ def _compile_isolated(folder: Folder | None, batch: Mapping[str, Kernel], target
 
 def module_of(name: str, text: str, symbols: Sequence[str], target: Target) -> Library:
     """A library made of given IR text, through the same cache; the caller keeps it alive."""
-    settling.begin()
+    settling.begin(llvm=True)
     folder = object_cache.folder()
     entry = folder.read(entry_name(name, target)) if folder is not None else None
     if entry is not None:

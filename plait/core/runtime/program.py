@@ -238,8 +238,11 @@ class Program:
     def _place(self, buffer: Buffer) -> str:
         home = memory(buffer)
         if home in self._slots:
-            return f"array {self._slots[home]}"
-        return "constant" if home in self._constants else f"+{self.layout.offsets[home]}"
+            start = f"+{buffer.start}" if buffer.start else ""
+            return f"array {self._slots[home]}{start}"
+        if home in self._constants:
+            return "constant"
+        return f"+{self.layout.offsets[home] + buffer.start}"
 
     def _check_types(self, arrays: Sequence[np.ndarray]) -> None:
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays)):
@@ -336,12 +339,13 @@ class Program:
         for begin, end, host in frame.segments:
             if host is not None:
                 self._run_host(host, frame, bound)
-            elif (
-                guard.drive(frame, self._functions, begin, self._guard)  # a phase is a launch there
-                if self._guard
-                else driver.drive(frame.address, begin, end)
-            ):
-                frame.explain(bound)
+            elif self._guard:
+                if guard.drive(frame, self._functions, begin, self._guard):  # a phase is a launch
+                    frame.explain(bound)
+            else:
+                # Without a fault to explain, a loop was left for Ctrl-C, and a handler went on.
+                while driver.drive(frame.address, begin, end):
+                    frame.explain(bound)
             if ended is not None:
                 ended()
         if self._plain_results and bound is given:

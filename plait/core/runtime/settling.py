@@ -18,17 +18,21 @@ _LOOKED_AT = 2
 
 #: How many are still to come; 0: all has been given back. Whoever runs a program looks at it first.
 runs = 0
+#: Whether LLVM has worked since its pages were given back: to look for them takes a millisecond, as
+#: long as to plan a program of known kernels for another batch.
+_llvm_worked = False
 
 
-def begin() -> None:
+def begin(*, llvm: bool = False) -> None:
     """A program has been made, or LLVM has worked."""
-    global runs
+    global runs, _llvm_worked
     runs = RUNS
+    _llvm_worked = _llvm_worked or llvm
 
 
 def count() -> None:
     """A program has run, natively or on the reference."""
-    global runs
+    global runs, _llvm_worked
     left = runs - 1
     runs = max(left, 0)
     if left == _LOOKED_AT:
@@ -36,4 +40,6 @@ def count() -> None:
     elif left == 0:  # of several threads, one
         arrays.forget_idle()
         arrays.trim()
-        pages.release()
+        if _llvm_worked:
+            _llvm_worked = False
+            pages.release()
