@@ -350,9 +350,8 @@ class Step:
         if kind is View:
             base = self._make(value.base, objects, arguments)
             steps = value.steps
-            while (
-                base._moved == WITH_ITS_BASE
-            ):  # an argument that was transposed in place is itself a view
+            # An argument that was transposed in place is itself a view.
+            while base._moved == WITH_ITS_BASE:
                 base, steps = base._base, (*base._steps, *steps)
             view = value.cls.of_cell(base._cell, value.shape, value.dtype)
             view._base, view._steps, view._layout = base, steps, value.layout
