@@ -56,6 +56,8 @@ _MAPPED = 12 << 20
 _HELD, _FEW_BLOCKS = 64 << 10, 4
 #: Turns of the loop over vectors that are written one after another, at most.
 _FEW_TURNS = 2
+#: Places that 31 bits hold: the last one tells them from those of nan.
+_PLACES = 1 << 31
 #: Elements between two steps along a row of which the second is asked for ahead of time.
 _FAR = 1 << 10
 
@@ -221,7 +223,14 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         together,
         blocks,
         _turns(last, unroll * lanes) if form in ("rows", "mixed") and _nested(kernel) else 0,
+        _near(kernel),
     )
+
+
+def _near(kernel: RowKernel) -> bool:
+    """Whether there are places to be looked for, and 32 bits hold them."""
+    seeks = any(made.op.name.startswith("arg") for made in kernel.graph.instructions)
+    return seeks and kernel.width < _PLACES
 
 
 def _nested(kernel: RowKernel) -> bool:
@@ -412,7 +421,7 @@ def _launch(
 
 _KEYED = (
     *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
-    *("stream", "ahead", "together", "blocks", "turns"),
+    *("stream", "ahead", "together", "blocks", "turns", "near"),
 )
 
 
