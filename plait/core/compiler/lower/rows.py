@@ -174,10 +174,14 @@ def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
 
 def _block(kernel: RowKernel, style: Style) -> int:
     """Rows of a block: whole vectors of them."""
-    last, vectors = kernel.outer[-1], -(-kernel.outer[-1] // style.lanes)
-    size = style.lanes * held_bytes(RowEmitter("planned", style))
-    count = max(-(-vectors * size // _HELD), -(-_FEW_BLOCKS * last // kernel.rows))
-    return style.lanes * -(-vectors // min(count, vectors))
+    held = held_bytes(RowEmitter("planned", style))
+    return as_one(_block_of, kernel.outer[-1], kernel.rows, style.lanes, held)
+
+
+def _block_of(last: int, rows: int, lanes: int, held: int) -> int:
+    vectors = -(-last // lanes)
+    count = max(-(-vectors * lanes * held // _HELD), -(-_FEW_BLOCKS * last // rows))
+    return lanes * -(-vectors // min(count, vectors))
 
 
 def style_of(kernel: RowKernel, target: Target) -> Style:
@@ -251,16 +255,16 @@ def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
     what they read is more than the second-level cache holds; of several folds, which find it there
     again, more than the processor knows the pages of."""
     graph, lane = kernel.graph, len(kernel.outer) - 1
-    if varies(*kernel.extents) or len(kernel.inner) != 1 or not any(map(_jumps, kernel.reads)):
-        return False
     every = [graph.type_of(v).dtype for v in range(len(graph.inputs) + len(graph.instructions))]
+    folds = sum(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
+    # Large ones have kernels of their own, whether extents vary or not.
+    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
+    if size <= (_CACHED // 2 if folds == 1 else _MAPPED) or len(kernel.inner) != 1:
+        return False
     plain = all(d.kind != "b" for d in every) and not any(map(kernel.is_full, graph.outputs))
     apart = any(a.strides[lane] not in (0, 1) or a.guards for a in kernel.accesses)
-    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
-    folds = sum(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
-    large = size > (_CACHED // 2 if folds == 1 else _MAPPED)
     long = kernel.width >= 2 * _FAR_ROWS and kernel.outer[-1] >= 4 * lanes
-    return plain and not apart and large and long
+    return plain and not apart and long and any(a.strides[-1] >= _FAR for a in kernel.reads)
 
 
 def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
@@ -294,10 +298,9 @@ def _far_rows(kernel: RowKernel) -> bool:
     """Whether rows that are only added up are longer than what is fetched ahead by itself, and
     their sums no longer than what is soon read again."""
     simple = len(kernel.graph.instructions) <= _SIMPLE_OPS
-    if varies(*kernel.extents) or not simple or not _FAR <= kernel.width <= _SUMS:
+    if not simple or kernel.rows * kernel.width * 4 <= _MAPPED:
         return False
-    large = kernel.rows * kernel.width * 4 > _MAPPED
-    return large and _runs(kernel)[1] >= 2 * _FAR_ROWS
+    return _FAR <= kernel.width <= _SUMS and _runs(kernel)[1] >= 2 * _FAR_ROWS
 
 
 def _jumps(access: Access) -> bool:
@@ -343,17 +346,17 @@ def _streams(kernel: RowKernel, lanes: int, form: str, target: Target) -> bool:
     full = [
         write.access for write, v in zip(kernel.writes, kernel.graph.outputs) if kernel.is_full(v)
     ]
-    if any(map(varies, kernel.extents)) or not full or not kernel.inner:
-        return False
     kinds = {kernel.graph.type_of(v).dtype for v in kernel.graph.outputs if kernel.is_full(v)}
     size = kernel.rows * kernel.width * sum(d.itemsize for d in kinds)
+    if size < copies.STREAM_BYTES or not full or not kernel.inner:
+        return False
     whole = all(d.itemsize >= 4 and d.kind != "b" for d in kinds)
     even = all(
         access.strides[-1] == 1
         and not any(step % lanes for step in (access.offset, *access.strides[:-1]))
         for access in full
     )
-    return size >= copies.STREAM_BYTES and whole and even
+    return whole and even
 
 
 def _lanes(graph: Graph, target: Target) -> int:
