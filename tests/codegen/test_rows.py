@@ -469,6 +469,29 @@ def test_small_integers_accumulate(isa: str) -> None:
 # -- several rows at once ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [SUM, MAX, ARGMAX], ids=lambda op: op.name)
+def test_rows_from_memory_that_are_only_folded_are_walked_alone(
+    op: Op, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the bits of rows side by side; a fold with long ends where rows are long."""
+    attrs: dict[str, Any] = {"axis": 0} if op is ARGMAX else {"axes": (0,)}
+    rows, limit = 37, "_MAPPED" if op is ARGMAX else "_CACHED"
+    for width, alone in ((160, True), (80, op is not ARGMAX)):
+        g = graph([float_row(width)], lambda b: [b.emit(op, b.emit(MUL, 0, 0), **attrs)])
+        write = Write(Access((1, 0)), "store")
+        kernel = RowKernel(g, (rows,), (width,), (Access((width, 1)),), (write,))
+        arrays = [values((rows * width,), dtypes.float32)]
+        together = style_of(kernel, target(isa)).together
+        (found,) = check(kernel, arrays, [(rows,)], isa)
+        with monkeypatch.context() as patch:
+            patch.setattr(row_launches, limit, 1 << 10)
+            assert style_of(kernel, target(isa)).together == (1 if alone else together)
+            (one,) = check(kernel, arrays, [(rows,)], isa)
+        assert together > 1 or isa == "avx2"
+        assert found.tobytes() == one.tobytes()
+
+
 def weighted_softmax(b: Builder, width: int) -> list[int]:
     """Softmax times a row that is the same for all, and its sum."""
     y = b.emit(MUL, softmax(b, 0, width), 1)

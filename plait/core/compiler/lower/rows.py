@@ -45,6 +45,8 @@ _CACHED = 2 << 20
 #: is what is waited for, and where sums are kept in memory; of all.
 _TOGETHER = (4, 2)
 _SHORT, _SUMMED, _NEAR = 2 << 10, 8 << 10, 16 << 10
+#: Bytes of rows that are walked alone where memory is far and their ends are long, at least.
+_LONG = 512
 #: Rows that are added to sums in memory at once, where they are long.
 _FAR_ROWS = 16
 #: Of kernels that do so: ops, and elements of a row, at most.
@@ -285,6 +287,8 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
         for number, (spec, access) in enumerate(zip(graph.inputs, kernel.reads, strict=True))
         if kernel.is_full(number) and any(access.strides[:first])
     )
+    if form == "rows" and _reads_far(kernel, moving):
+        return 1
     short = _SUMMED if form == "mixed" else _SHORT
     for count in _TOGETHER:
         fits = count * max(unroll, 1) <= target.registers // 4
@@ -292,6 +296,20 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
         if fits and few:
             return count
     return 1
+
+
+def _reads_far(kernel: RowKernel, moving: int) -> bool:
+    """Whether rows, of so many bytes an element, come from beyond the second-level cache and are
+    only folded: memory is what is waited for, and it is fetched ahead of one walk better than of
+    several. A fold with long ends, or several, only where rows are long and memory is far."""
+    if any(map(kernel.is_full, kernel.graph.outputs)):
+        return False
+    made = kernel.graph.instructions
+    folds = [m.op.name for m in made if m.op.lowering is Lowering.REDUCE]
+    size = kernel.rows * kernel.width * moving
+    if len(folds) == 1 and not folds[0].startswith("arg"):
+        return size > _CACHED
+    return size > _MAPPED and kernel.width * moving >= _LONG
 
 
 def _far_rows(kernel: RowKernel) -> bool:
