@@ -239,9 +239,14 @@ def test_long_row_with_what_goes_before_and_after(op: Op, isa: str) -> None:
 @pytest.mark.parametrize("isa", ISAS)
 @pytest.mark.parametrize("op", [ARGMAX, ARGMIN], ids=lambda op: op.name)
 @pytest.mark.parametrize("across", [False, True])
-def test_the_first_of_equals_and_nan_come_first(op: Op, across: bool, isa: str) -> None:
+@pytest.mark.parametrize("near", [True, False])
+def test_the_first_of_equals_and_nan_come_first(
+    op: Op, across: bool, near: bool, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Rows of one value (the neutral one, too), with ties, and with nan; longer than an unrolled
-    turn and shorter than a vector."""
+    turn and shorter than a vector. Places are held in 32 bits, or are too many for these."""
+    if not near:
+        monkeypatch.setattr(row_launches, "_PLACES", 0)
     worst = -np.inf if op is ARGMAX else np.inf
     for width in (1, 5, 16, 63, 130):
         array = np.full((8, width), worst, np.float32)
@@ -256,6 +261,7 @@ def test_the_first_of_equals_and_nan_come_first(op: Op, across: bool, isa: str) 
         read = Access((1, 8)) if across else Access((width, 1))
         kernel = RowKernel(g, (8,), (width,), (read,), (Write(Access((1, 0)), "store"),))
         given = np.ascontiguousarray(array.T if across else array)
+        assert style_of(kernel, target(isa)).near == near
         check(kernel, [given], [(8,)], isa, 0, 0)
 
 
@@ -461,6 +467,29 @@ def test_small_integers_accumulate(isa: str) -> None:
 
 
 # -- several rows at once ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("op", [SUM, MAX, ARGMAX], ids=lambda op: op.name)
+def test_rows_from_memory_that_are_only_folded_are_walked_alone(
+    op: Op, isa: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the bits of rows side by side; a fold with long ends where rows are long."""
+    attrs: dict[str, Any] = {"axis": 0} if op is ARGMAX else {"axes": (0,)}
+    rows, limit = 37, "_MAPPED" if op is ARGMAX else "_CACHED"
+    for width, alone in ((160, True), (80, op is not ARGMAX)):
+        g = graph([float_row(width)], lambda b: [b.emit(op, b.emit(MUL, 0, 0), **attrs)])
+        write = Write(Access((1, 0)), "store")
+        kernel = RowKernel(g, (rows,), (width,), (Access((width, 1)),), (write,))
+        arrays = [values((rows * width,), dtypes.float32)]
+        together = style_of(kernel, target(isa)).together
+        (found,) = check(kernel, arrays, [(rows,)], isa)
+        with monkeypatch.context() as patch:
+            patch.setattr(row_launches, limit, 1 << 10)
+            assert style_of(kernel, target(isa)).together == (1 if alone else together)
+            (one,) = check(kernel, arrays, [(rows,)], isa)
+        assert together > 1 or isa == "avx2"
+        assert found.tobytes() == one.tobytes()
 
 
 def weighted_softmax(b: Builder, width: int) -> list[int]:

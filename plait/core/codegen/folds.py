@@ -39,6 +39,10 @@ def _greatest(dtype: DType) -> Any:
     return (1 << (bits - 1)) - 1 if dtype.kind == "i" else -1
 
 
+#: A place that no element has, and the bit of those that come after all places of nan.
+_NOWHERE, _OTHER = -1, -1 << 31
+
+
 class Fold:
     """A reduction by an associative op; `width` values are carried, of 16-bit floats in float32:
     who takes the result rounds it."""
@@ -205,9 +209,97 @@ class ArgFold(Fold):
         return held[1]
 
 
-def fold_of(name: str, dtype: DType, across: bool) -> Fold:
-    """The fold of a reduction's name over values of a dtype; across: lanes are rows."""
+class NearArgFold(ArgFold):
+    """`ArgFold` of 32-bit floats in rows of fewer than 2^31 elements: half as much to carry.
+
+    What is carried: the greatest (least) of what is no nan; where the vector began that it was in;
+    where the first began that had a nan in this lane. Lanes are added to places at the end, and nan
+    is asked for beside the chain of comparisons.
+    """
+
+    width = 3
+
+    def start(self, lanes: int) -> list[tuple[str, str]]:
+        kind, places = vectors.register_type(self.dtype, lanes), vectors.vector("i32", lanes)
+        return [
+            (kind, spread_constant(kind, self.neutral)),
+            (places, spread_constant(places, 0)),
+            (places, spread_constant(places, _NOWHERE)),
+        ]
+
+    def _values(self, f: Function, lanes: int) -> tuple[Values, Values]:
+        """(those of the floats, those of places)."""
+        kind = vectors.register_type(self.dtype, lanes)
+        return Values(f, kind), Values(f, vectors.vector("i32", lanes))
+
+    def add(
+        self, f: Function, held: list[str], x: str, place: str, mask: str | None, lanes: int
+    ) -> list[str]:
+        v, p = self._values(f, lanes)
+        here = f.let(f"trunc i64 {place} to i32")
+        here = here if lanes == 1 else f.splat(p.kind, here)
+        # Places come in order, so what is equal is never taken; nor is nan.
+        ahead = v.fcmp("ogt" if self.greatest else "olt", x, held[0])
+        nan = v.fcmp("uno", x, x)
+        if mask is not None:
+            ahead, nan = v.both(ahead, mask), v.both(nan, mask)
+        first = p.call("umin", here, held[2])
+        return [
+            v.select(ahead, x, held[0]),
+            p.select(ahead, here, held[1]),
+            p.select(nan, first, held[2]),
+        ]
+
+    def combine(self, f: Function, a: list[str], b: list[str], lanes: int) -> list[str]:
+        v, p = self._values(f, lanes)
+        ahead = v.fcmp("ogt" if self.greatest else "olt", b[0], a[0])
+        tie = v.both(v.fcmp("oeq", a[0], b[0]), p.icmp("ult", b[1], a[1]))
+        takes = v.either(ahead, tie)
+        return [
+            v.select(takes, b[0], a[0]),
+            p.select(takes, b[1], a[1]),
+            p.call("umin", a[2], b[2]),
+        ]
+
+    def across_lanes(self, f: Function, held: list[str], lanes: int) -> list[str]:
+        """First the extremum alone, then the least of the places that have it."""
+        if lanes == 1:
+            return held
+        v, p = self._values(f, lanes)
+        numbers = "<" + ", ".join(f"i32 {i}" for i in range(lanes)) + ">"
+        most, count = held[0], lanes
+        while count > 1:
+            kind = vectors.register_type(self.dtype, count)
+            low, high = (_half(f, kind, most, count, side) for side in (0, 1))
+            count //= 2
+            half, _ = self._values(f, count)
+            ahead = half.fcmp("ogt" if self.greatest else "olt", high, low)
+            most = half.select(ahead, high, low)
+        has = v.fcmp("oeq", held[0], f.splat(v.kind, most))
+        nowhere = p.const(_NOWHERE)
+        # A place of a nan comes before all others: these have the highest bit.
+        other = p.do("or", p.do("add", held[1], numbers), p.const(_OTHER))
+        other = p.select(has, other, nowhere)
+        nan = p.select(p.icmp("eq", held[2], nowhere), nowhere, p.do("add", held[2], numbers))
+        least, count = p.call("umin", other, nan), lanes
+        while count > 1:
+            kind = vectors.vector("i32", count)
+            low, high = (_half(f, kind, least, count, side) for side in (0, 1))
+            count //= 2
+            least = Values(f, vectors.vector("i32", count)).call("umin", low, high)
+        return [most, f.let(f"and i32 {least}, {~_OTHER}"), str(_NOWHERE)]
+
+    def result(self, f: Function, held: list[str], lanes: int) -> str:
+        _, p = self._values(f, lanes)
+        found = p.select(p.icmp("eq", held[2], p.const(_NOWHERE)), held[1], held[2])
+        return p.convert("zext", found, vectors.vector("i64", lanes))
+
+
+def fold_of(name: str, dtype: DType, across: bool, near: bool = False) -> Fold:
+    """The fold of a reduction's name over values of a dtype; across: lanes are rows; near: rows
+    have fewer than 2^31 elements."""
     if name.startswith("arg"):
-        return ArgFold(name, dtype, across)
+        narrow = near and vectors.register_type(dtype, 1) == "float"
+        return (NearArgFold if narrow else ArgFold)(name, dtype, across)
     extreme = name in ("max", "min") and dtype.kind == "f"
     return ExtremeFold(name, dtype) if extreme else Fold(name, dtype)

@@ -283,7 +283,10 @@ class RowEmitter(RowMemory):
         """The fold that makes a value."""
         made = self.made(value)
         return folds.fold_of(
-            made.op.name, self.graph.type_of(made.args[0]).dtype, self.style.across
+            made.op.name,
+            self.graph.type_of(made.args[0]).dtype,
+            self.style.across,
+            self.style.near,
         )
 
     def _store_pass(

@@ -28,7 +28,8 @@ class Style:
     are written past the caches; their places are multiples of a vector. ahead: elements of a row
     lie on pages of their own, and are asked for ahead of time. blocks: units are blocks of
     neighbouring rows, whose accumulators are in scratch (`rows_blocks`). turns: of the last loop,
-    of `unroll` vectors each, where it has just so many; 0: any extent.
+    of `unroll` vectors each, where it has just so many; 0: any extent. near: places in a row
+    that are looked for fit 32 bits.
     """
 
     graph: Graph
@@ -46,6 +47,7 @@ class Style:
     together: int = 1
     blocks: bool = False
     turns: int = 0
+    near: bool = False
 
 
 class Row:

@@ -133,16 +133,17 @@ def _parts(loops: list[_Loop], to: int, of: int, width: int) -> list[tuple[list[
     source: it is fetched along, and is on the same page.
     """
     *outer, rows, columns = loops
+    extents = tuple([loop.extent for loop in loops])
+    if elements(extents) * width < copies.STREAM_BYTES:
+        return [(loops, to, of)]
     near, reach = [], rows.extent
     for loop in sorted(outer, key=lambda loop: loop.of):
         if loop.of != reach or loop.extent * reach * width > _NEAR:
             break
         near.append(loop)
         reach *= loop.extent
-    extents = tuple([loop.extent for loop in loops])
-    short = not varies(*extents) and rows.extent * width <= 2 * copies.LINE
-    large = short and elements(extents) * width >= copies.STREAM_BYTES
-    if not large or not near or columns.extent < 2 * _COLUMNS or _whole_lines(loops, to, width):
+    short = rows.extent * width <= 2 * copies.LINE
+    if not short or not near or columns.extent < 2 * _COLUMNS or _whole_lines(loops, to, width):
         return [(loops, to, of)]
     others = _by_source([loop for loop in outer if loop not in near])
     count, left = divmod(columns.extent, _COLUMNS)

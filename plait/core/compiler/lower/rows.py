@@ -45,6 +45,8 @@ _CACHED = 2 << 20
 #: is what is waited for, and where sums are kept in memory; of all.
 _TOGETHER = (4, 2)
 _SHORT, _SUMMED, _NEAR = 2 << 10, 8 << 10, 16 << 10
+#: Bytes of rows that are walked alone where memory is far and their ends are long, at least.
+_LONG = 512
 #: Rows that are added to sums in memory at once, where they are long.
 _FAR_ROWS = 16
 #: Of kernels that do so: ops, and elements of a row, at most.
@@ -56,6 +58,8 @@ _MAPPED = 12 << 20
 _HELD, _FEW_BLOCKS = 64 << 10, 4
 #: Turns of the loop over vectors that are written one after another, at most.
 _FEW_TURNS = 2
+#: Places that 31 bits hold: the last one tells them from those of nan.
+_PLACES = 1 << 31
 #: Elements between two steps along a row of which the second is asked for ahead of time.
 _FAR = 1 << 10
 
@@ -172,10 +176,14 @@ def _units(kernel: RowKernel, style: Style) -> tuple[int, int]:
 
 def _block(kernel: RowKernel, style: Style) -> int:
     """Rows of a block: whole vectors of them."""
-    last, vectors = kernel.outer[-1], -(-kernel.outer[-1] // style.lanes)
-    size = style.lanes * held_bytes(RowEmitter("planned", style))
-    count = max(-(-vectors * size // _HELD), -(-_FEW_BLOCKS * last // kernel.rows))
-    return style.lanes * -(-vectors // min(count, vectors))
+    held = held_bytes(RowEmitter("planned", style))
+    return as_one(_block_of, kernel.outer[-1], kernel.rows, style.lanes, held)
+
+
+def _block_of(last: int, rows: int, lanes: int, held: int) -> int:
+    vectors = -(-last // lanes)
+    count = max(-(-vectors * lanes * held // _HELD), -(-_FEW_BLOCKS * last // rows))
+    return lanes * -(-vectors // min(count, vectors))
 
 
 def style_of(kernel: RowKernel, target: Target) -> Style:
@@ -221,7 +229,14 @@ def style_of(kernel: RowKernel, target: Target) -> Style:
         together,
         blocks,
         _turns(last, unroll * lanes) if form in ("rows", "mixed") and _nested(kernel) else 0,
+        _near(kernel),
     )
+
+
+def _near(kernel: RowKernel) -> bool:
+    """Whether there are places to be looked for, and 32 bits hold them."""
+    seeks = any(made.op.name.startswith("arg") for made in kernel.graph.instructions)
+    return seeks and kernel.width < _PLACES
 
 
 def _nested(kernel: RowKernel) -> bool:
@@ -242,16 +257,16 @@ def _by_blocks(kernel: RowKernel, lanes: int) -> bool:
     what they read is more than the second-level cache holds; of several folds, which find it there
     again, more than the processor knows the pages of."""
     graph, lane = kernel.graph, len(kernel.outer) - 1
-    if varies(*kernel.extents) or len(kernel.inner) != 1 or not any(map(_jumps, kernel.reads)):
-        return False
     every = [graph.type_of(v).dtype for v in range(len(graph.inputs) + len(graph.instructions))]
+    folds = sum(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
+    # Large ones have kernels of their own, whether extents vary or not.
+    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
+    if size <= (_CACHED // 2 if folds == 1 else _MAPPED) or len(kernel.inner) != 1:
+        return False
     plain = all(d.kind != "b" for d in every) and not any(map(kernel.is_full, graph.outputs))
     apart = any(a.strides[lane] not in (0, 1) or a.guards for a in kernel.accesses)
-    size = kernel.rows * kernel.width * max(d.itemsize for d in every)
-    folds = sum(made.op.lowering is Lowering.REDUCE for made in graph.instructions)
-    large = size > (_CACHED // 2 if folds == 1 else _MAPPED)
     long = kernel.width >= 2 * _FAR_ROWS and kernel.outer[-1] >= 4 * lanes
-    return plain and not apart and large and long
+    return plain and not apart and long and any(a.strides[-1] >= _FAR for a in kernel.reads)
 
 
 def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
@@ -272,6 +287,8 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
         for number, (spec, access) in enumerate(zip(graph.inputs, kernel.reads, strict=True))
         if kernel.is_full(number) and any(access.strides[:first])
     )
+    if form == "rows" and _reads_far(kernel, moving):
+        return 1
     short = _SUMMED if form == "mixed" else _SHORT
     for count in _TOGETHER:
         fits = count * max(unroll, 1) <= target.registers // 4
@@ -281,14 +298,27 @@ def _together(kernel: RowKernel, form: str, unroll: int, target: Target) -> int:
     return 1
 
 
+def _reads_far(kernel: RowKernel, moving: int) -> bool:
+    """Whether rows, of so many bytes an element, come from beyond the second-level cache and are
+    only folded: memory is what is waited for, and it is fetched ahead of one walk better than of
+    several. A fold with long ends, or several, only where rows are long and memory is far."""
+    if any(map(kernel.is_full, kernel.graph.outputs)):
+        return False
+    made = kernel.graph.instructions
+    folds = [m.op.name for m in made if m.op.lowering is Lowering.REDUCE]
+    size = kernel.rows * kernel.width * moving
+    if len(folds) == 1 and not folds[0].startswith("arg"):
+        return size > _CACHED
+    return size > _MAPPED and kernel.width * moving >= _LONG
+
+
 def _far_rows(kernel: RowKernel) -> bool:
     """Whether rows that are only added up are longer than what is fetched ahead by itself, and
     their sums no longer than what is soon read again."""
     simple = len(kernel.graph.instructions) <= _SIMPLE_OPS
-    if varies(*kernel.extents) or not simple or not _FAR <= kernel.width <= _SUMS:
+    if not simple or kernel.rows * kernel.width * 4 <= _MAPPED:
         return False
-    large = kernel.rows * kernel.width * 4 > _MAPPED
-    return large and _runs(kernel)[1] >= 2 * _FAR_ROWS
+    return _FAR <= kernel.width <= _SUMS and _runs(kernel)[1] >= 2 * _FAR_ROWS
 
 
 def _jumps(access: Access) -> bool:
@@ -334,17 +364,17 @@ def _streams(kernel: RowKernel, lanes: int, form: str, target: Target) -> bool:
     full = [
         write.access for write, v in zip(kernel.writes, kernel.graph.outputs) if kernel.is_full(v)
     ]
-    if any(map(varies, kernel.extents)) or not full or not kernel.inner:
-        return False
     kinds = {kernel.graph.type_of(v).dtype for v in kernel.graph.outputs if kernel.is_full(v)}
     size = kernel.rows * kernel.width * sum(d.itemsize for d in kinds)
+    if size < copies.STREAM_BYTES or not full or not kernel.inner:
+        return False
     whole = all(d.itemsize >= 4 and d.kind != "b" for d in kinds)
     even = all(
         access.strides[-1] == 1
         and not any(step % lanes for step in (access.offset, *access.strides[:-1]))
         for access in full
     )
-    return size >= copies.STREAM_BYTES and whole and even
+    return whole and even
 
 
 def _lanes(graph: Graph, target: Target) -> int:
@@ -412,7 +442,7 @@ def _launch(
 
 _KEYED = (
     *("outer", "inner", "across", "reads", "writes", "modes", "lanes", "unroll", "form"),
-    *("stream", "ahead", "together", "blocks", "turns"),
+    *("stream", "ahead", "together", "blocks", "turns", "near"),
 )
 
 
