@@ -20,7 +20,10 @@ PERIOD = 1e-3
 _FOLDER = plait.__path__[0]
 #: Below these, kernels are chosen, written, compiled and linked; below those, they run.
 _PLANNING = tuple(f"{_FOLDER}/core/{part}" for part in ("compiler/", "codegen/", "llvm/"))
-_RUNNING = tuple(f"{_FOLDER}/core/runtime/{name}.py" for name in ("program", "frame", "arrays"))
+_RUNNING = tuple(
+    f"{_FOLDER}/core/{name}.py"
+    for name in ("runtime/program", "runtime/frame", "runtime/arrays", "reference/executor")
+)
 #: Makes programs, or looks them up by structure, and calls `Program.run` otherwise.
 _COMPILED = f"{_FOLDER}/core/runtime/compiled.py"
 

@@ -21,12 +21,14 @@ assert _families  # importing the catalog defines every record
 #: Differentiable ops with a host step, in the order of their names.
 ON_REFERENCE: tuple[str, ...] = (
     "cholesky",
+    "cofactors",
     "cond",
     "det",
     "eigh",
     "igamma",
     "igammac",
     "inv",
+    "inverse_or_infinite",
     "lu_factor",
     "qr",
     "scan",
@@ -37,8 +39,8 @@ ON_REFERENCE: tuple[str, ...] = (
     "while",
 )
 
-#: Of all differentiable ops.
-MOST = 0.1
+#: Of all differentiable ops: 17 of 160, two of which serve the derivatives of determinants.
+MOST = 0.11
 
 
 def _has_gradient(op: Op) -> bool:

@@ -188,11 +188,13 @@ done:
 
 ; The table of CPython's functions; the same for all frames, or null.
 @python = internal global ptr null
+; An exception of a signal's handler on its way to Python: type, value, traceback. Handlers run in
+; the main thread alone.
+@kept = internal global [3 x ptr] zeroinitializer
 
 declare i64 @time(ptr)
 
-; Whether Ctrl-C was pressed. It is put back, so that Python raises, or calls the user's handler,
-; when it is at it again; a program that finds no fault then is run anew.
+; Let Python's handlers of signals run; whether one has raised an exception (Ctrl-C).
 define internal i1 @interrupted() nounwind {
 entry:
   %api = load ptr, ptr @python
@@ -205,24 +207,46 @@ ask:
   %enter = load ptr, ptr %enter.at
   %leave.at = getelementptr ptr, ptr %api, i64 $Api.PyGILState_Release
   %leave = load ptr, ptr %leave.at
-  %pressed.at = getelementptr ptr, ptr %api, i64 $Api.PyOS_InterruptOccurred
-  %pressed = load ptr, ptr %pressed.at
+  %check.at = getelementptr ptr, ptr %api, i64 $Api.PyErr_CheckSignals
+  %check = load ptr, ptr %check.at
   %gil = call i32 %enter()
-  %found = call i32 %pressed()
-  %yes = icmp ne i32 %found, 0
-  br i1 %yes, label %again, label %done
-again:
-  %press.at = getelementptr ptr, ptr %api, i64 $Api.PyErr_SetInterrupt
-  %press = load ptr, ptr %press.at
-  call void %press()
+  %found = call i32 %check()
+  %raised = icmp ne i32 %found, 0
+  br i1 %raised, label %keep, label %done
+keep:
+  %fetch.at = getelementptr ptr, ptr %api, i64 $Api.PyErr_Fetch
+  %fetch = load ptr, ptr %fetch.at
+  %value.at = getelementptr ptr, ptr @kept, i64 1
+  %trace.at = getelementptr ptr, ptr @kept, i64 2
+  call void %fetch(ptr @kept, ptr %value.at, ptr %trace.at)
   br label %done
 done:
   call void %leave(i32 %gil)
-  ret i1 %yes
+  ret i1 %raised
 }
 
-; All turns of a loop, or a choice. %held.0, and the result: as of @run_phases. Once a second it is
-; asked whether to stop.
+define i64 @plait_reraise() nounwind {
+entry:
+  %type = load ptr, ptr @kept
+  %none = icmp eq ptr %type, null
+  br i1 %none, label %no, label %raise
+no:
+  ret i64 0
+raise:
+  %value.at = getelementptr ptr, ptr @kept, i64 1
+  %value = load ptr, ptr %value.at
+  %trace.at = getelementptr ptr, ptr @kept, i64 2
+  %trace = load ptr, ptr %trace.at
+  store ptr null, ptr @kept
+  %api = load ptr, ptr @python
+  %restore.at = getelementptr ptr, ptr %api, i64 $Api.PyErr_Restore
+  %restore = load ptr, ptr %restore.at
+  call void %restore(ptr %type, ptr %value, ptr %trace)
+  ret i64 1
+}
+
+; All turns of a loop, or a choice. %held.0, and the result: as of @run_phases. Once a second
+; Python's handlers of signals may run.
 define internal i64 @run_control(ptr %control, i64 %held.0) nounwind {
 entry:
   %most.at = getelementptr i64, ptr %control, i64 $Control.MOST

@@ -9,15 +9,16 @@ A program is data (see `runtime/program.py`), all of it in 8-byte words:
   (`control_ir.py`);
 - a *frame* is all that one running program needs: its phases, scratch memory, arrays.
 
-Five functions (addresses as i64 or ptr; Python calls the first two with the GIL, the others
-without):
+Six functions (addresses as i64 or ptr; Python calls the first two and `plait_reraise` with the GIL,
+the others without):
 
     i64 plait_bind(ptr list, ptr frame)       the arrays of a Python list become the kernels'
                                               arguments; gives how many do not fit (see there)
     i64 plait_run(i64 self, i64 list)         both this and the next, as a builtin of Python (see
                                               there)
     i64 plait_drive(ptr frame, i64 begin, i64 end)   run these phases; 1 where a launch had a fault,
-                                              or a loop was left for Ctrl-C
+                                              or a loop was left for an exception
+    i64 plait_reraise()                       1 and that exception set, if there is one; else 0
     i64 plait_worker(ptr worker)              what a thread of the pool runs
     void plait_stop(ptr pool)                 ends the pool's threads; later drives run alone
 
@@ -99,8 +100,9 @@ class Api(enum.IntEnum):
     PyLong_FromSsize_t = 2
     PyGILState_Ensure = 3
     PyGILState_Release = 4
-    PyOS_InterruptOccurred = 5
-    PyErr_SetInterrupt = 6
+    PyErr_CheckSignals = 5
+    PyErr_Fetch = 6
+    PyErr_Restore = 7
 
 
 class Pool(enum.IntEnum):
@@ -126,7 +128,14 @@ class Pool(enum.IntEnum):
 MOST_CHUNKS = (1 << 16) - 1
 #: Words between the shares of two threads.
 SHARE_WORDS = 16
-FUNCTIONS = ("plait_bind", "plait_run", "plait_drive", "plait_worker", "plait_stop")
+FUNCTIONS = (
+    "plait_bind",
+    "plait_run",
+    "plait_drive",
+    "plait_reraise",
+    "plait_worker",
+    "plait_stop",
+)
 
 #: Linux's number of the futex call, by machine.
 _FUTEX = {"x86_64": 202, "aarch64": 98}

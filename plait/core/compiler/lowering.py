@@ -35,7 +35,7 @@ from plait.core.reference.executor import evaluate
 PART_ALIGN = 16
 #: A smaller part (one in so many) of what the program itself makes is copied: all of it would have
 #: to stay in the arena for as long as the part is read.
-_LEAST_PART = 4
+_LEAST_PART = 3
 #: Folds that row kernels know.
 _FOLDS = frozenset(("sum", "max", "min", "prod", "any", "all", "argmax", "argmin"))
 

@@ -223,7 +223,9 @@ class Frame:
         return whole.reshape(-1)[first : first + elements(buffer.shape)].reshape(buffer.shape)
 
     def explain(self, arrays: Sequence[np.ndarray]) -> None:
-        """Raise what a fault stands for, here or in the bodies of control flow, if there is one."""
+        """Raise what a fault stands for, here or in the bodies of control flow, if there is one; or
+        what a handler of signals has raised in a loop (Ctrl-C)."""
+        native.load().reraise()
         for control in self._controls.values():
             assert self.arena is not None
             control.explain(self.arena, self._own_bytes)

@@ -71,7 +71,10 @@ def drive(frame: Frame, functions: Mapping[Kernel, int], number: int, side: str)
     """
     launch = frame.launches[number]
     start = frame.starts[number]
-    buffers = [b if b.start else memory(b) for b in (*launch.outputs, *launch.inputs)]
+    # Parts by themselves: what is beside one is not the kernel's either.
+    buffers = [
+        b if b.nbytes < memory(b).nbytes else memory(b) for b in (*launch.outputs, *launch.inputs)
+    ]
     words = frame.words[start : start + len(buffers) + len(launch.numbers)].copy()
     sizes: dict[int, int] = {}
     for address, buffer in zip(words.tolist(), buffers):

@@ -239,7 +239,12 @@ def _compile_isolated(folder: Folder | None, batch: Mapping[str, Kernel], target
 
 def module_of(name: str, text: str, symbols: Sequence[str], target: Target) -> Library:
     """A library made of given IR text, through the same cache; the caller keeps it alive."""
+    library = _module_of(name, text, symbols, target)
     settling.begin(llvm=True)
+    return library
+
+
+def _module_of(name: str, text: str, symbols: Sequence[str], target: Target) -> Library:
     folder = object_cache.folder()
     entry = folder.read(entry_name(name, target)) if folder is not None else None
     if entry is not None:

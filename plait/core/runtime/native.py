@@ -20,12 +20,14 @@ class Driver(NamedTuple):
 
     run: (frame's address, begin, end) -> the builtin function that binds a list of arrays and runs
     these phases: see `plait_run`. None where it cannot be made. api: the address of its table.
+    reraise: raises what a handler of signals has raised while the driver ran, if it has.
     """
 
     bind: Callable[[Any, int], int] | None
     run: Callable[[int, int, int], Callable[[list[Any]], int]] | None
     api: int
     drive: Callable[[int, int, int], int]
+    reraise: Callable[[], int]
     stop: Callable[[int], None]
     worker: int
     can_sleep: bool
@@ -57,6 +59,7 @@ def load() -> Driver:
         _run(library) if found is not None and table else None,
         id(table) + found.content if found is not None else 0,
         drive(at["plait_drive"]),
+        ctypes.PYFUNCTYPE(number)(at["plait_reraise"]),
         stop(at["plait_stop"]),
         at["plait_worker"],
         can_sleep(on),

@@ -276,6 +276,7 @@ class Program:
         if profile.active is not None or self._guard:
             return self._run_alone(frame, arrays, again, profile.active)
         arena = take_arena(frame.arena_bytes)
+        sound: Frame | None = frame
         try:
             if frame.run is None or not self._plain_results:
                 return self._run_in(frame, arena, arrays, again)
@@ -296,10 +297,15 @@ class Program:
             if fault > 0:
                 frame.explain(given)
             return self._run_in(frame, arena, arrays, again)
+        except BaseException:
+            # It may still hold a fault: Ctrl-C can come before that is explained and forgotten.
+            sound = None
+            raise
         finally:
             frame.arena = None
             give_arena(arena)
-            self._frames.append(frame)
+            if sound is not None:
+                self._frames.append(sound)
             if settling.runs:
                 settling.count()
 
@@ -339,13 +345,12 @@ class Program:
         for begin, end, host in frame.segments:
             if host is not None:
                 self._run_host(host, frame, bound)
-            elif self._guard:
-                if guard.drive(frame, self._functions, begin, self._guard):  # a phase is a launch
-                    frame.explain(bound)
-            else:
-                # Without a fault to explain, a loop was left for Ctrl-C, and a handler went on.
-                while driver.drive(frame.address, begin, end):
-                    frame.explain(bound)
+            elif (
+                guard.drive(frame, self._functions, begin, self._guard)  # a phase is a launch there
+                if self._guard
+                else driver.drive(frame.address, begin, end)
+            ):
+                frame.explain(bound)
             if ended is not None:
                 ended()
         if self._plain_results and bound is given:
