@@ -36,8 +36,8 @@ def counted(number, frame):
     if len(presses) == 3:
         raise KeyboardInterrupt
 
-if sys.argv[1] == "own":
-    signal.signal(signal.SIGINT, counted)
+# A shell's background job is started with the signal ignored, and so are those that it starts.
+signal.signal(signal.SIGINT, counted if sys.argv[1] == "own" else signal.default_int_handler)
 
 def loop(x, least):
     x, _ = while_loop(
