@@ -20,7 +20,7 @@ from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
 from plait.core.llvm.target import Target, target
 from plait.core.reference import executor
-from plait.core.runtime import control
+from plait.core.runtime import control, settling
 from plait.core.runtime.config import flag
 from plait.core.runtime.program import Program
 
@@ -92,6 +92,8 @@ class CompiledGraph:
         self.program = Program(
             lowered.steps, lowered.inputs, lowered.outputs, on, fitting, lowered.shapes
         )
+        if not self.reused:
+            settling.begin(llvm=True)  # only plans made of earlier ones leave its pages alone
         same = self.program.result_shapes == list(lowered.shapes)
         #: Whether `run` is what the program's is.
         self.is_plain = same and self._groups is None

@@ -18,8 +18,8 @@ _LOOKED_AT = 2
 
 #: How many are still to come; 0: all has been given back. Whoever runs a program looks at it first.
 runs = 0
-#: Whether LLVM has worked since its pages were given back: to look for them takes a millisecond, as
-#: long as to plan a program of known kernels for another batch.
+#: Whether LLVM may have worked since its pages were given back: to look for them takes a
+#: millisecond, as long as to plan a program of known kernels for another batch.
 _llvm_worked = False
 
 
