@@ -12,10 +12,21 @@ import plait as torch
 from plait import nn
 from plait.core.codegen.kernel import Kernel, Launch
 from plait.core.ir.extents import constants_that_vary
+from plait.core.llvm.target import Target, target
 from plait.core.runtime import kernels
 from plait.nn import functional as F
 
 Step = Callable[..., Any]
+
+ISAS = ("avx512", "avx2")
+
+
+def on(isa: str) -> Target:
+    """The target of an instruction set; skips the test where this machine lacks it."""
+    try:
+        return target(isa)
+    except ValueError:
+        pytest.skip(f"this machine has no {isa}")
 
 
 class Watch:

@@ -21,7 +21,6 @@ from plait.core.ir.extents import Varying, VaryingFloat, blank, constants_that_v
 from plait.core.ir.graph import Graph, trace
 from plait.core.ir.node import Spec
 from plait.core.ir.text import to_text
-from plait.core.llvm.target import target
 from plait.core.ops.contract import DOT_GENERAL
 from plait.core.ops.elementwise import ADD, DIV, MUL
 from plait.core.ops.math import RELU
@@ -33,6 +32,7 @@ from plait.core.runtime import tiers
 from plait.core.runtime.compiled import CompiledGraph
 from plait.core.runtime.config import flag
 from tests.compiler.extent_cases import (
+    ISAS,
     MODELS,
     Watch,
     assert_same_bits,
@@ -41,20 +41,13 @@ from tests.compiler.extent_cases import (
     gradients,
     made,
     mlp,
+    on,
     rows,
     training,
 )
 from tests.compiler.wide_graphs import wide_graph
 
 ROOT = Path(__file__).resolve().parents[2]
-ISAS = ("avx512", "avx2")
-
-
-def on(isa: str) -> Any:
-    try:
-        return target(isa)
-    except ValueError:
-        pytest.skip(f"this machine has no {isa}")
 
 
 @pytest.fixture(autouse=True)

@@ -16,21 +16,11 @@ from plait.core.compiler.structure import Structures
 from plait.core.ir import dtypes
 from plait.core.ir.graph import trace
 from plait.core.ir.node import Spec
-from plait.core.llvm.target import target
 from plait.core.ops.elementwise import MUL
 from plait.core.ops.reduce import ARGMAX, MAX, SUM
 from plait.core.ops.view import TRANSPOSE
 from plait.core.runtime.compiled import CompiledGraph
-from tests.compiler.extent_cases import assert_same_bits
-
-ISAS = ("avx512", "avx2")
-
-
-def on(isa: str) -> Any:
-    try:
-        return target(isa)
-    except ValueError:
-        pytest.skip(f"this machine has no {isa}")
+from tests.compiler.extent_cases import ISAS, assert_same_bits, on
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,7 @@ from plait.nn import functional as F
 
 pytestmark = pytest.mark.once  # processes of their own, for one executor
 ROOT = Path(__file__).resolve().parents[2]
+posix = pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as POSIX does")
 
 #: An endless loop. With a handler of its own, the first two interrupts are only counted,
 #: and the loop goes on.
@@ -57,7 +58,7 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as POSIX does")
+@posix
 @pytest.mark.parametrize("way", ["plain", "compiled"])
 @pytest.mark.parametrize(("handler", "presses"), [("python", 1), ("own", 3)])
 def test_an_endless_loop_is_left(handler: str, presses: int, way: str) -> None:
@@ -121,7 +122,7 @@ print(same, seen)
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT as POSIX does")
+@posix
 def test_a_handler_that_returns_is_called_once_and_changes_nothing() -> None:
     environment = {**os.environ, "PLAIT_BACKEND": "compiled", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", _GOES_ON]
