@@ -23,6 +23,7 @@ from plait.core.ir import dtypes
 #: Units that a convolution should at least have, where its outputs can be shared out.
 _MANY_UNITS = 8
 #: Tiles of a block: fewer make too little of a weight that comes from memory, more fit no cache.
+#: Between them no other sizes, so that batches of many sizes are cut alike and run the same code.
 _LEAST_BLOCK, _MOST_BLOCK = 48, 96
 #: The measures of results that a tile may have. Errors of F(2 x 2) are below those of the sum of
 #: all products, errors of F(4 x 4) two to three times these.
@@ -105,7 +106,8 @@ def _block(
 ) -> tuple[int, int]:
     """(tiles of a block, units that share its outputs)."""
     each = 4 * (m + TAPS - 1) ** 2 * (depth + outputs)
-    block = min(max(l2_bytes * 6 // 10 // each, _LEAST_BLOCK), _MOST_BLOCK)
+    held = l2_bytes * 6 // 10 // each // _LEAST_BLOCK * _LEAST_BLOCK
+    block = min(max(held, _LEAST_BLOCK), _MOST_BLOCK)
     blocks = -(-tiles // block)
     block = -(-tiles // blocks)
     block = -(-block // tall) * tall
