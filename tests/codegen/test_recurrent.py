@@ -184,7 +184,7 @@ def test_gate_functions_at_the_edges(dtype: Any, isa: str) -> None:
 def test_it_shares_a_module_with_a_lookup() -> None:
     """Both ask for lines ahead: an embedding and an LSTM are compiled together."""
     on = target()
-    tile = Tile(dtypes.float32, on.lanes(4), 2, 4, 2, True, False)
+    tile = Tile(dtypes.float32, on.lanes(4), 2, 4, 2, True, False, 64)
     kernels = [lstm_step(tile), take_kernel(256, True)]
     text = module([k.emit(k.symbol(on), on) for k in kernels], on.vector_bytes)
     assert text.count("declare void @llvm.prefetch.p0") == 1

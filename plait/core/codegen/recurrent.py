@@ -1,8 +1,10 @@
 """Kernels of recurrent sequences: one time step of an LSTM, a GRU or an Elman network.
 
 A step multiplies the state (batch, K) with a packed weight (K, columns) and finishes the cell at
-once. A unit is a tile of a few rows of the batch by one panel of columns; the panel of a forward
-step holds all gates of the same hidden units side by side, so that the cell needs no other unit.
+once. A unit is a group of tiles of a few rows of the batch by one panel of columns; the panel of a
+forward step holds all gates of the same hidden units side by side, so that the cell needs no other
+unit. The weight comes from the second cache a chunk at a time, which stays in the first while all
+tiles of the unit meet it; their sums wait in scratch.
 Steps follow each other as launches: within one, units are independent.
 
 Source of the fusion: Georganas et al., arXiv:1906.06440, section 3.1.
@@ -20,25 +22,24 @@ from plait.core.ir.dtypes import DType
 from plait.core.llvm.target import Target
 
 #: The numbers of every step kernel, after its buffers. parts: tiles along the batch, of which the
-#: first `tall` have the most rows. depth: the extent of the contracted axis, and `steps` how much
-#: of it is summed (0: there is no state yet). now: row of (T * B) where the step's values begin;
-#: before: the row of the state that it reads, or -1 for the initial one. source: the row of the
-#: gradients that it multiplies, in a step back. batch: its rows, read where they vary: then all
-#: tiles but the last have the most.
-NUMBERS = ("hidden", "parts", "tall", "depth", "steps", "now", "before", "source", "batch")
+#: first `tall` have the most rows; group: tiles of a unit. depth: the extent of the contracted
+#: axis, and `steps` how much of it is summed (0: there is no state yet). now: row of (T * B) where
+#: the step's values begin; before: the row of the state that it reads, or -1 for the initial one.
+#: source: the row of the gradients that it multiplies, in a step back. batch: its rows, read where
+#: they vary: then all tiles but the last have the most.
+NUMBERS = ("hidden", "parts", "group", "tall", "depth", "steps", "now", "before", "source", "batch")
 
 
 @dataclass(frozen=True)
 class Tile:
     """The register tile of a step kernel.
 
-    rows, columns: its most rows, and vectors in a row; `together` of these are multiplied at once:
-    with few vectors side by side there is room for many rows, and the weight, which comes from the
-    second-level cache, is read less often. gates: whether the vectors of a panel are
-    the gates of one vector of hidden units, else neighbouring vectors of hidden units. ragged:
-    whether the last panel has fewer hidden units than `width`. heights: where the batch is known at
-    run time, the numbers of rows that products are written for, of which the least that will do is
-    taken; else none.
+    rows, columns: its most rows, and vectors in a row; `together` of these are multiplied at once.
+    chunk: steps of the contracted axis whose part of a panel stays in the first cache. gates:
+    whether the vectors of a panel are the gates of one vector of hidden units, else neighbouring
+    vectors of hidden units. ragged: whether the last panel has fewer hidden units than `width`.
+    heights: where the batch is known at run time, the numbers of rows that products are written
+    for, of which the least that will do is taken; else none.
     """
 
     dtype: DType
@@ -48,6 +49,7 @@ class Tile:
     together: int
     gates: bool
     ragged: bool
+    chunk: int
     heights: tuple[int, ...] = ()
 
     @property
@@ -58,7 +60,7 @@ class Tile:
     @property
     def key(self) -> tuple:
         """What kernels on this tile depend on."""
-        shape = (self.lanes, self.rows, self.columns, self.together)
+        shape = (self.lanes, self.rows, self.columns, self.together, self.chunk)
         return (self.dtype.name, *shape, self.gates, self.ragged, self.heights)
 
     @property
@@ -163,7 +165,7 @@ def step_kernel(
     cell: Callable[[Step], None],
     soon: dict[str, int],
 ) -> Kernel:
-    """One time step over units (panels of columns, tiles of rows).
+    """One time step over units (panels of columns, groups of tiles of rows).
 
     buffers: names of the kernel's first arguments, "packed" among them; NUMBERS follow. operand:
     writes the address of the (batch, depth) matrix that multiplies the weight. cell: writes what
@@ -171,9 +173,6 @@ def step_kernel(
     their gates that the cells will touch: they are asked for before the product, which hides what
     memory takes, because no hardware prefetcher follows single vectors in many rows.
     """
-
-    kept = vectors.memory_type(tile.dtype)
-    width = str(tile.columns * tile.lanes)
 
     def emit(symbol: str, target: Target) -> Function:
         f = Function(symbol)
@@ -184,29 +183,68 @@ def step_kernel(
             args[name] = f.argument(len(buffers) + i, "i64")
         step = Step(f, tile, args)
         matrix = operand(step)
+        groups = f.div(f.add(args["parts"], f.sub(args["group"], "1")), args["group"])
         with f.loop("%begin", "%end") as unit:
-            panel, part = f.div(unit.index, args["parts"]), f.rem(unit.index, args["parts"])
-            first, count = _rows_of(f, tile, args, part)
-            a = f.at(matrix, f.mul(first, args["depth"]), kept)
-            b = f.at(args["packed"], f.mul(f.mul(panel, args["depth"]), width), kept)
-            _each_vector(step, first, count, panel, lambda: _prefetch(step, soon))
-            extents = f"i64 {args['depth']}, i64 {args['steps']}, i64 {count}"
-            for helper, below, height in zip(f.helpers, (0, *heights), heights):
-                more = f.let(f"icmp sgt i64 {count}, {below}")
-                fits = f.let(f"icmp sle i64 {count}, {height}")
-                with f.when(f.let(f"and i1 {more}, {fits}")):
-                    for column in range(0, tile.columns, tile.together):
-                        part, sums = [
-                            f.at(start, str(column * tile.lanes), kept) for start in (b, "%scratch")
-                        ]
-                        f.line(
-                            f"call void @{helper.name}(ptr {a}, ptr {part}, {extents}, ptr {sums})"
-                        )
+            panel = f.div(unit.index, groups)
+            part = f.mul(f.rem(unit.index, groups), args["group"])
+            last = f.least(f.add(part, args["group"]), args["parts"])
+            first, _ = _rows_of(f, tile, args, part)
+            stop = f.add(*_rows_of(f, tile, args, f.sub(last, "1")))
+            count = f.sub(stop, first)
+            _clear(f, tile, count)
+            with f.loop("0", args["steps"], str(tile.chunk)) as chunk:
+                _add_chunk(step, matrix, panel, chunk.index, (part, last), first, heights, soon)
             _each_vector(step, first, count, panel, lambda: cell(step))
         f.ret()
         return f
 
     return Kernel(kind, tile.key, emit)
+
+
+def _clear(f: Function, tile: Tile, rows: str) -> None:
+    """The sums of so many rows begin at zero."""
+    kept = vectors.memory_type(tile.dtype)
+    zero = spread_constant(tile.kind, 0)
+    with f.loop("0", f.mul(rows, str(tile.columns))) as vector:
+        where = f.at("%scratch", f.mul(vector.index, str(tile.lanes)), kept)
+        vectors.store(f, tile.dtype, zero, where, tile.lanes)
+
+
+def _add_chunk(
+    step: Step,
+    matrix: str,
+    panel: str,
+    start: str,
+    parts: tuple[str, str],
+    first: str,
+    heights: Sequence[int],
+    soon: dict[str, int],
+) -> None:
+    """Add the products of the chunk from step `start` on to the sums of the tiles from parts[0] to
+    parts[1], of which the first begins at row `first`. heights: of `f.helpers`."""
+    f, tile, args = step.f, step.tile, step.args
+    kept = vectors.memory_type(tile.dtype)
+    width = str(tile.columns * tile.lanes)
+    b = f.add(f.mul(panel, args["depth"]), start)
+    b = f.at(args["packed"], f.mul(b, width), kept)
+    steps = f.least(str(tile.chunk), f.sub(args["steps"], start))
+    with f.loop(*parts) as part:
+        row, count = _rows_of(f, tile, args, part.index)
+        with f.when(f.let(f"icmp eq i64 {start}, 0")):
+            _each_vector(step, row, count, panel, lambda: _prefetch(step, soon))
+        a = f.at(matrix, f.add(f.mul(row, args["depth"]), start), kept)
+        sums = f.at("%scratch", f.mul(f.sub(row, first), width), kept)
+        extents = f"i64 {args['depth']}, i64 {steps}, i64 {count}"
+        for helper, below, height in zip(f.helpers, (0, *heights), heights):
+            more = f.let(f"icmp sgt i64 {count}, {below}")
+            fits = f.let(f"icmp sle i64 {count}, {height}")
+            with f.when(f.let(f"and i1 {more}, {fits}")):
+                for column in range(0, tile.columns, tile.together):
+                    weight, to = [
+                        f.at(place, str(column * tile.lanes), kept) for place in (b, sums)
+                    ]
+                    given = f"ptr {a}, ptr {weight}, {extents}, ptr {to}"
+                    f.line(f"call void @{helper.name}({given})")
 
 
 def _rows_of(f: Function, tile: Tile, args: dict[str, str], part: str) -> tuple[str, str]:
@@ -221,7 +259,8 @@ def _rows_of(f: Function, tile: Tile, args: dict[str, str], part: str) -> tuple[
 
 
 def _product(symbol: str, tile: Tile, rows: int) -> Function:
-    """A function: `rows` rows of (rows, depth) times `together` vectors of a panel, to the scratch.
+    """A function that adds `rows` rows of (rows, depth) times `together` vectors of a panel to the
+    sums in scratch.
 
     Where the batch is known at run time there may be fewer: the last one is repeated. It stands by
     itself so that the constants of the cell do not take the registers of its loop.
@@ -233,7 +272,7 @@ def _product(symbol: str, tile: Tile, rows: int) -> Function:
         ("i64", "depth"),
         ("i64", "steps"),
         ("i64", "count"),
-        ("ptr", "scratch"),
+        ("ptr", "sums"),
     )
     f = Function(f"{symbol}_{rows}", parameters, "void")
     width = tile.columns * tile.lanes
@@ -242,14 +281,17 @@ def _product(symbol: str, tile: Tile, rows: int) -> Function:
         last = f.sub("%count", "1")
         places = [f.least(place, last) for place in places]
     starts = [f.at("%matrix", f.mul(place, "%depth"), kept) for place in places]
-    zeros = brgemm.zero_tile(tile.dtype, tile.lanes, rows, tile.together)
+    lines = [
+        [f.at("%sums", str(i * width + j * tile.lanes), kept) for j in range(tile.together)]
+        for i in range(rows)
+    ]
+    held = [[vectors.load(f, tile.dtype, at, tile.lanes) for at in line] for line in lines]
     found = brgemm.accumulate(
-        f, tile.dtype, tile.lanes, starts, "1", "%panel", str(width), "%steps", zeros
+        f, tile.dtype, tile.lanes, starts, "1", "%panel", str(width), "%steps", held
     )
-    for i, row in enumerate(found):
-        for j, value in enumerate(row):
-            where = f.at("%scratch", str(i * width + j * tile.lanes), kept)
-            vectors.store(f, tile.dtype, value, where, tile.lanes)
+    for line, values in zip(lines, found):
+        for at, value in zip(line, values):
+            vectors.store(f, tile.dtype, value, at, tile.lanes)
     f.ret()
     return f
 

@@ -15,12 +15,15 @@ from plait.core.codegen.recurrent import Tile
 from plait.core.codegen.tiles import heights_of
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
+from plait.core.ir.derived import as_one
 from plait.core.ir.dtypes import DType
 from plait.core.ir.extents import varies
 from plait.core.llvm.target import Target
 
 #: A thread of its own pays from about this many flops.
 _GRAIN_FLOPS = 1 << 20
+#: Units of a step wanted at least, so that threads have work.
+_UNITS = 8
 
 
 class _Steps(NamedTuple):
@@ -43,6 +46,15 @@ class _Steps(NamedTuple):
         return -(-self.hidden // self.tile.width)
 
     @property
+    def group(self) -> int:
+        """Tiles of a unit: all, but that there are units enough for some threads."""
+        return as_one(_group_of, self.parts, self.panels)
+
+    @property
+    def units(self) -> int:
+        return -(-self.parts // self.group) * self.panels
+
+    @property
     def packed(self) -> tuple[int, ...]:
         """The shape of the packed weight."""
         return (self.panels, self.depth, self.tile.columns * self.tile.lanes)
@@ -51,48 +63,56 @@ class _Steps(NamedTuple):
         """The numbers of one launch; `now`, `before` and `source` are steps, -1 for none."""
         tall = self.batch - self.parts * (self.tile.rows - 1)
         rows = [step if step < 0 else step * self.batch for step in (now, before, source)]
-        return (self.hidden, self.parts, tall, self.depth, steps, *rows, self.batch)
+        return (self.hidden, self.parts, self.group, tall, self.depth, steps, *rows, self.batch)
 
     def launch(
         self, kernel: Kernel, outputs: tuple[Any, ...], inputs: tuple[Any, ...], **numbers: Any
     ) -> Launch:
         """One step: its outputs hold earlier steps, which it reads where `again`."""
         tile = self.tile
-        per_unit = 2 * tile.rows * self.depth * tile.columns * tile.lanes
+        rows = self.group * tile.rows
+        per_unit = 2 * rows * self.depth * tile.columns * tile.lanes
         again = numbers.pop("again")
         columns = self.hidden * (tile.columns if tile.gates else 1)
         return Launch(
             kernel,
             outputs,
             inputs,
-            units=self.parts * self.panels,
+            units=self.units,
             numbers=self.numbers(**numbers),
             grain=max(1, _GRAIN_FLOPS // max(1, per_unit)),
-            scratch=tile.rows * tile.columns * tile.lanes * tile.dtype.itemsize,
+            scratch=rows * tile.columns * tile.lanes * tile.dtype.itemsize,
             flops=2 * self.batch * columns * self.depth,
             bytes=(2 * self.batch * self.depth + columns * self.depth) * tile.dtype.itemsize,
             also_reads=again,
         )
 
 
+def _group_of(parts: int, panels: int) -> int:
+    return max(1, -(-parts // -(-_UNITS // max(1, panels))))
+
+
 def _tile(dtype: DType, target: Target, batch: int, hidden: int, gates: int) -> Tile:
     """A tile with as many accumulators as registers allow; `gates` 0: neighbouring columns.
 
-    The rows are as even as can be: with 32 of them, at most 14 in a tile, tiles are of 11 or 10.
+    The rows are as even as can be: with 32 of them, at most 6 in a tile, tiles are of 6 or 5.
     Where the batch varies, tiles have the most rows, and the last what is left.
     """
     lanes = target.lanes(dtype.itemsize)
     columns = gates or _columns(-(-hidden // lanes), 4 if target.registers >= 32 else 2)
-    together = 2 if gates == 4 else columns
+    together = 2 if gates == 4 and target.registers < 32 else columns
     # Registers beside the accumulators: a row of B, an element of A, and one to move values in.
     most = (target.registers - together - 2) // together
-    parts = max(1, -(-batch // most))
-    rows = max(1, -(-batch // parts))
     heights: tuple[int, ...] = ()
     if varies(batch):
         rows, heights = most, heights_of(most)
+    else:
+        parts = max(1, -(-batch // most))
+        rows = max(1, -(-batch // parts))
     width = lanes * (1 if gates else columns)
-    return Tile(dtype, lanes, rows, columns, together, bool(gates), hidden % width != 0, heights)
+    chunk = max(16, target.l1_bytes * 2 // 3 // (columns * target.vector_bytes))
+    ragged = hidden % width != 0
+    return Tile(dtype, lanes, rows, columns, together, bool(gates), ragged, chunk, heights)
 
 
 def _columns(vectors: int, most: int) -> int:
