@@ -260,8 +260,8 @@ def test_patterns_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(kept) <= replan.MOST_STEPS
     assert len(kept) < 20
     # Another batch of one length is, once it is known that batches vary.
-    step(*batch_of("lstm", 6, 84)).item()
-    step(*batch_of("lstm", 7, 84)).item()
+    step(*batch_of("lstm", 6, 64)).item()
+    step(*batch_of("lstm", 7, 64)).item()
     assert seen.reused >= 1
 
 

@@ -9,7 +9,7 @@ High-Performance Matrix Multiplication* (2008).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from plait.core.codegen import vectors
 from plait.core.codegen.text import Function, spread_constant
@@ -22,6 +22,8 @@ AHEAD = 16
 #: Bytes between neighbours from which the hardware no longer fetches ahead by itself: it stays
 #: within a page.
 FAR = 1024
+#: Steps in a turn of the loop: counting takes places in which multiply-adds could start.
+TURN = 4
 
 
 def zero_tile(dtype: DType, lanes: int, rows: int, columns: int) -> Tile:
@@ -53,6 +55,7 @@ def accumulate(
     masks: Sequence[str | None] | None = None,
     pairs: bool = False,
     far: bool = False,
+    soon: Callable[[str], str] | None = None,
 ) -> Tile:
     """The tile after `steps` (i64) steps of the contracted axis.
 
@@ -62,29 +65,44 @@ def accumulate(
     dtype: of A and B in memory; 16-bit floats accumulate in float32. pairs: what is read as one
     float32 is two bfloat16 neighbours along the contracted axis (AVX512-BF16, 512-bit vectors).
     far: whether the steps of A are so far apart that memory must be asked for them ahead of time.
+    soon: what to ask for besides, in each `TURN` steps from the given one on: its address.
     """
     columns = len(tile[0])
     kept = vectors.memory_type(dtype)
     kind = vectors.register_type(dtype, lanes)
     masks = masks or [None] * columns
-    with f.loop("0", steps, carried=[(kind, value) for value in flatten(tile)]) as loop:
-        old = unflatten(loop.carried, columns)
-        row = f.at(b, f.mul(loop.index, b_step), kept)
+    multiply = multiply_add_pairs if pairs else multiply_add
+
+    def one_step(index: str, old: Tile) -> Tile:
+        row = f.at(b, f.mul(index, b_step), kept)
         loaded = [
             vectors.load(f, dtype, f.at(row, str(j * lanes), kept), lanes, masks[j])
             for j in range(columns)
         ]
-        place = f.mul(loop.index, a_step)
+        place = f.mul(index, a_step)
         if far:
-            f.prefetch(f.at(a_rows[0], f.mul(f.add(loop.index, str(AHEAD)), a_step), kept))
+            f.prefetch(f.at(a_rows[0], f.mul(f.add(index, str(AHEAD)), a_step), kept))
         new = []
         for start, held in zip(a_rows, old):
             one = vectors.load(f, dtype, f.at(start, place, kept), 1)
             spread = one if lanes == 1 else f.splat(kind, one)
-            multiply = multiply_add_pairs if pairs else multiply_add
-            new += [multiply(f, kind, spread, value, c) for value, c in zip(loaded, held)]
-        loop.next = new
-    return unflatten(loop.results, columns)
+            new.append([multiply(f, kind, spread, value, c) for value, c in zip(loaded, held)])
+        return new
+
+    def walk(begin: str, end: str, by: int, tile: Tile) -> Tile:
+        """The tile after the steps from `begin` to `end`, so many in a turn of the loop."""
+        carried = [(kind, value) for value in flatten(tile)]
+        with f.loop(begin, end, str(by), carried=carried) as loop:
+            now = unflatten(loop.carried, columns)
+            if soon and by == TURN:
+                f.prefetch(soon(loop.index), 2)
+            for number in range(by):
+                now = one_step(f.add(loop.index, str(number)), now)
+            loop.next = flatten(now)
+        return unflatten(loop.results, columns)
+
+    whole = f.let(f"and i64 {steps}, {-TURN}")
+    return walk(whole, steps, 1, walk("0", whole, TURN, tile))
 
 
 def multiply_add(f: Function, kind: str, a: str, b: str, c: str) -> str:

@@ -11,6 +11,7 @@ runs the same code.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,7 +24,7 @@ from plait.core.ir.extents import ANY_EXTENT, varies
 from plait.core.llvm.target import Target
 
 #: Most steps of K in one block: a panel of B of so many rows is a fraction of the second cache.
-K_BLOCK = 768
+K_BLOCK = 512
 #: Elements from one row to the next of a copy of A: no multiple of a page, and so of a cache set.
 STAGED_ROW = K_BLOCK + 16
 
@@ -113,6 +114,12 @@ class Gemm:
         in_place = not (self.a_packed or self.a_staged)
         known = in_place and not varies(self.a_step)
         return known and self.a_step * BY_NAME[self.dtype].itemsize >= brgemm.FAR
+
+    @property
+    def asks_for_rows(self) -> bool:
+        """Whether the rows of the next tile are asked for while a tile is computed: the hardware
+        fetches within a row only. Not where a panel is used up before the next."""
+        return self.a_step == 1 and not self.a_packed and self.packing is None
 
     @property
     def vector_bytes(self) -> int:
@@ -385,6 +392,7 @@ def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, s
         tile.panel.masks if g.masked else None,
         g.pairs,
         far=g.far,
+        soon=_next_rows(f, g, tile) if g.asks_for_rows else None,
     )
     for line, values in zip(lines, sums):
         for at, value in zip(line, values):
@@ -394,6 +402,22 @@ def _tile(f: Function, g: Gemm, tile: _Tile, row: str, left: str, height: int, s
     else:
         with f.when(tile.closes):
             _finish(f, g, tile, row, left)
+
+
+def _next_rows(f: Function, g: Gemm, tile: _Tile) -> Callable[[str], str]:
+    """Where A is for the next tile: each panel asks for four of its rows, a line of each in as many
+    turns as a line has."""
+    kept = vectors.memory_type(BY_NAME[g.dtype])
+    line = 64 // BY_NAME[g.dtype].itemsize
+    first = f.mul(f.add(tile.number, "1"), str(g.tile[0]))
+    first = f.add(first, f.mul(tile.panel.local, str(line // brgemm.TURN)))
+
+    def place(step: str) -> str:
+        turn = f.rem(f.div(step, str(brgemm.TURN)), str(line // brgemm.TURN))
+        row = f.mul(f.add(first, turn), tile.place.n.a_row)
+        return f.at(f.at(tile.a, row, kept), step, kept)
+
+    return place
 
 
 def _sums(f: Function, g: Gemm, tile: _Tile) -> str:

@@ -33,11 +33,12 @@ _PACK_ROWS = 24
 #: A panel's rows of B further apart than this (bytes) fall on few sets of the first cache.
 _NEAR_ROW = 1024
 #: Bytes of B that a unit walks again for each tile of rows: most of the second cache.
-_B_BLOCK = 11 << 16
-#: Most tiles of rows of a unit.
-_TILES = 4
-#: Most tiles of rows for which units pack their own panels of B: others would pack them again.
-_OWN_PANELS = 10
+_B_BLOCK = 9 << 16
+#: Most rows of a unit, and where it copies all its rows at once: beside B in the second cache.
+_BLOCK_ROWS = 252
+_COPIED_ROWS = 126
+#: Most rows for which units pack their own panels of B: others would pack them again.
+_OWN_ROWS = 140
 #: Vectors of a row for few rows, where the number of columns is not known.
 _WIDE = 8
 #: Panels of B in a unit where K is a whole block; and how many units may copy the same rows of A.
@@ -201,7 +202,7 @@ def _tiled(
     pairs = a.paired
     pack_b = b.dtype.is_half or _packs_b(sizes, b, b.dtype.itemsize)
     pack_a = a.dtype.is_half or _packs_a(sizes, a, a.dtype.itemsize)
-    few = varies(sizes.rows) or sizes.rows <= _OWN_PANELS * tile[0]
+    few = varies(sizes.rows) or sizes.rows <= _OWN_ROWS
     own = pack_b and few and (varies(sizes.columns) or sizes.columns > width)
     panel, b_step, packing = width, b.step, None
     if own:
@@ -320,9 +321,9 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
         k_block = _STREAM_BLOCK if streams else math.ceil(even / 16) * 16
     row_tiles = -(-sizes.rows // g.tile[0])
     width = g.tile[1] * g.lanes
-    most = _TILES
+    most = max(1, (_COPIED_ROWS if g.stages_columns else _BLOCK_ROWS) // g.tile[0])
     if g.packing:  # as many rows as there may be: others would pack the same panels again
-        most = _OWN_PANELS if varies(sizes.rows) else row_tiles
+        most = _OWN_ROWS // g.tile[0] if varies(sizes.rows) else row_tiles
     panel_bytes = k_block * width * itemsize
     block, spread = as_one(
         _dealt, sizes.batch, row_tiles, g.panels, panel_bytes, most, bool(g.packing), streams
@@ -354,7 +355,7 @@ def _dealt(
     """(tiles of rows, panels) of a unit."""
     spread = max(1, _B_BLOCK // panel_bytes)
     spread = panels if streams else -(-panels // -(-panels // spread))
-    block = min(most, tiles)
+    block = -(-tiles // -(-tiles // most))
 
     def units() -> int:
         return batch * -(-panels // spread) * -(-tiles // block)
