@@ -3,7 +3,7 @@
 A tile of R x C accumulators needs C registers for a row of B besides; A is broadcast from memory.
 Few rows take more columns, so that enough multiply-adds are in flight to hide their latency of
 four cycles on two ports. NEON, with 32 registers, takes the rows of AVX-512 (untested). AMX has no
-row: bfloat16 is multiplied in pairs by AVX512-BF16 there too.
+row: its tiles are of one size (`amx.py`).
 """
 
 from __future__ import annotations
