@@ -13,14 +13,17 @@ import pytest
 
 from plait.core.codegen import amx as codegen
 from plait.core.codegen.access import Access, Epilogue
+from plait.core.codegen.kernel import Launch
 from plait.core.codegen.outlet import Outlet
 from plait.core.codegen.text import module
+from plait.core.compiler import replan
 from plait.core.compiler.lower import amx
 from plait.core.compiler.lower.contract import lower_dot
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.compiler.rewrite import Builder
+from plait.core.compiler.structure import Structures
 from plait.core.ir import dtypes
-from plait.core.ir.graph import Instruction
+from plait.core.ir.graph import Instruction, trace
 from plait.core.ir.node import Spec
 from plait.core.llvm.build import assembly
 from plait.core.llvm.target import Target, target
@@ -34,6 +37,7 @@ from tests.codegen.amx_emulator import Emulator
 from tests.codegen.amx_emulator import emulator as shared
 from tests.codegen.harness import run_op
 from tests.codegen.test_gemm import tolerance, values
+from tests.compiler.plan_cases import Compared
 
 KIND = dtypes.bfloat16
 #: rows, steps, columns: around the borders of tiles, strips, panels and blocks of K; K in parts.
@@ -230,3 +234,26 @@ def test_instructions(along: bool) -> None:
     counts = [names.count(name) for name in ("tdpbf16ps", "tilezero", "tileloadd", "tilestored")]
     assert counts == [9, 9, 9 + 4 + 3 + 3 + 2, 9]
     assert "tdpbf16ps\t%tmm7, %tmm5, %tmm3" in text
+
+
+def test_plans_of_earlier_plans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other batches and lengths are planned by the earlier plan, for targets with AMX those of such
+    a target; each plan is the one that would be made anew."""
+    seen = Compared(monkeypatch)
+    structures = Structures()
+    attrs = {"contract": ((1,), (0,)), "batch": ((), ())}
+
+    def kinds(on: Target, m: int, k: int, n: int) -> set[str]:
+        specs = [Spec(shape, KIND) for shape in ((m, k), (k, n))]
+        graph = trace(lambda a, b: (DOT_GENERAL(a, b, **attrs),), specs)
+        steps = replan.lowered(graph, structures, on).steps
+        return {step.kernel.kind for step in steps if isinstance(step, Launch)}
+
+    reused = 0
+    for m, k, n in ((64, 96, 48), (80, 2048, 130), (1000, 800, 1000), (99, 33, 17), (33, 1024, 32)):
+        before = seen.reused
+        assert {"amx_pack", "amx"} <= kinds(tiled(), m, k, n)
+        reused += seen.reused - before
+        assert "amx" not in kinds(tiled().without_amx(), m, k, n)
+    assert reused == 2  # not the first two, nor the last, whose K is cut in parts
+    assert "amx" not in kinds(tiled(), 8, 800, 1000)

@@ -244,13 +244,13 @@ def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
     return build.finish(outputs), _Groups(tuple(counts), tuple(made))
 
 
-def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
-    """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`."""
+def compiled(graph: Graph, isa: str = "", on: Target | None = None) -> CompiledGraph:
+    """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`, `on` both."""
     isa = isa or str(flag("PLAIT_ISA"))
-    key = (graph.key, isa, flag("PLAIT_EXTENTS"))
+    key = (graph.key, on or isa, flag("PLAIT_EXTENTS"))
     found = _programs.get(key)
     if found is None:
-        found = CompiledGraph(graph, on=machine(isa))
+        found = CompiledGraph(graph, on=on or machine(isa))
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found
