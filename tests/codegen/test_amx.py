@@ -109,6 +109,17 @@ def test_products(sizes: tuple[int, int, int], left: str, right: str, emulator: 
     assert emulator.counts["tdpbf16ps"] == 3 * np.prod(tiles)  # once in each dealing of units
 
 
+@pytest.mark.parametrize("left", ("mk", "km"))
+def test_units_of_many_strips_and_panels(
+    left: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whose sums wait side by side while K goes on; and the last unit has fewer strips."""
+    monkeypatch.setattr(amx, "_UNITS", 1)
+    made, wanted = product((131, 544, 70), left, "kn")
+    np.testing.assert_allclose(made, wanted, **tolerance(KIND, 544))
+    assert emulator.counts["ldtilecfg"] == 3 * 2 - 1  # whole, in halves, in two of three parts
+
+
 def test_batches(emulator: Emulator) -> None:
     random = np.random.RandomState(1)
     a, b = values(random, (3, 40, 70), KIND), values(random, (3, 70, 50), KIND)

@@ -7,11 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from plait.core.codegen.text import module
+from plait.core.compiler.plan import Buffer
+from plait.core.ir.dtypes import float32
+from plait.core.ir.graph import Graph, trace
+from plait.core.ir.node import Spec
 from plait.core.llvm.target import Target, target
-from plait.core.runtime import amx_trial, kernels, machine, object_cache
+from plait.core.ops.math import RELU
+from plait.core.runtime import amx_trial, compiled, kernels, machine, object_cache
+from plait.core.runtime.program import Program
 from tests.codegen.amx_emulator import emulator
 
 FEATURES = ",+amx-tile,+amx-bf16"
@@ -125,3 +132,50 @@ def test_a_trial_finds_what_is_wrong(emulated: Target, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(emulator, "tdpbf16ps", forgetful)
     assert amx_trial.first_wrong(emulated).startswith("wrong sums of ")
+
+
+def test_the_target_has_amx_where_cpu_and_system_give_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And where nobody asks for AVX-512 by name, which is how to do without."""
+    import llvmlite.binding as llvm
+
+    from plait.core.llvm import target as module
+
+    have = dict.fromkeys([*module._AVX512, "amx-tile", "amx-bf16", "amx-int8"], True)
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: have)
+    monkeypatch.setattr(module, "ask_for_tiles", lambda: True)
+    found = target.__wrapped__()
+    if not found.triple.startswith("x86_64"):
+        pytest.skip("AMX is of x86")
+    assert found.amx and found.features.endswith(FEATURES) and "amx-int8" not in found.features
+    assert not target.__wrapped__("avx512").amx
+    assert found.without_amx() == target.__wrapped__("avx512")
+    monkeypatch.setattr(module, "ask_for_tiles", lambda: False)
+    assert not target.__wrapped__().amx
+    have["amx-bf16"] = False
+    monkeypatch.setattr(module, "ask_for_tiles", lambda: True)
+    assert not target.__wrapped__().amx
+
+
+def test_bodies_of_control_flow_are_for_the_same_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the flags say when they are met."""
+    seen = []
+    make = compiled.CompiledGraph
+
+    def recorded(graph: Graph, on: Target) -> compiled.CompiledGraph:
+        seen.append(on)
+        return make(graph, on=on)
+
+    monkeypatch.setattr(compiled, "CompiledGraph", recorded)
+    on = replace(target(), l2_bytes=54321)
+    x = Buffer((3,), float32, "input")
+    graph = trace(lambda x: (RELU(x),), [Spec((3,), float32)])
+    result = Program([], [x], [x], on)._nested(graph, [np.array([-1, 0, 2], np.float32)])
+    assert seen == [on] and result[0].tolist() == [0, 0, 2]
+
+
+def test_without_a_folder_nothing_is_remembered(on: Target, monkeypatch: Any) -> None:
+    monkeypatch.setenv("PLAIT_CACHE_MB", "0")
+    answer(monkeypatch, 0, times=2)
+    assert machine.tried(on) is on and machine.tried(on) is on
+    answer(monkeypatch, 1, "wrong sums")
+    assert not machine.tried(on).amx
