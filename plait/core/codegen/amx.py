@@ -100,7 +100,6 @@ class _Place:
     batch: str
     first: str
     first_panel: str
-    start: str
     steps: str
     opens: str
     closes: str
@@ -149,7 +148,6 @@ def emit_amx(symbol: str, target: Target, g: Amx) -> Function:
                 batch,
                 first,
                 first_panel,
-                k.index,
                 f.sub(stop, k.index),
                 f.let(f"icmp eq i64 {k.index}, 0"),
                 f.let(f"icmp eq i64 {stop}, {n.steps}"),
