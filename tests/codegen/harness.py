@@ -24,6 +24,7 @@ from plait.core.llvm.build import Library, build
 from plait.core.llvm.target import Target, target
 
 _GUARD = 256
+_SCRATCH_GUARD = 128
 _KINDS = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)
 _loaded: dict[str, tuple[Any, Library]] = {}
 
@@ -33,6 +34,15 @@ def stream_from(nbytes: int, shift: int, monkeypatch: pytest.MonkeyPatch) -> Non
     beside the alignment that this needs."""
     monkeypatch.setattr(copies, "STREAM_BYTES", nbytes)
     monkeypatch.setitem(globals(), "_GUARD", 256 + shift)
+
+
+#: Each is told of the address and bytes of every buffer and scratch memory of `run_plan`.
+watchers: list[Callable[[int, int], None]] = []
+
+
+def _watched(address: int, nbytes: int) -> None:
+    for watcher in watchers:
+        watcher(address, nbytes)
 
 
 def function_of(launch: Launch, on: Target) -> Any:
@@ -68,6 +78,7 @@ class Memory:
                 inner = np.ascontiguousarray(data).reshape(-1).view(np.uint8)
                 whole[_GUARD : _GUARD + buffer.nbytes] = inner
             self.held[id(buffer)] = (whole, buffer.nbytes)
+            _watched(whole.ctypes.data + _GUARD, buffer.nbytes)
         return self.held[id(buffer)][0].ctypes.data + _GUARD
 
     def array(self, buffer: Buffer) -> np.ndarray:
@@ -98,7 +109,8 @@ def run_plan(plan: Plan, given: dict[int, np.ndarray], wanted: Sequence[Buffer])
             buffers = (*launch.outputs, *launch.inputs)
             words = [memory.address(b) for b in buffers] + list(launch.numbers)
             args = np.array(words, np.int64)
-            scratch = aligned(launch.scratch + 128)
+            scratch = aligned(launch.scratch + _SCRATCH_GUARD)
+            _watched(scratch.ctypes.data, launch.scratch)
             for begin, end in _deals(launch.units)[deal]:
                 if begin < end:
                     code = function_of(launch, plan.target)(
@@ -120,14 +132,14 @@ def run_op(
     arrays: Sequence[np.ndarray],
     dtypes: Sequence[Any],
     attrs: dict[str, Any],
-    isa: str = "",
+    isa: str | Target = "",
     epilogue: Any = None,
     extra: Sequence[np.ndarray] = (),
     outputs: Sequence[Buffer] | None = None,
 ) -> list[np.ndarray]:
     """The results of one lowered op. `dtypes`: those of `arrays` and then of `extra`, which are
     what an epilogue reads. Raises AssertionError where the lowering does not cover the op."""
-    plan = Plan(target(isa))
+    plan = Plan(target(isa) if isinstance(isa, str) else isa)
     inputs = [Buffer(a.shape, d, "input") for a, d in zip((*arrays, *extra), dtypes, strict=True)]
     specs = [Spec(b.shape, b.dtype) for b in inputs[: len(arrays)]]
     shape, dtype = op.infer(*specs, **attrs)

@@ -4,7 +4,7 @@ A tile of R x C accumulators needs C registers for a row of B and one for an ele
 broadcast from memory. Each step loads R + C times for its R C multiply-adds, and CPUs that start
 two of these a cycle do not load two full registers of AVX-512 a cycle beside them: so tiles of
 three or four vectors go faster than taller ones of two. NEON, with 32 registers, takes the rows of
-AVX-512 (untested). AMX has no row: bfloat16 is multiplied in pairs by AVX512-BF16 there too.
+AVX-512 (untested). AMX has no row: its tiles are of one size (`amx.py`).
 """
 
 from __future__ import annotations

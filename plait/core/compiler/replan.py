@@ -52,7 +52,7 @@ def lowered(
         anew += 1
         return lower(run_passes(graph, observe), target)
     roots = marks.roots(graph)
-    patterns = marks.patterns.setdefault(target.isa, [])
+    patterns = marks.patterns.setdefault(target, [])
     if roots is not None:
         for pattern in tuple(patterns):
             made = pattern.program(roots)

@@ -22,6 +22,7 @@ from plait.core.ir.derived import Derivation
 from plait.core.ir.extents import may_vary, varying
 from plait.core.ir.graph import Graph, freeze
 from plait.core.ir.node import Spec
+from plait.core.llvm.target import Target
 
 #: Attributes whose numbers may follow from extents; all others tell structures apart.
 _FOLLOWING = frozenset(("shape", "value", "size", "starts", "stops", "low", "high"))
@@ -134,7 +135,7 @@ class Marks:
                 self._heads.append(place)
             self.groups.append(numbers[key])
         self._kinds = list(map(type, values))
-        self.patterns: dict[str, list[Any]] = {}
+        self.patterns: dict[Target, list[Any]] = {}
 
     def parted(self, values: list[Any]) -> Marks:
         """These marks, if numbers in the places agree with the groups; else such as do."""

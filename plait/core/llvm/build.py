@@ -64,9 +64,14 @@ def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
     optimize: run LLVM's own pipeline too (for code with scalar loops). Raises RuntimeError with
     LLVM's message for IR that does not parse or verify.
     """
+    machine = _machine(target)
+    return unlocked.emit_object(machine, _simplified(text, target, machine, optimize))
+
+
+def _simplified(text: str, target: Target, machine: Any, optimize: bool) -> Any:
+    """The module of IR text after LLVM's passes."""
     import llvmlite.binding as llvm
 
-    machine = _machine(target)
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
@@ -88,18 +93,13 @@ def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
         for function in module.functions:
             if not function.is_declaration:
                 unlocked.optimize(manager, function, builder)
-    return unlocked.emit_object(machine, module)
+    return module
 
 
-def assembly(text: str, target: Target) -> str:
-    """The assembly of a module of IR text, for readers."""
-    import llvmlite.binding as llvm
-
+def assembly(text: str, target: Target, *, optimize: bool = False) -> str:
+    """The assembly of what `build` makes of a module of IR text, for readers."""
     machine = _machine(target)
-    module = llvm.parse_assembly(text, llvm.create_context())
-    module.triple = target.triple
-    module.data_layout = str(machine.target_data)
-    return machine.emit_assembly(module)
+    return machine.emit_assembly(_simplified(text, target, machine, optimize))
 
 
 class Library:

@@ -20,21 +20,30 @@ class CompilerCrash(RuntimeError):
     """LLVM ended the process that compiled."""
 
 
-def build_isolated(text: str, target: Target, *, optimize: bool = False) -> bytes:
-    """As `build`, in a new process. Raises CompilerCrash where that one dies of a signal,
-    RuntimeError with its message for any other failure."""
+def run_module(
+    name: str, given: bytes, seconds: float | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a module of Plait as a program in a new process, with its standard input given. Raises
+    OSError, subprocess.TimeoutExpired."""
     root = os.path.dirname(os.path.abspath(__file__))
     for _ in __name__.split(".")[:-1]:
         root = os.path.dirname(root)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-    head = json.dumps({"target": dataclasses.asdict(target), "optimize": optimize})
-    done = subprocess.run(
-        [sys.executable, "-m", __name__],
-        input=f"{head}\n{text}".encode(),
+    return subprocess.run(
+        [sys.executable, "-m", name],
+        input=given,
         capture_output=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         check=False,
+        timeout=seconds,
     )
+
+
+def build_isolated(text: str, target: Target, *, optimize: bool = False) -> bytes:
+    """As `build`, in a new process. Raises CompilerCrash where that one dies of a signal,
+    RuntimeError with its message for any other failure."""
+    head = json.dumps({"target": dataclasses.asdict(target), "optimize": optimize})
+    done = run_module(__name__, f"{head}\n{text}".encode())
     if done.returncode == 0:
         return done.stdout
     message = done.stderr.decode(errors="replace").strip()[-2000:]

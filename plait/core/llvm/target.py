@@ -10,12 +10,13 @@ import functools
 import os
 import platform
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: Features of each instruction set that can be forced; "host" takes what the CPU has.
 _AVX2 = ("avx", "avx2", "fma", "f16c", "bmi", "bmi2", "lzcnt", "popcnt", "movbe", "sse4.2", "cx16")
 _AVX512 = (*_AVX2, "avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl")
-_EXTRAS = ("avx512bf16", "avx512vnni", "amx-tile", "amx-bf16", "amx-int8", "avx512vbmi")
+_EXTRAS = ("avx512bf16", "avx512vnni", "avx512vbmi")
+_AMX = ("amx-tile", "amx-bf16")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Target:
     """What kernels may use. Hashable: part of every cache key.
 
     isa: "avx512", "avx2", "neon" or "generic". vector_bytes: width of a vector register.
-    registers: how many vector registers there are. features: LLVM's feature string.
+    registers: how many vector registers there are. features: LLVM's feature string. amx: whether
+    there are tiles, and products of bfloat16 on them.
     """
 
     isa: str
@@ -43,6 +45,11 @@ class Target:
         """Whether registers hold 16 floats, with the instructions of AVX-512 on them."""
         return self.isa == "avx512"
 
+    def without_amx(self) -> Target:
+        """The same, without tiles."""
+        kept = [name for name in self.features.split(",") if name[1:] not in _AMX]
+        return replace(self, features=",".join(kept), amx=False)
+
     def lanes(self, itemsize: int) -> int:
         """Elements of this size in a vector register."""
         return max(1, self.vector_bytes // itemsize)
@@ -50,7 +57,8 @@ class Target:
 
 @functools.cache
 def target(isa: str = "") -> Target:
-    """The target of this machine, or a lesser instruction set of it: "avx512", "avx2".
+    """The target of this machine, or a lesser instruction set of it: "avx512" (all of it but AMX),
+    "avx2".
 
     Raises ValueError for an instruction set that this machine does not have.
     """
@@ -63,8 +71,6 @@ def target(isa: str = "") -> Target:
     if machine not in ("x86_64", "AMD64"):
         return Target("generic", triple, "", "", 16, 16, False, False, False)
     have = {name for name, there in llvm.get_host_cpu_features().items() if there}
-    if any(name.startswith("amx") for name in have) and not _may_use_tiles():
-        have = {name for name in have if not name.startswith("amx")}
     best = "avx512" if have.issuperset(_AVX512) else "avx2" if have.issuperset(_AVX2) else "generic"
     wanted = isa or best
     offered = {"avx512": ("avx512", "avx2"), "avx2": ("avx2",)}.get(best, ())
@@ -75,6 +81,8 @@ def target(isa: str = "") -> Target:
         names = _AVX2
     elif wanted == "avx512":
         names = (*_AVX512, *(name for name in _EXTRAS if name in have))
+        if not isa and have.issuperset(_AMX) and ask_for_tiles():
+            names = (*names, *_AMX)
     return Target(
         isa=wanted,
         triple=triple,
@@ -90,11 +98,11 @@ def target(isa: str = "") -> Target:
     )
 
 
-def _may_use_tiles() -> bool:
-    """Ask the system for the registers of AMX, which it gives to processes that ask.
+def ask_for_tiles() -> bool:
+    """Ask the system for the registers of AMX, which it gives to processes that ask. True: given.
 
     The kernel's Documentation/arch/x86/xstate.rst: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA). It
-    holds for all threads, and for children.
+    holds for all threads, and for children until they run another program.
     """
     if sys.platform != "linux":
         return False

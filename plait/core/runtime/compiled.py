@@ -18,10 +18,11 @@ from plait.core.compiler.steps import memory
 from plait.core.ir.graph import Graph
 from plait.core.ir.node import Spec
 from plait.core.ir.op import ITEM
-from plait.core.llvm.target import Target, target
+from plait.core.llvm.target import Target
 from plait.core.reference import executor
 from plait.core.runtime import control, settling
 from plait.core.runtime.config import flag
+from plait.core.runtime.machine import machine
 from plait.core.runtime.program import Program
 
 #: Programs kept; beyond it the oldest is dropped (its kernels stay in the object cache).
@@ -50,7 +51,7 @@ watcher: Watcher | None = None
 
 def host_target() -> Target:
     """The target that `PLAIT_ISA` asks for; by default all that the machine has."""
-    return target(str(flag("PLAIT_ISA")))
+    return machine(str(flag("PLAIT_ISA")))
 
 
 def _lowered(graph: Graph, on: Target, observe: Observer | None) -> Lowered:
@@ -243,13 +244,13 @@ def _single_results(graph: Graph) -> tuple[Graph, _Groups | None]:
     return build.finish(outputs), _Groups(tuple(counts), tuple(made))
 
 
-def compiled(graph: Graph, isa: str = "") -> CompiledGraph:
-    """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`."""
+def compiled(graph: Graph, isa: str = "", on: Target | None = None) -> CompiledGraph:
+    """The program of a graph, made once per structure; `isa` overrides `PLAIT_ISA`, `on` both."""
     isa = isa or str(flag("PLAIT_ISA"))
-    key = (graph.key, isa, flag("PLAIT_EXTENTS"))
+    key = (graph.key, on or isa, flag("PLAIT_EXTENTS"))
     found = _programs.get(key)
     if found is None:
-        found = CompiledGraph(graph, on=target(isa))
+        found = CompiledGraph(graph, on=on or machine(isa))
         if len(_programs) >= _MOST_PROGRAMS:
             _programs.pop(next(iter(_programs)))
         _programs[key] = found

@@ -29,8 +29,8 @@ FLAGS = {
             "PLAIT_ISA",
             "",
             str,
-            "the instruction set that kernels may use: `avx512`, `avx2`, `generic`; empty: all "
-            "that the machine has",
+            "the instruction set that kernels may use: `avx512` (without AMX), `avx2`, `generic`; "
+            "empty: all that the machine has",
         ),
         Flag(
             "PLAIT_EXTENTS",
@@ -77,7 +77,7 @@ FLAGS = {
             "",
             str,
             "what to report on standard error, separated by commas: `recompiles` and `breaks` of "
-            "compiled functions",
+            "compiled functions, `targets`: instructions that the CPU has and that are not used",
         ),
         Flag(
             "PLAIT_SAMPLE_DATA",

@@ -66,12 +66,12 @@ def _loaded(isa: str) -> tuple[_Kernel, ...] | None:
     """The functions of the kernels; None where LLVM cannot compile them."""
     from plait.core.codegen.host_draws import normal_kernel, uniform_kernel
     from plait.core.codegen.twister import twister_kernel
-    from plait.core.llvm.target import target
     from plait.core.runtime import kernels
+    from plait.core.runtime.machine import machine
 
     wanted = uniform_kernel(), normal_kernel(), twister_kernel()
     try:
-        found = kernels.addresses(wanted, target(isa))
+        found = kernels.addresses(wanted, machine(isa))
     except kernels.KernelRefused:
         return None
     number, address = ctypes.c_int64, ctypes.c_void_p

@@ -32,9 +32,9 @@ import numpy as np
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.peak import SUMS, peak_kernel
 from plait.core.compiler.steps import ControlStep, Step
-from plait.core.llvm.target import target
 from plait.core.runtime import kernels
 from plait.core.runtime.config import flag
+from plait.core.runtime.machine import machine
 
 #: Events beyond this many are counted, but not kept for the trace.
 MOST_EVENTS = 1_000_000
@@ -183,7 +183,7 @@ _TURNS = 100_000
 @functools.cache
 def peak() -> Peak:
     """Measured once a process, in some 20 ms."""
-    on = target()
+    on = machine()
     kernel = peak_kernel()
     address = kernels.addresses([kernel], on)[kernel]
     kinds = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p)

@@ -102,7 +102,7 @@ class Program:
             kept={b for b in self.outputs if b not in slots},
         )
         launches = [s for p in self.phases for s in p.steps if isinstance(s, Launch)]
-        self._isa = target.isa
+        self._target = target
         self._functions = kernels.addresses((s.kernel for s in launches), target)
         _share_kernels(launches, self._functions)
         for step in ordered:
@@ -378,7 +378,7 @@ class Program:
         from plait.core.runtime import compiled  # not at the top: it imports this module
 
         try:
-            program = compiled.compiled(graph, self._isa)
+            program = compiled.compiled(graph, on=self._target)
         except kernels.KernelRefused as fault:
             if flag("PLAIT_BACKEND") == "compiled":
                 raise

@@ -9,8 +9,9 @@ from itertools import pairwise
 from plait.core.codegen.access import Access, Epilogue
 from plait.core.codegen.outlet import Outlet, outlet_of
 from plait.core.compiler import views
+from plait.core.compiler.lower import amx, product
 from plait.core.compiler.lower.copies import lower_copy
-from plait.core.compiler.lower.product import Operand, Sizes, add_product
+from plait.core.compiler.lower.product import Operand, Sizes
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.graph import Instruction
 from plait.core.ops.numeric.contract import free_axes
@@ -47,7 +48,8 @@ def lower_dot(
         left, right = right, left
         sizes = Sizes(sizes.batch, 1, sizes.rows, sizes.steps)
         outlet = _turned(outlet)
-    add_product(sizes, left, right, outlet, outputs, inputs[2:], plan)
+    way = amx if amx.fits(sizes, left, right, plan.target) else product
+    way.add_product(sizes, left, right, outlet, outputs, inputs[2:], plan)
     return True
 
 

@@ -8,7 +8,7 @@ the result, is the same as ever.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from plait.core.codegen import matvec, pack
@@ -102,7 +102,7 @@ def add_product(
         a, b, sizes = pairs_a, pairs_b, sizes._replace(steps=sizes.steps // 2)
     parts = _parts(sizes, b, dtype.itemsize, lanes)
     if parts > 1:
-        _in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes)
+        in_parts(parts, sizes, a, b, outlet, outputs, reads, plan, lanes, _tiled)
     else:
         _tiled(sizes, a, b, outlet, outputs, reads, plan, lanes)
 
@@ -139,7 +139,7 @@ def _parts_of(rows: int, columns: int, steps: int, width: int, streams: bool) ->
     return max((parts for parts in range(1, most + 1) if steps % parts == 0), default=1)
 
 
-def _in_parts(
+def in_parts(
     parts: int,
     sizes: Sizes,
     a: Operand,
@@ -149,8 +149,9 @@ def _in_parts(
     reads: Sequence[Buffer],
     plan: Plan,
     lanes: int,
+    tiled: Callable[..., None],
 ) -> None:
-    """The products of parts of K, as a batch, and their sum."""
+    """The products of parts of K, as a batch, by `tiled`, and their sum."""
     dtype = packed_dtype(a.dtype)
     steps = sizes.steps // parts
     each = Sizes(parts, sizes.rows, sizes.columns, steps)
@@ -158,7 +159,7 @@ def _in_parts(
     strides = (sizes.rows * sizes.columns, sizes.columns, 1)
     own = Outlet((), (), (Access(strides),), (dtype.name,), numbered=True)
     a, b = a._replace(batch=a.step * steps), b._replace(batch=b.step * steps)
-    _tiled(each, a, b, own, [sums], (), plan, lanes)
+    tiled(each, a, b, own, [sums], (), plan, lanes)
     add = Partial(sizes.columns, lanes, dtype.name, outlet)
     plan.launch(
         Launch(
