@@ -284,11 +284,11 @@ def test_one_row_by_columns_that_vary_takes_wide_tiles(
     assert tiles[1:] == [tile] * 3
 
 
-def test_rows_that_share_a_cache_set_are_copied_apart_where_their_length_varies(
+def test_rows_are_copied_where_their_length_varies(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Rows of 2 KB and its multiples are staged in scratch, others are read where they lie: of the
-    last there is one more form."""
+    """The first product of a structure is made for its sizes, and reads rows where they lie; later
+    ones copy them, so that one form serves all lengths, multiples of 2 KB included."""
     monkeypatch.setenv("PLAIT_EXTENTS", "auto")
     monkeypatch.setattr(structure, "known", Structures())
 
@@ -308,7 +308,7 @@ def test_rows_that_share_a_cache_set_are_copied_apart_where_their_length_varies(
             s.kernel for s in program.steps if isinstance(s, Launch) and s.kernel.kind == "gemm"
         ]
         staged[steps] = product.key[4]
-    assert staged == {520: False, 1024: True, 2048: True, 1000: False, 1536: True}
+    assert staged == {520: False, 1024: True, 2048: True, 1000: True, 1536: True}
 
 
 @pytest.mark.parametrize("isa", ISAS)
@@ -431,7 +431,7 @@ def test_random_lengths_settle(name: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 #: Kernels that all lengths need besides those of the first one, of which there are 16 to 47. Found
 #: on AVX-512 and AVX2: 4, 7, 6, 39 and 67 at most; of the last two, 15 and 18 for a length of 1.
-BOUNDS = {"mean": 4, "lstm": 7, "gru": 6, "transformer": 39, "by_hand": 67}
+BOUNDS = {"mean": 4, "lstm": 7, "gru": 6, "transformer": 39, "by_hand": 70}
 
 
 def test_batches_of_images_share_kernels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,8 +58,10 @@ def tile_of_any(target: Target, vectors: int) -> tuple[tuple[int, int], tuple[in
     vain: the code has as many loops as there are heights.
     """
     table = _ROWS[target.registers]
-    most = max(c for c in (1, 2, 3) if c <= vectors) if target.registers == 32 else min(2, vectors)
-    return (table[most], most), heights_of(table[most])
+    columns = 2 if target.registers < 32 else 3
+    while columns > vectors:
+        columns -= 1
+    return (table[columns], columns), heights_of(table[columns])
 
 
 def heights_of(most: int) -> tuple[int, ...]:

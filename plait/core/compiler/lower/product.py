@@ -39,6 +39,8 @@ _BLOCK_ROWS = 252
 _COPIED_ROWS = 126
 #: Most rows for which units pack their own panels of B: others would pack them again.
 _OWN_ROWS = 140
+#: Bytes of an A that the second cache may hold.
+_CACHED = 1 << 20
 #: Vectors of a row for few rows, where the number of columns is not known.
 _WIDE = 8
 #: Panels of B in a unit where K is a whole block; and how many units may copy the same rows of A.
@@ -194,7 +196,7 @@ def _tiled(
     vectors = -(-sizes.columns // lanes)
     few_rows = not varies(sizes.rows) and sizes.rows <= matvec.MOST_ROWS
     if varies(sizes.rows, sizes.columns) and not few_rows:
-        tile, heights = tile_of_any(plan.target, 2 if varies(vectors) else vectors)
+        tile, heights = tile_of_any(plan.target, vectors)
     else:
         # A single row in two vectors would wait for its own sums, and for each line of B.
         tile = tile_shape(plan.target, sizes.rows, _WIDE if varies(vectors) else vectors)
@@ -224,7 +226,7 @@ def _tiled(
         a_row=1 if pack_a else a.free,
         a_step=a.step,
         a_packed=pack_a and not stages_columns,
-        a_staged=stages_columns or (not pack_a and _stages_rows(sizes, a, tile[0], width)),
+        a_staged=stages_columns or (not pack_a and _stages_rows(sizes, a, tile, width)),
         b_step=b_step,
         packing=packing,
         masked=not pack_b and (varies(sizes.columns) or sizes.columns % width != 0),
@@ -297,19 +299,29 @@ def _packed(
 
 
 def _stages_columns(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
-    """Steps that are far apart are copied by each unit, if not many units would copy the same."""
+    """Steps that are far apart are copied by each unit, if not many units would copy the same; for
+    a single panel, if A comes from beyond the second cache."""
     apart = a.free == 1 and not varies(a.step) and a.step * a.dtype.itemsize > _NEAR_ROW
     far = apart and (varies(sizes.steps) or sizes.steps > 16)
-    few = not varies(sizes.columns) and width < sizes.columns <= _COPIES * _SPREAD * width
-    return far and few and sizes.rows >= _PACK_ROWS and not a.dtype.is_half
+    few = not varies(sizes.columns) and sizes.columns <= _COPIES * _SPREAD * width
+    if not (far and few and sizes.rows >= _PACK_ROWS and not a.dtype.is_half):
+        return False
+    if sizes.columns > width or varies(sizes.rows, sizes.steps):
+        return True
+    return sizes.rows * sizes.steps * a.dtype.itemsize >= _CACHED
 
 
-def _stages_rows(sizes: Sizes, a: Operand, rows: int, width: int) -> bool:
-    """Rows that share a cache set are copied out of each other's way, if read for some panels."""
-    itemsize = a.dtype.itemsize
-    shared = a.free * itemsize % 2048 == 0
-    reused = rows > 4 and (varies(sizes.steps) or sizes.steps > 64)
-    return shared and reused and a.step == 1 and sizes.columns >= 4 * width
+def _stages_rows(sizes: Sizes, a: Operand, tile: tuple[int, int], width: int) -> bool:
+    """Rows that share a cache set are copied out of each other's way, if read for some panels. So
+    are rows at a distance that varies, of which a copy has a constant one: their addresses would
+    take more registers than there are."""
+    if tile[0] <= 4 or a.step != 1:
+        return False
+    if varies(a.free):
+        return tile[1] > 1
+    shared = a.free * a.dtype.itemsize % 2048 == 0
+    reused = varies(sizes.steps) or sizes.steps > 64
+    return shared and reused and sizes.columns >= 4 * width
 
 
 def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams: bool) -> Numbers:
@@ -324,7 +336,7 @@ def _blocked(g: Gemm, sizes: Sizes, a: Operand, b: Operand, panel: int, streams:
     width = g.tile[1] * g.lanes
     most = max(1, (_COPIED_ROWS if g.stages_columns else _BLOCK_ROWS) // g.tile[0])
     if g.packing:  # as many rows as there may be: others would pack the same panels again
-        most = _OWN_ROWS // g.tile[0] if varies(sizes.rows) else row_tiles
+        most = _BLOCK_ROWS // g.tile[0] if varies(sizes.rows) else row_tiles
     panel_bytes = k_block * width * itemsize
     block, spread = as_one(
         _dealt, sizes.batch, row_tiles, g.panels, panel_bytes, most, bool(g.packing), streams
