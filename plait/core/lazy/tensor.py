@@ -421,6 +421,8 @@ class LazyTensor:
         all its views, continue from the written value. Raises RuntimeError for a leaf that requires
         a gradient while gradients are recorded.
         """
+        if watch.active is not None and (active := current()) is not None:
+            active.write_begins(self)
         base = self if self._base is None else self._settled_base()
         recording = modes.grad_enabled
         if recording:
@@ -448,6 +450,10 @@ class LazyTensor:
             )
         if self._steps and cell.is_shared() and not base.requires_grad:
             write_shared(self, cell, result)
+        elif base._base is not None and not base._requires_grad:
+            # The base has become a view since this was taken of it: see `at_break`.
+            self._base, self._steps = base._base, (*base._steps, *self._steps)
+            return self.assign(result)
         elif base._base is not None:
             # The base is a leaf that is itself a view: write through its memory.
             base.detached().assign(write_through(self, base, result))
