@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from plait.core.llvm import unlocked
+from plait.core.llvm.halves import with_own_conversions
 from plait.core.llvm.target import Target
 
 
@@ -67,6 +68,8 @@ def build(text: str, target: Target, *, optimize: bool = False) -> bytes:
     import llvmlite.binding as llvm
 
     machine = _machine(target)
+    if target.isa == "generic":
+        text = with_own_conversions(text)
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple = target.triple
     module.data_layout = str(machine.target_data)
