@@ -395,7 +395,7 @@ def _fill_(self: Tensor, value: Any) -> Tensor:
             )
         return self.copy_(value)
     places: Any = self
-    if self._base is not None and not (modes.grad_enabled and self.requires_grad):
+    if self._layout is not None and not (modes.grad_enabled and self.requires_grad):
         for axis, step in enumerate(self.memory().strides):
             if step == 0:  # one element of the memory, however often it is seen
                 places = slice_along(places, axis, 0, min(1, self._shape[axis]), 1)

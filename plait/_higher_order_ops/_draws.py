@@ -8,7 +8,7 @@ own numbers (`rand`, `randn`, ...) take memory for all turns.
 
 - **scan**, `map`: as a loop draws.
 - **while_loop**: the counter is carried on; 2^32 of them are taken for a loop, whose turns nobody
-  can count before. PyTorch's own numbers are refused.
+  can count before. With PyTorch's own numbers the turns are recorded one by one (`while_loop.py`).
 - **cond**: both branches take their draws, whichever runs.
 """
 
@@ -138,8 +138,8 @@ def _as(part: Any, dtype: Any) -> Any:
 
 
 class LoopDraws:
-    """The draws of a loop that ends by its condition: in each turn those of the condition, then
-    those of the body. What it carries for them is the next counter, int64[2]."""
+    """The counters of a loop that ends by its condition: in each turn those of the condition, then
+    those of the body. What it carries for them is the next one, int64[2]."""
 
     def __init__(self) -> None:
         self._per_turn = 0
@@ -148,13 +148,6 @@ class LoopDraws:
         """What makes the counters of these draws of the one a turn begins with, in a graph."""
         places: list[tuple[int, tuple[int, ...]]] = []
         for draw in draws:
-            if not draw.counts:
-                raise error(
-                    NotImplementedError,
-                    "while_loop: PyTorch's own random numbers (rand, randn, ...) in a loop whose "
-                    "number of turns is known only when it runs are not built in Plait yet; use "
-                    "`scan` with a fixed length, or draw before and hand the numbers in",
-                )
             places.append((self._per_turn, draw.node.shape))
             self._per_turn += math.prod(draw.node.shape) // 2
         return lambda begun: [_from(begun, start, shape) for start, shape in places]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from plait._higher_order_ops._bodies import record, require_tensors, text_of
-from plait._higher_order_ops._draws import LoopDraws
-from plait._higher_order_ops._traced import Outside
+from plait._higher_order_ops._bodies import Body, record, require_tensors, text_of
+from plait._higher_order_ops._draws import LoopDraws, taken
+from plait._higher_order_ops._traced import Outside, recording
 from plait.core.ir.dtypes import bool_, int64
 from plait.core.ir.errors import error
 from plait.core.ir.graph import Graph, trace
 from plait.core.ir.node import Spec
+from plait.core.lazy.capture import forced
 from plait.core.ops.control import WHILE
 from plait.core.ops.elementwise import cast
 from plait.core.ops.view import reshape
@@ -27,9 +28,10 @@ def while_loop(
 
     cond_fn gives a bool tensor of one element; body_fn as many tensors as it is given, of the same
     shapes and dtypes. How often it runs is known only when it runs: a gradient through the loop
-    raises RuntimeError (`scan` has one), and draws of PyTorch's own generator (`rand`) raise
-    NotImplementedError; dropout draws anew in each turn. Raises RuntimeError where the types do
-    not fit.
+    raises RuntimeError (`scan` has one). Random numbers are drawn anew in each turn; with those of
+    PyTorch's own stream (`rand`, `randn`, ...) the turns are recorded one after another, as a loop
+    of Python's, and NotImplementedError is raised where this is itself in a body of control flow.
+    Raises RuntimeError where the types do not fit.
     """
     if not callable(cond_fn) or not callable(body_fn):
         raise error(RuntimeError, "Expect cond_fn and body_fn to be callable.")
@@ -56,6 +58,8 @@ def while_loop(
             f"while_loop: body_fn must give what it is given ({text_of(leaves)}), received "
             f"({text_of(body.specs)})",
         )
+    if not all(draw.counts for draw in (*condition.draws, *body.draws)):
+        return tree_unflatten(_turn_by_turn(leaves, condition, body, outside), tree)
     kept = len(leaves)
     # What is used from outside is carried too, as it is.
     state = (*leaves, *outside.tensors)
@@ -72,6 +76,30 @@ def while_loop(
     turn = _with_rest(turn, kept, draws)
     made = WHILE(*state, condition=goes_on, body=turn)
     return tree_unflatten(list(made[:kept]), tree)
+
+
+def _turn_by_turn(
+    state: Sequence[Any], condition: Body, body: Body, outside: Outside
+) -> Sequence[Any]:
+    """The last state of a loop that draws numbers of PyTorch's stream. Each turn takes its own, and
+    what is drawn after the loop follows them: how many they are has to be known by then."""
+    if recording() is not None:
+        raise error(
+            NotImplementedError,
+            "while_loop: PyTorch's own random numbers (rand, randn, ...) in a loop that is in the "
+            "body of another are not built in Plait yet: nobody knows how many it draws. Use "
+            "`scan` with a fixed length for the loop, or draw outside and hand the numbers in",
+        )
+    forced("a while_loop draws numbers, and how many is known when it has ended")
+    goes_on, turn = condition.graph(after=outside.nodes), body.graph(after=outside.nodes)
+    held = [*state, *outside.tensors]
+    while goes_on.replay(*state, *outside.tensors, *taken(condition.draws))[0]:
+        state = turn.replay(*state, *outside.tensors, *taken(body.draws))
+    results: list[Any] = []
+    for x in state:
+        # A tensor of its own, also where no turn has made it or it is given twice.
+        results.append(x.clone() if any(x is other for other in (*held, *results)) else x)
+    return results
 
 
 def _as_predicate(graph: Graph) -> Graph:

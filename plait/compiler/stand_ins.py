@@ -15,6 +15,8 @@ from plait.core.ir.node import Node
 from plait.core.lazy.capture import Capture
 from plait.core.lazy.cell import Cell
 from plait.core.lazy.views import Layout, contiguous_strides
+from plait.core.ops.index import TAKE
+from plait.core.ops.view import BROADCAST
 from plait.utils._pytree import tree_flatten, tree_unflatten
 
 
@@ -44,6 +46,11 @@ class StandIns:
     def enter(self, captured: Capture) -> None:
         """Note the arguments as inputs of a capture that has begun."""
         captured.views_given = {id(pair.cell) for pair in self._pairs}
+        captured.overlapping = {
+            id(pair.cell)
+            for pair in self._pairs
+            if any(step.op is TAKE or step.op is BROADCAST for step in pair.argument._path())
+        }
         captured.at_break = self._become_the_arguments
         for number, value in enumerate(self.given):
             if isinstance(value, Tensor):

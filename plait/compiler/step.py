@@ -21,7 +21,7 @@ from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import LEAF
 from plait.core.lazy.capture import watch
 from plait.core.lazy.cell import ALONE, Cell
-from plait.core.lazy.tensor import WITH_ITS_BASE
+from plait.core.lazy.moving import WITH_ITS_BASE
 from plait.core.runtime.arrays import has_block
 from plait.core.runtime.crowd import crowd, let_others_in, several
 from plait.core.runtime.generator import Generator

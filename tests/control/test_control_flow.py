@@ -238,9 +238,12 @@ FAULTS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: cond(ONE > 0, lambda x: x.add_(1), abs, (ONE,)), RuntimeError, "not write to its"
     ),
     "random": (
-        lambda: while_loop(lambda x: x > 0, lambda x: (x - torch.rand(()),), (ONE,)),
+        lambda: map_slices(
+            lambda x: while_loop(lambda y: y > 0, lambda y: (y - torch.rand(()),), (x,))[0],
+            drawn(3),
+        ),
         NotImplementedError,
-        "turns is known only when it runs",
+        "`scan` with a fixed length for the loop, or draw outside",
     ),
     "carry": (
         lambda: scan(lambda c, x: (c[None], x), ONE, drawn(3)), RuntimeError, "a carry as it is"

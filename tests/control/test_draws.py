@@ -200,6 +200,44 @@ def test_a_loop_that_ends_by_its_condition(backend: str) -> None:
     same(arrays(while_loop(goes_on, body, given)), expected)
 
 
+@pytest.mark.parametrize("way", ["plain", "compiled"])
+@pytest.mark.parametrize("turn", [numbers, mixed, by_chances])
+def test_a_loop_that_ends_by_its_condition_draws_pytorchs_numbers(
+    turn: Any, way: str, backend: str
+) -> None:
+    """How many it draws is known when it has ended, and what is drawn after it follows them."""
+
+    def goes_on(i: Any, s: Any) -> Any:
+        return (i < 6) & (torch.rand(()) < 0.9)
+
+    def body(i: Any, s: Any) -> Any:
+        carry, drawn = turn(s, s)
+        return i + 1, carry + sum(part.float().mean() for part in drawn)
+
+    def hand(i: Any, s: Any) -> Any:
+        while goes_on(i, s):
+            i, s = body(i, s)
+        return i, s
+
+    def loop(*state: Any) -> Any:
+        return while_loop(goes_on, body, state)
+
+    step = torch.compile(loop) if way == "compiled" else loop
+    given = torch.tensor(0), fixed(4)
+    expected = seeded(lambda: [hand(*given) for _ in range(5)])
+    same(seeded(lambda: [step(*given) for _ in range(5)]), expected)
+    assert len({turns.item() for turns in expected[:10:2]}) > 1
+
+
+def test_what_a_loop_that_draws_gives_is_not_what_it_was_given(backend: str) -> None:
+    x = torch.zeros(2)
+    (a,) = while_loop(lambda x: torch.rand(()) > 1, lambda x: (x + 1,), (x,))
+    b, c = while_loop(lambda x, y: (x < torch.rand(())).all(), lambda x, y: (x + 1,) * 2, (x, x))
+    a += 1
+    b += 1
+    assert (x.tolist(), b.tolist(), c.tolist()) == ([0, 0], [2, 2], [1, 1])
+
+
 def test_branches_that_draw(backend: str) -> None:
     x = torch.ones(400)
     for sign in (1.0, -1.0):

@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plait.core.autodiff.rules import vjp
+from plait.core.autodiff.rules import apply_vjp, vjp
+from plait.core.compiler.lowering import lower
+from plait.core.compiler.pipeline import run_passes
 from plait.core.ir import dtypes
 from plait.core.ir.errors import DTypeError, ShapeError
 from plait.core.ir.graph import trace
 from plait.core.ir.node import Spec
+from plait.core.ir.op import Lowering
+from plait.core.llvm.target import target
 from plait.core.ops import scan, sort
 from plait.core.reference.executor import run
 
@@ -62,6 +66,24 @@ def test_cumprod_gradient_with_zeros_is_that_of_each_product():
     g = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     wanted = [sum(g[j] * np.prod(np.delete(x[: j + 1], i)) for j in range(i, 5)) for i in range(5)]
     np.testing.assert_allclose(gradient(scan.CUMPROD, x, g, axis=0), wanted, rtol=1e-15)
+
+
+def test_the_gradient_of_cumprod_is_one_scan():
+    """And one kernel of what is elementwise."""
+    kind = Spec((6, 100), dtypes.float32)
+    graph = trace(lambda x, y, g: apply_vjp(scan.CUMPROD, {"axis": 1}, (x,), y, g), [kind] * 3)
+    assert [m.op for m in graph.instructions if m.op.lowering is Lowering.SCAN] == [
+        scan.LINEAR_RECURRENCE
+    ]
+    launches = lower(run_passes(graph), target("avx2")).steps
+    assert [launch.kernel.kind for launch in launches] == ["scan", "rows"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_recurrence_does_not_read_its_first_factor(reverse):
+    x, a = np.array([1.0, 2.0, 3.0]), np.array([np.nan, 5.0, 7.0])
+    found = call(scan.LINEAR_RECURRENCE, x, a, axis=0, reverse=reverse)[0]
+    assert found.tolist() == ([1 + 5 * 23, 2 + 7 * 3, 3] if reverse else [1, 2 + 5, 3 + 7 * 7])
 
 
 def test_long_float32_sums_do_not_drift():

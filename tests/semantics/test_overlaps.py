@@ -90,7 +90,13 @@ def test_only_the_part_is_written(program: Callable[[], Any], expected: list[Any
 
 @pytest.mark.parametrize(
     "view",
-    [lambda x: x.expand(4, 3), lambda x: x.expand(4, 3)[1:3], lambda x: x.expand(4, 3)[:, 1]],
+    [
+        lambda x: x.expand(4, 3),
+        lambda x: x.expand(4, 3)[1:3],
+        lambda x: x.expand(4, 3)[:, 1],
+        lambda x: x.as_strided((2, 3), (0, 1)),
+        lambda x: x.as_strided((3, 2), (1, 0))[1:],
+    ],
 )
 def test_an_element_that_is_shown_several_times_is_not_written(view: Any) -> None:
     x = plait.zeros(1, 3)

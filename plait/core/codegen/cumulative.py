@@ -18,8 +18,8 @@ _LOG_2 = 0.6931471805599453
 class Scan(NamedTuple):
     """The structure of a scan.
 
-    mode: "sum", "prod", "max", "min" or "logsumexp". lanes: columns of a unit; 1 for lines along
-    the last axis. reverse: from the end of the line.
+    mode: "sum", "prod", "max", "min", "logsumexp" or "linear" (the recurrence). lanes: columns of a
+    unit; 1 for lines along the last axis. reverse: from the end of the line.
     """
 
     mode: str
@@ -29,7 +29,8 @@ class Scan(NamedTuple):
 
 
 def scan_kernel(what: Scan) -> Kernel:
-    """result (O, n, I) (and positions) | x; numbers: n, I. A unit is `lanes` columns of one o."""
+    """result (O, n, I) (and positions) | x (and factors); numbers: n, I. A unit is `lanes` columns
+    of one o."""
     return Kernel("scan", (what,), lambda symbol, target: _Emitter(symbol, what).emit())
 
 
@@ -40,8 +41,10 @@ class _Emitter:
         self.dtype: DType = BY_NAME[what.dtype]
         self.memory = vectors.memory_type(self.dtype)
         self.finds = what.mode in ("max", "min")
-        buffers = 3 if self.finds else 2
-        self.result, self.positions, self.x = f.argument(0), f.argument(1), f.argument(buffers - 1)
+        self.recurs = what.mode == "linear"
+        buffers = 3 if self.finds or self.recurs else 2
+        self.result, self.positions = f.argument(0), f.argument(1)
+        self.x, self.factors = f.argument(2 if self.finds else 1), f.argument(2)
         self.count, self.inner = f.argument(buffers, "i64"), f.argument(buffers + 1, "i64")
 
     def emit(self) -> Function:
@@ -73,21 +76,31 @@ class _Emitter:
         kind = self._carrier(lanes)
         wide = vectors.vector("i64", lanes)
         begin, carried = "0", [(kind, self._first(kind))]
+        if self.finds or self.recurs:
+            # The first element is its own extremum; and it has none before it.
+            first = start
+            if self.what.reverse:
+                first = f.add(start, f.mul(f.sub(self.count, "1"), self.inner))
+            value = self._load(self.x, first, lanes)
+            self._store(value, first, lanes)
+            begin, carried = "1", [(kind, value)]
         if self.finds:
-            # The first element is its own extremum.
-            value = self._load(start, lanes)
-            self._store(value, start, lanes)
             self._store_position(spread_constant(wide, 0), start, lanes)
-            begin, carried = "1", [(kind, value), (wide, spread_constant(wide, 0))]
+            carried.append((wide, spread_constant(wide, 0)))
         with f.loop(begin, self.count, carried=carried) as loop:
             step = loop.index
             if self.what.reverse:
                 step = f.sub(f.sub(self.count, "1"), step)
             place = f.add(start, f.mul(step, self.inner))
-            value = self._load(place, lanes)
+            value = self._load(self.x, place, lanes)
             if self.finds:
                 loop.next = self._extremum(value, loop.carried, step, lanes)
                 self._store_position(loop.next[1], place, lanes)
+            elif self.recurs:
+                between = f.add(place, self.inner) if self.what.reverse else place
+                factor = self._load(self.factors, between, lanes)
+                scaled = f.let(f"fmul {kind} {loop.carried[0]}, {factor}")
+                loop.next = [f.let(f"fadd {kind} {scaled}, {value}")]
             else:
                 loop.next = [self._combined(loop.carried[0], value, kind)]
             self._store(loop.next[0], place, lanes)
@@ -105,9 +118,9 @@ class _Emitter:
         start = {"sum": 0, "prod": 1, "logsumexp": float("-inf")}.get(self.what.mode, 0)
         return spread_constant(kind, start)
 
-    def _load(self, place: str, lanes: int) -> str:
+    def _load(self, buffer: str, place: str, lanes: int) -> str:
         f = self.f
-        value = vectors.load(f, self.dtype, f.at(self.x, place, self.memory), lanes)
+        value = vectors.load(f, self.dtype, f.at(buffer, place, self.memory), lanes)
         kept, kind = vectors.register_type(self.dtype, lanes), self._carrier(lanes)
         return value if kept == kind else f.let(f"fpext {kept} {value} to {kind}")
 

@@ -161,6 +161,8 @@ class Capture:
         #: By their cells' ids: arguments that stand for views; whose strides were read, and whether
         #: where they begin was read too.
         self.views_given: set[int] = set()
+        #: Those of them, of which several elements may be one in memory.
+        self.overlapping: set[int] = set()
         self.layouts: dict[int, bool] = {}
         #: What is to be done where the capture is given up.
         self.at_break: Callable[[], None] | None = None
@@ -235,6 +237,12 @@ class Capture:
         """A base tensor is about to be written, or to get a twin: it stands for its cell."""
         if tensor._cell.era < self.era:
             self.handles.setdefault(id(tensor._cell), tensor)
+
+    def write_begins(self, tensor: LazyTensor) -> None:
+        """A tensor is to be written: not what stands for an expanded one, as one element of that
+        changes others."""
+        if self.overlapping and id(tensor.storage_cell) in self.overlapping:
+            self.interrupt("an argument whose elements share memory is written")
 
     def wrote(self, cell: Cell) -> None:
         """A cell is about to be written."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 
-from plait.core.ir.dtypes import DType, dtype_of
+from plait.core.ir.dtypes import DType
 from plait.core.ir.errors import ShapeError, error
 from plait.core.ir.node import Node, Spec
 from plait.core.ir.op import Op
@@ -22,6 +22,7 @@ from plait.core.lazy.capture import current, forced, watch
 from plait.core.lazy.cell import Cell, leaf_of, settle
 from plait.core.lazy.grad import Edge
 from plait.core.lazy.modes import modes
+from plait.core.lazy.moving import HERE, WITH_ITS_BASE, adopt, become, settled_base
 from plait.core.lazy.recorder import recorder
 from plait.core.lazy.replay.record import apply
 from plait.core.lazy.replay.thread import threads
@@ -35,11 +36,6 @@ from plait.core.lazy.views import (
 from plait.core.lazy.writing import write_at_once, write_shared, write_through
 from plait.core.ops.elementwise import ADD, ALIAS, SIGN, cast
 from plait.core.runtime.crowd import crowd
-
-#: Where the memory is that a base's earlier views were taken of: still here; with the base of this,
-#: which an in-place change of shape made a view itself (`become`); where it was, while this went on
-#: to other memory (`adopt`).
-HERE, WITH_ITS_BASE, LEFT = range(3)
 
 
 class LazyTensor:
@@ -73,10 +69,12 @@ class LazyTensor:
     is_in_graph: ClassVar[bool] = False
 
     _base: LazyTensor | None
+    _cached: tuple[Node, Any, Node, Edge | None] | None
     _grad: LazyTensor | None
     _grad_fn: Any
     _layout: Layout | None
     _leaf_hooks: dict[int, Callable] | None
+    _moved: int
     _steps: tuple[Step, ...]
 
     # -- making -------------------------------------------------------------------------------
@@ -162,32 +160,7 @@ class LazyTensor:
         """All the steps from the memory to this tensor."""
         return self._steps if self._base is None else (*self._settled_base()._path(), *self._steps)
 
-    def _settled_base(self) -> LazyTensor:
-        """The base, or the one that took its place when it changed its shape or its memory."""
-        base = self._base
-        assert base is not None, "only asked of views"
-        if base._moved:
-            if base._cell is not self._cell:
-                base = self._base = self._left_by(base)
-            elif base._moved == WITH_ITS_BASE:
-                base = self._base = base._base
-                assert base is not None, "a base that has become a view has one"
-        return base
-
-    def _left_by(self, base: LazyTensor) -> LazyTensor:
-        """A base for a view whose own went on to other memory: the memory that it was taken of, and
-        the same place in autograd."""
-        cell = self._cell
-        like = (
-            Spec(cell.shared.shape, dtype_of(cell.shared.dtype))
-            if cell.shared is not None
-            else cell.node
-        )
-        left = self.plain.of_cell(cell, like.shape, like.dtype)
-        edge = base.edge()
-        if edge is not None:
-            left._continue(edge)
-        return left
+    _settled_base = settled_base
 
     def read(self) -> Node:
         """The node of the present value."""
@@ -385,21 +358,8 @@ class LazyTensor:
         view._layout = layout
         return view
 
-    def become(self, view: LazyTensor) -> None:
-        """Take the shape of a view of this tensor, in place.
-
-        A base hands memory and place in autograd to a new base, which its earlier views then find.
-        """
-        if view._base is self:
-            base = self.plain.of_cell(self._cell, self._shape, self._dtype)
-            base._silent, base._layout = self._silent, self._layout
-            base._grad_fn, base._output_number = self._grad_fn, self._output_number
-            self._grad_fn, self._output_number = None, 0
-            self._base, self._moved = base, WITH_ITS_BASE
-        else:
-            self._base = view._base
-        self._steps, self._layout = view._steps, view._layout
-        self._shape, self._cached = view._shape, None
+    adopt = adopt
+    become = become
 
     def detached(self, silent: bool = False) -> Any:
         """A tensor over the same memory that needs no gradient."""
@@ -418,29 +378,6 @@ class LazyTensor:
         view._steps = self._path()
         view._layout = self._layout
         return view
-
-    def adopt(self, other: LazyTensor, with_views: bool = False) -> None:
-        """Become a handle on another tensor's memory, keeping identity and autograd state.
-
-        Earlier views stay with the memory that they were taken of, unless they are to follow.
-        """
-        if watch.active is not None:
-            forced("a tensor takes over the memory of another")
-        self.storage_cell.require_writable()
-        if self._grad_fn is not None and other._base is not None:
-            # The result of an operation is no view besides: it takes the value.
-            other = self.plain.of_node(other.read())
-        seen = other.detached()
-        if not with_views and (self._base is None or self._moved):
-            if seen._cell is not self._cell:
-                self._moved = LEFT
-            elif seen._base is not None and not self.requires_grad:
-                self._moved = WITH_ITS_BASE
-        self._base, self._steps, self._cached = seen._base, seen._steps, None
-        self._cell = seen._cell
-        self._layout = seen._layout
-        self._shape = other._shape
-        self._dtype = other._dtype
 
     # -- writing ------------------------------------------------------------------------------
 
@@ -484,6 +421,8 @@ class LazyTensor:
         all its views, continue from the written value. Raises RuntimeError for a leaf that requires
         a gradient while gradients are recorded.
         """
+        if watch.active is not None and (active := current()) is not None:
+            active.write_begins(self)
         base = self if self._base is None else self._settled_base()
         recording = modes.grad_enabled
         if recording:
@@ -511,6 +450,10 @@ class LazyTensor:
             )
         if self._steps and cell.is_shared() and not base.requires_grad:
             write_shared(self, cell, result)
+        elif base._base is not None and not base._requires_grad:
+            # The base has become a view since this was taken of it: see `at_break`.
+            self._base, self._steps = base._base, (*base._steps, *self._steps)
+            return self.assign(result)
         elif base._base is not None:
             # The base is a leaf that is itself a view: write through its memory.
             base.detached().assign(write_through(self, base, result))

@@ -178,6 +178,8 @@ def write_back(step: Step, before: Any, value: Any) -> Any:
     if op is BITCAST:
         return BITCAST(value, dtype=before.dtype)
     if op is TAKE:
+        if _stands_still(step.extra[0].value):
+            raise error(RuntimeError, EXPANDED)
         return PUT_AT(before, *step.extra, value, **attrs)
     if op is BROADCAST and 0 in value.shape:
         return before
@@ -198,20 +200,31 @@ def until_taken(steps: tuple[Step, ...]) -> tuple[tuple[Step, ...], tuple[Step, 
 def write_taken(steps: tuple[Step, ...], before: Any, value: Any) -> Any:
     """The value before steps that begin with a gather or an expansion, such that they give `value`.
 
-    Raises RuntimeError where the view shows an element several times because of an expansion.
+    Raises RuntimeError where the view shows an element several times because of an expansion or of
+    a stride of 0.
     """
     count = elements(before.shape)
     places = np.arange(count, dtype=np.int64).reshape(before.shape)
     # Elements read as others of their size stay where they are.
     moves = tuple([step for step in steps if step.op is not BITCAST])
     seen = np.array(apply_to_array(places, moves), order="C")
-    if any(step.op is BROADCAST for step in steps) and np.unique(seen).size < seen.size:
+    expands = any(step.op is BROADCAST for step in steps)
+    if _stands_still(seen) or (expands and np.unique(seen).size < seen.size):
         raise error(RuntimeError, EXPANDED)
     if value.dtype is not before.dtype:
         value = BITCAST(value, dtype=before.dtype)
     index = leaf(seen, seen.shape, int64)
     flat = PUT_AT(RESHAPE(before, shape=(count,)), index, value, axis=0)
     return RESHAPE(flat, shape=before.shape)
+
+
+def _stands_still(places: np.ndarray) -> bool:
+    """Whether places are the same all along an axis, as with a stride of 0. (Others that come
+    twice, as those of overlapping windows, may be written: PyTorch does not look for them.)"""
+    return places.size > 0 and any(
+        n > 1 and bool((places == places.take([0], axis)).all())
+        for axis, n in enumerate(places.shape)
+    )
 
 
 def strided_positions(shape: tuple[int, ...], strides: tuple[int, ...], offset: int) -> np.ndarray:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from plait.core.llvm import unlocked
+from plait.core.llvm.halves import with_own_conversions
 from plait.core.llvm.target import Target
 
 
@@ -72,6 +73,8 @@ def _simplified(text: str, target: Target, machine: Any, optimize: bool) -> Any:
     """The module of IR text after LLVM's passes."""
     import llvmlite.binding as llvm
 
+    if target.isa == "generic":
+        text = with_own_conversions(text)
     module = llvm.parse_assembly(text, llvm.create_context())
     module.triple = target.triple
     module.data_layout = str(machine.target_data)

@@ -10,13 +10,22 @@ import numpy as np
 
 from plait.core.ir import dtypes
 from plait.core.ir.op import Lowering, Op, elements
-from plait.core.ops.elementwise import ADD, AND, DIV, EQ, GT, LOG, LT, MUL, NEG, SUB, WHERE, cast
-from plait.core.ops.families import NUMBER, ORDERED, REAL, require_kind
+from plait.core.ops.elementwise import ADD, GT, LOG, LT, MUL, NEG, SUB, WHERE, cast
+from plait.core.ops.families import (
+    FLOAT,
+    NUMBER,
+    ORDERED,
+    REAL,
+    require_kind,
+    require_same_dtype,
+    require_same_shape,
+)
 from plait.core.ops.families import test_dtypes as dtypes_of_kinds
 from plait.core.ops.index import SCATTER, require_axis
 from plait.core.ops.math import EXP
+from plait.core.ops.rows import widen
 from plait.core.ops.source import constant, full
-from plait.core.ops.view import FLIP
+from plait.core.ops.view import FLIP, PAD, slice_axis
 
 
 def _in_and_out(x: Any, **attrs: Any) -> int:
@@ -66,25 +75,25 @@ def _cumprod(x: np.ndarray, *, axis: int) -> np.ndarray:
     return np.cumprod(x, axis, dtype=_accumulator(x.dtype)).astype(x.dtype, copy=False)
 
 
+def _before(x: Any, axis: int, first: int) -> Any:
+    """Every element's neighbour before it; `first` where there is none."""
+    count = x.shape[axis]
+    low = tuple([int(i == axis) for i in range(len(x.shape))])
+    none = (0,) * len(x.shape)
+    rest = slice_axis(x, axis, 0, count - 1)
+    return PAD(rest, low=low, high=none, interior=none, value=first)
+
+
 def _cumprod_vjp(g: Any, y: Any, x: Any, *, axis: int) -> Any:
-    """d y_j / d x_i = y_j / x_i for i <= j, made safe where x is 0.
-
-    Products from the first zero of a line onwards are 0: before it the quotient holds; at it the
-    product of the others is that of the line with a 1 in its place; after it there is no gradient.
-    That of the second zero is 0 but changes with the first, so it is written out as well.
+    """The product of all before an element, times the sum over j of g_j times the product of those
+    between it and j: a recurrence from the end. Without a division, so that it is right, and
+    differentiable again, wherever x is 0.
     """
-    zero, one = constant(0, x), constant(1, x)
-    is_zero = EQ(x, zero)
-    zeros = CUMSUM(cast(is_zero, x.dtype), axis=axis, reverse=False)
-
-    def at(chosen: Any) -> Any:
-        others = CUMPROD(WHERE(chosen, one, x), axis=axis)
-        return CUMSUM(MUL(g, others), axis=axis, reverse=True)
-
-    is_first = AND(is_zero, EQ(zeros, one))
-    is_second = AND(is_zero, EQ(zeros, constant(2, x)))
-    elsewhere = DIV(CUMSUM(MUL(g, y), axis=axis, reverse=True), WHERE(is_zero, one, x))
-    return WHERE(is_first, at(is_first), WHERE(is_second, at(is_second), elsewhere))
+    if 0 in x.shape:
+        return constant(0, x)
+    # In float32 for 16 bits: the second factor may be large where the first is small.
+    after = LINEAR_RECURRENCE(widen(g), widen(x), axis=axis, reverse=True)
+    return cast(MUL(widen(_before(y, axis, 1)), after), x.dtype)
 
 
 CUMPROD = Op(
@@ -96,6 +105,52 @@ CUMPROD = Op(
     saves=(0, "y"),
     bytes=_in_and_out,
     dtypes=dtypes_of_kinds(NUMBER),
+)
+
+
+def _infer_recurrence(x: Any, a: Any, *, axis: int, reverse: bool) -> tuple[Any, Any]:
+    """y_j = x_j + a_j y_(j-1) along an axis; x_j + a_(j+1) y_(j+1) with `reverse`. The first of a
+    is not read."""
+    require_axis("linear_recurrence", x, axis)
+    require_same_dtype("linear_recurrence", x, a)
+    require_same_shape("linear_recurrence", x, a)
+    require_kind("linear_recurrence", x.dtype, FLOAT)
+    return x.shape, x.dtype
+
+
+def _recurrence(x: np.ndarray, a: np.ndarray, *, axis: int, reverse: bool) -> np.ndarray:
+    kind = _accumulator(x.dtype)
+    y = np.empty(x.shape, x.dtype)
+    lines, xs, factors = [np.moveaxis(part, axis, 0) for part in (y, x, a)]
+    total = np.zeros(lines.shape[1:], kind)
+    count = len(lines)
+    for step in range(count):
+        at = count - 1 - step if reverse else step
+        if step:
+            total = total * factors[at + reverse].astype(kind, copy=False)
+        lines[at] = total = total + xs[at]
+    return y
+
+
+def _recurrence_vjp(g: Any, y: Any, x: Any, a: Any, *, axis: int, reverse: bool) -> tuple[Any, Any]:
+    """The same recurrence the other way: a_j joins the same two neighbours."""
+    if 0 in x.shape:
+        return constant(0, x), constant(0, x)
+    to_x = LINEAR_RECURRENCE(g, a, axis=axis, reverse=not reverse)
+    earlier, later = (to_x, y) if reverse else (y, to_x)
+    return to_x, MUL(_before(earlier, axis, 0), later)
+
+
+LINEAR_RECURRENCE = Op(
+    "linear_recurrence",
+    infer=_infer_recurrence,
+    lowering=Lowering.SCAN,
+    reference=_recurrence,
+    vjp=_recurrence_vjp,
+    saves=(1, "y"),
+    reads=((1,), (1,)),
+    flops=lambda x, a, **attrs: 2 * elements(x.shape),
+    dtypes=dtypes_of_kinds(FLOAT),
 )
 
 

@@ -44,12 +44,24 @@ def _logcumsumexp(rng: np.random.Generator, dtype: DType) -> list[Sample]:
     return [*made, Sample((far,), {"axis": 0}, grad=False)]
 
 
+def _recurrence(rng: np.random.Generator, dtype: DType) -> list[Sample]:
+    return [
+        Sample(
+            (values(rng, dtype, shape), values(rng, dtype, shape)),
+            {"axis": axis, "reverse": reverse},
+        )
+        for shape, axis in _SHAPES
+        for reverse in (False, True)
+    ]
+
+
 SAMPLES: dict[str, Callable[[np.random.Generator, DType], list[Sample]]] = {
     "cumsum": _cumsum,
     "cumprod": _cumprod,
     "cummax": _running,
     "cummin": _running,
     "logcumsumexp": _logcumsumexp,
+    "linear_recurrence": _recurrence,
 }
 
 
@@ -59,10 +71,21 @@ def _torch_cumsum(torch, x, *, axis, reverse):
     return x.cumsum(axis, dtype=x.dtype)
 
 
+def _torch_recurrence(torch, x, a, *, axis, reverse):
+    xs, factors = x.double().unbind(axis), a.double().unbind(axis)
+    if not xs:
+        return x.clone()
+    found = []
+    for i in reversed(range(len(xs))) if reverse else range(len(xs)):
+        found.append(xs[i] + factors[i + reverse] * found[-1] if found else xs[i])
+    return torch.stack(found[::-1] if reverse else found, axis).to(x.dtype)
+
+
 TORCH: dict[str, Callable] = {
     "cumsum": _torch_cumsum,
     "cumprod": lambda torch, x, *, axis: x.cumprod(axis, dtype=x.dtype),
     "cummax": lambda torch, x, *, axis: tuple(x.cummax(axis)),
     "cummin": lambda torch, x, *, axis: tuple(x.cummin(axis)),
     "logcumsumexp": lambda torch, x, *, axis: torch.logcumsumexp(x, axis),
+    "linear_recurrence": _torch_recurrence,
 }

@@ -17,13 +17,15 @@ _MODES = {
     "cummax": "max",
     "cummin": "min",
     "logcumsumexp": "logsumexp",
+    "linear_recurrence": "linear",
 }
+_FLOPS = {"logsumexp": 32, "linear": 2}
 #: Columns of a unit: several vectors, so that one addition need not wait for the last.
 _LANES = 16
 
 
 def _lower(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = None) -> bool:
-    (x,) = inputs
+    x = inputs[0]
     if epilogue is not None or not vectors.is_supported(x.dtype):
         return False
     if not elements(x.shape):
@@ -37,12 +39,12 @@ def _lower(made: Any, inputs: Any, outputs: Any, plan: Plan, epilogue: Any = Non
         Launch(
             scan_kernel(Scan(mode, x.dtype.name, lanes, made.attrs.get("reverse", False))),
             tuple(outputs),
-            (x,),
+            tuple(inputs),
             units=elements(x.shape[:axis]) * -(-inner // lanes),
             numbers=(count, inner),
             grain=grain_of(8 * count * lanes),
-            flops=elements(x.shape) * (32 if mode == "logsumexp" else 1),
-            bytes=x.nbytes + sum(b.nbytes for b in outputs),
+            flops=elements(x.shape) * _FLOPS.get(mode, 1),
+            bytes=sum(b.nbytes for b in (*inputs, *outputs)),
         )
     )
     return True
