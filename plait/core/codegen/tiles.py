@@ -18,7 +18,7 @@ _ROWS = {
 }
 #: Cycles of a step, as measured on Ice Lake: of a load of 64 bytes, of less, and more where its
 #: line comes from the second cache; of waiting for the sums of the step before.
-_LOAD, _NARROW_LOAD, _LINE, _LATENCY = 1.0, 0.55, 0.4, 4.0
+_LOAD, _NARROW_LOAD, _LINE, _LATENCY = 1.1, 0.55, 0.4, 4.0
 
 
 def tile_shape(target: Target, rows: int, vectors: int) -> tuple[int, int]:
@@ -31,7 +31,7 @@ def tile_shape(target: Target, rows: int, vectors: int) -> tuple[int, int]:
     def cycles(tile: tuple[int, int]) -> float:
         height, columns = tile
         count = -(-rows // height) * -(-vectors // columns)
-        return count * _step_cycles(target, height, columns)
+        return count * step_cycles(target, height, columns)
 
     table = _ROWS[target.registers]
     shapes = [(_height(rows, table[c], more), c) for c in table if c <= vectors for more in (0, 1)]
@@ -44,7 +44,7 @@ def _height(rows: int, most: int, more: int) -> int:
     return -(-rows // (-(-rows // most) + more))
 
 
-def _step_cycles(target: Target, rows: int, columns: int) -> float:
+def step_cycles(target: Target, rows: int, columns: int) -> float:
     """Cycles of a step of a tile, where two multiply-adds begin in each."""
     load = _LOAD if target.vector_bytes == 64 else _NARROW_LOAD
     loads = load * (rows + columns)

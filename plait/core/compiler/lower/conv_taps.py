@@ -23,6 +23,7 @@ from plait.core.codegen.conv_pack import (
 from plait.core.codegen.depthwise import Depthwise, depthwise_kernel
 from plait.core.codegen.kernel import Launch
 from plait.core.codegen.outlet import Outlet
+from plait.core.codegen.tiles import step_cycles
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir import dtypes
 from plait.core.ir.dtypes import DType
@@ -143,8 +144,7 @@ def choose_tile(
                     tiles = -(-columns // across) * -(-rows // down)
                     # Whatever the batch, large ones get the same tile.
                     tiles *= images / deep if images >= 8 * deep else -(-images // deep)
-                    # A step: its multiply-adds, or its loads at two per cycle; latency is four.
-                    step = max(pixels * wide, (pixels + wide) / 2 + 1, 4)
+                    step = step_cycles(target, pixels, wide)
                     cost = tiles * blocks * strewn * (step + 0.02 * pixels * wide + 0.5)
                     cost *= 1 + 0.04 * (down > 1) + 0.02 * (deep > 1)
                     tile = Tile(deep, down, across, wide)
@@ -157,9 +157,10 @@ def choose_tile(
 
 
 def _crowded(target: Target, tile: Tile, place: Ints) -> bool:
-    """Whether too many pixels of a tile share a set of the first-level cache (8 ways)."""
-    ways, line = 8, 64
-    sets = max(1, target.l1_bytes // (ways * line))
+    """Whether too many pixels of a tile share a set of the first-level cache, whose ways are pages:
+    its sets are found by the part of an address that is no page number."""
+    line, page = 64, 4096
+    ways, sets = max(1, target.l1_bytes // page), page // line
     shared: dict[int, int] = {}
     for i in range(tile.images):
         for r in range(tile.rows):

@@ -14,6 +14,7 @@ from plait.core.codegen.conv_weight import (
 )
 from plait.core.codegen.depthwise import DepthwiseWeight, depthwise_weight_kernel
 from plait.core.codegen.kernel import Launch
+from plait.core.codegen.tiles import step_cycles
 from plait.core.compiler.lower.conv_taps import (
     View,
     choose_lanes,
@@ -26,6 +27,7 @@ from plait.core.compiler.lower.conv_taps import (
 )
 from plait.core.compiler.plan import Buffer, Plan
 from plait.core.ir.op import elements
+from plait.core.llvm.target import Target
 
 Ints = tuple[int, ...]
 
@@ -70,7 +72,7 @@ def weight_gradient(plan: Plan, x: View, g: View, result: Buffer, kernel: Ints, 
     origin = offsets[0]
     taps = tuple(offset - origin for offset in offsets)
     lanes = choose_lanes(plan, dtype, outputs)
-    height, wide, merged = choose_tile(plan.target.registers, len(taps), run, -(-outputs // lanes))
+    height, wide, merged = choose_tile(plan.target, len(taps), run, -(-outputs // lanes))
     rows_of: Ints = ()
     if merged:
         rows_of = tuple(tap + step for tap in taps for step in range(run))
@@ -178,11 +180,11 @@ def _depthwise(
     return True
 
 
-def choose_tile(registers: int, taps: int, run: int, vectors: int) -> tuple[int, int, bool]:
+def choose_tile(target: Target, taps: int, run: int, vectors: int) -> tuple[int, int, bool]:
     """(rows, vectors) of a tile, and whether a single one covers the runs of all taps."""
     best: tuple[float, int, int, bool] | None = None
     for wide in range(1, min(4, vectors) + 1):
-        most = max(1, (registers - 1 - wide) // wide)
+        most = max(1, (target.registers - 1 - wide) // wide)
         blocks = -(-vectors // wide)
         options = [
             (height, taps * -(-run // height), False) for height in range(1, min(run, most) + 1)
@@ -190,8 +192,7 @@ def choose_tile(registers: int, taps: int, run: int, vectors: int) -> tuple[int,
         if taps * run <= most:
             options.append((taps * run, 1, True))
         for height, tiles, merged in options:
-            step = max(height * wide, (height + wide) / 2 + 1, 4)
-            cost = tiles * blocks * (step + 0.5 * wide)
+            cost = tiles * blocks * step_cycles(target, height, wide)
             if best is None or cost < best[0]:
                 best = (cost, height, wide, merged)
     assert best is not None
