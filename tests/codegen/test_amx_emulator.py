@@ -33,7 +33,8 @@ def configure(cpu: Emulator, shapes: dict[int, tuple[int, int]], **other: int) -
         given[48 + tile] = rows
     for place, value in other.items():
         given[int(place[1:])] = value
-    cpu.do("ldtilecfg", address(np.frombuffer(bytes(given), np.uint8)))
+    kept = np.frombuffer(bytes(given), np.uint8)
+    cpu.do("ldtilecfg", address(kept))
 
 
 def load(cpu: Emulator, tile: int, value: np.ndarray) -> None:
