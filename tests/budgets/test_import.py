@@ -13,8 +13,11 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 #: What `import plait` may cost, in times of `import numpy` alone. Plait imports NumPy, so 1 is the
-#: floor; the rest is room for its own modules.
-BUDGET = 1.6
+#: floor; the rest is room for its own modules. The same code gave 1.28 to 1.61 on one machine, by
+#: how busy it was; what repeats is the number of modules, which has a bound of its own.
+BUDGET = 1.75
+#: Modules of Plait that `import plait` may load: 135 and some room.
+MODULES = 140
 PAIRS = 15
 
 COST = """
@@ -54,6 +57,11 @@ def test_import_loads_no_heavy_package(bytecode: Path) -> None:
         f"import sys, plait; print([m for m in {heavy!r} if m in sys.modules])", bytecode
     )
     assert loaded.strip() == "[]"
+
+
+def test_import_loads_few_modules(bytecode: Path) -> None:
+    code = "import sys, plait; print(sum(m.split('.')[0] == 'plait' for m in sys.modules))"
+    assert int(_python(code, bytecode)) <= MODULES
 
 
 def test_import_loads_subpackages_when_they_are_used(bytecode: Path) -> None:
